@@ -1,0 +1,70 @@
+"""Recurrent networks for PyTorch: every cell, stack and unrolling of TensorFlow 1's recurrent toolbox.
+
+Names are loaded when they are first used, so that importing the package (and `unrolled --help`) does not
+wait for torch.
+"""
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unrolled import data, networks, report, training
+    from unrolled.cells import (
+        Cell,
+        DropoutCell,
+        GRUCell,
+        HighwayCell,
+        LSTMCell,
+        LSTMState,
+        ResidualCell,
+        RNNCell,
+        StackedCell,
+    )
+    from unrolled.errors import UnrolledError
+    from unrolled.unroll import (
+        bidirectional_unroll,
+        dynamic_unroll,
+        reverse_sequence,
+        stacked_bidirectional_unroll,
+        static_unroll,
+    )
+
+__version__ = version("unrolled")
+
+__all__ = [
+    "Cell",
+    "DropoutCell",
+    "GRUCell",
+    "HighwayCell",
+    "LSTMCell",
+    "LSTMState",
+    "RNNCell",
+    "ResidualCell",
+    "StackedCell",
+    "UnrolledError",
+    "bidirectional_unroll",
+    "data",
+    "dynamic_unroll",
+    "networks",
+    "report",
+    "reverse_sequence",
+    "stacked_bidirectional_unroll",
+    "static_unroll",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("data", "networks", "report", "training"):
+        return importlib.import_module(f"unrolled.{name}")
+    if name in __all__:
+        home = "errors" if name == "UnrolledError" else "unroll" if name[0].islower() else "cells"
+        value = getattr(importlib.import_module(f"unrolled.{home}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,128 @@
+"""The protocol of a cell: the maths of one step, with the state as an argument and a result."""
+
+from __future__ import annotations
+
+import abc
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.cells.state import State, StateSize, map_state
+
+
+class Cell(nn.Module, abc.ABC):
+    """One step of a recurrent network.
+
+        output, state' = cell(x, state)
+
+    Symbols: x [N, I] the input of one step; output [N, O]; state as nested as `state_size`,
+    each of its tensors [N, size].
+
+    A cell of your own sets the three sizes and defines `step`; every unrolling, stack, wrapper and
+    network then takes it:
+
+    >>> class Counter(Cell):
+    ...     '''Counts the steps: output = x + 1, state' = state + 1.'''
+    ...     def __init__(self):
+    ...         super().__init__(input_size=1, output_size=1, state_size=1)
+    ...     def step(self, x, state):
+    ...         return x + 1, state + 1
+    >>> output, state = Counter()(torch.zeros(2, 1))
+    >>> state.tolist()
+    [[1.0], [1.0]]
+    """
+
+    def __init__(self, input_size: int, output_size: int, state_size: StateSize) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.output_size = output_size
+        self.state_size = state_size
+
+    @abc.abstractmethod
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The maths of the step, on a checked `x` [N, I] and `state`."""
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, Any]:
+        """Take one step.
+
+        Args:
+            x: [N, I].
+            state: what the last step returned; None for the initial state.
+
+        Returns:
+            The output [N, O] and the next state.
+
+        Raises:
+            ValueError: x or a part of the state has another shape than this cell's sizes ask for.
+        """
+        if x.dim() != 2 or x.shape[1] != self.input_size:
+            raise ValueError(
+                f"{type(self).__name__}: x has shape {list(x.shape)}, expected [N, {self.input_size}] "
+                "(one step of a batch; the unrollings take whole sequences)"
+            )
+        if state is None:
+            state = self.initial_state(x.shape[0])
+        else:
+            self._check_state(state, x.shape[0])
+        return self.step(x, state)
+
+    def initial_state(
+        self,
+        batch_size: int,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> Any:
+        """Zeros, nested as `state_size`: dtype and device are by default those of the cell's parameters."""
+        like = next(self.parameters(), torch.empty(0))
+        return map_state(
+            lambda size: torch.zeros(
+                batch_size, size, dtype=dtype or like.dtype, device=device or like.device
+            ),
+            self.state_size,
+        )
+
+    def begin_sequence(self) -> None:
+        """Forget what was drawn for one whole sequence (a variational dropout mask)."""
+
+    def _check_state(self, state: State, batch_size: int) -> None:
+        def check(size: int, part: Any) -> None:
+            if not isinstance(part, Tensor) or part.shape != (batch_size, size):
+                raise ValueError("a part has another shape")
+
+        try:
+            map_state(check, self.state_size, state)
+        except (TypeError, ValueError):
+            came = map_state(lambda part: list(getattr(part, "shape", [])) or part, state)
+            expected = map_state(lambda size: [batch_size, size], self.state_size)
+            raise ValueError(f"{type(self).__name__}: state has shapes {came}, expected {expected}") from None
+
+
+def begin_sequence(cell: nn.Module) -> None:
+    """Tell every part of `cell` that a new sequence begins."""
+    for part in cell.modules():
+        if isinstance(part, Cell):
+            part.begin_sequence()
+
+
+def uniform(*shape: int, bound: float, dtype: Any = None, device: Any = None) -> nn.Parameter:
+    """A parameter drawn from U(-bound, bound)."""
+    return nn.Parameter(torch.empty(*shape, dtype=dtype, device=device).uniform_(-bound, bound))
+
+
+def check_sizes(name: str, **sizes: int) -> None:
+    """Raise a ValueError that names the first of `sizes` that is not a positive whole number."""
+    for size_name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name}: {size_name} is {size!r}, expected a whole number of at least 1")
+
+
+def check_probability(name: str, **probabilities: float) -> None:
+    """Raise a ValueError that names the first of `probabilities` outside [0, 1]."""
+    for probability_name, probability in probabilities.items():
+        if not 0 <= probability <= 1 or math.isnan(probability):
+            raise ValueError(
+                f"{name}: {probability_name} is {probability!r}, expected a probability from 0 (off) to 1"
+            )

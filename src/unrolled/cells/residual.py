@@ -1,0 +1,49 @@
+"""A cell that adds its input to its output."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from unrolled.cells.cell import Cell
+from unrolled.cells.state import State
+
+
+class ResidualCell(Cell):
+    r"""A skip connection around a cell.
+
+        y, s' = cell(x, s);   the output is x + y
+
+    Symbols: x, y [N, I]: the cell's input and output have one width. The state is the cell's.
+
+    Args:
+        cell: the cell to wrap.
+
+    Raises:
+        ValueError: the cell's output is not as wide as its input.
+
+    >>> import torch
+    >>> from unrolled.cells import GRUCell
+    >>> output, state = ResidualCell(GRUCell(3, 3))(torch.ones(2, 3))
+    >>> bool(torch.allclose(output, 1 + state))
+    True
+
+    Reference: Wu et al. 2016, arXiv:1609.08144, section 3.1.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        check_same_width("ResidualCell", cell)
+        super().__init__(cell.input_size, cell.output_size, cell.state_size)
+        self.cell = cell
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        output, next_state = self.cell(x, state)
+        return x + output, next_state
+
+
+def check_same_width(name: str, cell: Cell) -> None:
+    """Raise a ValueError if what goes into `cell` cannot be added to what comes out."""
+    if cell.input_size != cell.output_size:
+        raise ValueError(
+            f"{name}: the cell takes an input of {cell.input_size} and gives an output of {cell.output_size}, "
+            "expected one width for both"
+        )

@@ -1,0 +1,71 @@
+"""Two cells read each sequence, one from each end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.cells.state import State
+from unrolled.unroll.kinds import unroll
+from unrolled.unroll.lengths import Lengths, reverse_sequence
+
+
+def bidirectional_unroll(
+    forward_cell: nn.Module,
+    backward_cell: nn.Module,
+    x: Tensor,
+    lengths: Lengths | None = None,
+    states: tuple[State | None, State | None] | None = None,
+    *,
+    batch_first: bool = True,
+    kind: str = "dynamic",
+) -> tuple[Tensor, tuple[Any, Any]]:
+    r"""Apply one cell from the first step to the last, and another from the last to the first.
+
+        f_t, s_t = forward_cell(x_t, s_{t-1})       t = 1 ... L
+        b_t, r_t = backward_cell(x_t, r_{t+1})      t = L ... 1
+        y_t      = [f_t, b_t]
+
+    Symbols: L the length of the sequence; f_t [N, F], b_t [N, B], y_t [N, F + B].
+
+    The backward cell's last step is t = 1: its state there has seen the whole sequence, while b_L has
+    seen x_L alone. Whoever wants one vector for the sequence takes the two final states, not y_L.
+
+    Args:
+        forward_cell, backward_cell: two cells, which need not be of one kind or width.
+        x: [N, T, I], or [T, N, I] with batch_first=False.
+        lengths: [N] whole numbers from 0 to T in any order; None if all sequences have T steps.
+        states: the initial states (s_0, r_{L+1}); None, also for one of them, is the cell's own.
+        batch_first: whether the batch is the first axis of x.
+        kind: "dynamic" or "static", the unrolling of each direction.
+
+    Returns:
+        The outputs y [N, T, F + B], zero past each length, and the pair of final states (s_L, r_1).
+
+    Raises:
+        TypeError, ValueError: as `dynamic_unroll`.
+
+    >>> from unrolled.cells import GRUCell
+    >>> x = torch.randn(2, 5, 4)
+    >>> outputs, (forward, backward) = bidirectional_unroll(GRUCell(4, 3), GRUCell(4, 2), x)
+    >>> bool((outputs[:, -1, :3] == forward).all()), bool((outputs[:, 0, 3:] == backward).all())
+    (True, True)
+
+    Reference: Schuster and Paliwal 1997, Bidirectional recurrent neural networks, IEEE TSP 45(11).
+    """
+    forward_state, backward_state = (None, None) if states is None else states
+    forward_outputs, forward_state = unroll(
+        forward_cell, x, lengths, forward_state, batch_first=batch_first, kind=kind
+    )
+    backward_outputs, backward_state = unroll(
+        backward_cell,
+        reverse_sequence(x, lengths, batch_first=batch_first),
+        lengths,
+        backward_state,
+        batch_first=batch_first,
+        kind=kind,
+    )
+    backward_outputs = reverse_sequence(backward_outputs, lengths, batch_first=batch_first)
+    return torch.cat([forward_outputs, backward_outputs], dim=2), (forward_state, backward_state)

@@ -1,0 +1,38 @@
+"""The two unrollings behind one name, for code that takes the kind as an argument."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.cells.state import State
+from unrolled.errors import unknown_name
+from unrolled.unroll.dynamic import dynamic_unroll
+from unrolled.unroll.lengths import Lengths
+from unrolled.unroll.static import static_unroll
+
+KINDS = ("static", "dynamic")
+
+
+def unroll(
+    cell: nn.Module,
+    x: Tensor,
+    lengths: Lengths | None = None,
+    state: State | None = None,
+    *,
+    batch_first: bool = True,
+    kind: str = "dynamic",
+) -> tuple[Tensor, Any]:
+    """Apply a cell to a batch of sequences with the unrolling named by `kind`, "static" or "dynamic".
+
+    Arguments, results and errors are those of `dynamic_unroll`; an unknown kind is a ValueError.
+    """
+    if kind == "dynamic":
+        return dynamic_unroll(cell, x, lengths, state, batch_first=batch_first)
+    if kind == "static":
+        time_axis = 1 if batch_first else 0
+        outputs, state = static_unroll(cell, x.unbind(time_axis), lengths, state)
+        return torch.stack(outputs, time_axis), state
+    raise unknown_name("kind of unrolling", kind, KINDS)

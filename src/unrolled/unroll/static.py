@@ -1,0 +1,95 @@
+"""The plain loop over a list of steps: the definition of what an unrolling computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.cells.cell import begin_sequence
+from unrolled.cells.state import State, map_state
+from unrolled.unroll.lengths import Lengths, check_lengths
+
+
+def static_unroll(
+    cell: nn.Module,
+    steps: Sequence[Tensor],
+    lengths: Lengths | None = None,
+    state: State | None = None,
+) -> tuple[list[Tensor], Any]:
+    r"""Apply a cell to a list of steps, one after the other.
+
+        y_t, s_t = cell(x_t, s_{t-1})       t = 1 ... T
+
+    With lengths, a sequence of length L is finished after step L: y_t = 0 and s_t = s_L from there on. A
+    length of 0 leaves the initial state. What stands in the padding, NaN included, touches neither
+    results nor gradients.
+
+    Args:
+        cell: a `Cell`, or any module with `cell(x, state) -> output, state` and `initial_state(N)`.
+        steps: T tensors x_t [N, I], at least one.
+        lengths: [N] whole numbers from 0 to T in any order; None if all sequences have T steps.
+        state: s_0, nested as the cell's state; None for the cell's initial state.
+
+    Returns:
+        The outputs, a list of T tensors [N, O], and the final state of each sequence.
+
+    Raises:
+        TypeError: cell is not a cell.
+        ValueError: no steps, or lengths or a state that do not fit.
+
+    >>> from unrolled.cells import LSTMCell
+    >>> outputs, state = static_unroll(LSTMCell(4, 3), [torch.ones(2, 4)] * 5)
+    >>> len(outputs), bool((outputs[-1] == state.h).all())
+    (5, True)
+    """
+    if len(steps) == 0:
+        raise ValueError("steps is empty, expected at least one tensor [N, I]")
+    outputs = []
+    for output, next_state in walk(cell, steps, lengths, state):
+        outputs.append(output)
+        state = next_state
+    return outputs, state
+
+
+def walk(
+    cell: nn.Module, steps: Sequence[Tensor], lengths: Lengths | None, state: State | None
+) -> Iterator[tuple[Tensor, Any]]:
+    """Yield each step's output and the state after it, as `static_unroll` defines them."""
+    check_cell(cell)
+    batch_size, device = steps[0].shape[0], steps[0].device
+    state = cell.initial_state(batch_size) if state is None else state
+    begin_sequence(cell)
+
+    if lengths is None or batch_size == 0:
+        for x in steps:
+            output, state = cell(x, state)
+            yield output, state
+        return
+
+    lengths = check_lengths(lengths, batch_size, len(steps), device)
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    for t, x in enumerate(steps):
+        if t < shortest:  # all are running
+            output, state = cell(x, state)
+        elif t < longest or t == 0:  # the first step always runs: it tells the shape of an output
+            running = (t < lengths).unsqueeze(1)
+            # Zeros in place of the padding: a NaN there would come back through the gradient.
+            output, next_state = cell(torch.where(running, x, 0), state)
+            output = torch.where(running, output, 0)
+            state = map_state(lambda new, old, on=running: torch.where(on, new, old), next_state, state)
+        else:  # all have finished
+            output = torch.zeros_like(output)
+        yield output, state
+
+
+def check_cell(cell: object) -> None:
+    """Raise a TypeError for something that cannot be unrolled."""
+    if not isinstance(cell, nn.Module) or not hasattr(cell, "initial_state"):
+        kind = type(cell)
+        raise TypeError(
+            f"cell is a {kind.__module__}.{kind.__qualname__}, expected an unrolled cell such as "
+            "unrolled.LSTMCell(input_size, hidden_size); a list of cells goes into unrolled.StackedCell"
+        )
