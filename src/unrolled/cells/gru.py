@@ -47,6 +47,9 @@ class GRUCell(Cell):
     Reference: Cho et al. 2014, arXiv:1406.1078, section 2.3 (before; its z is 1 - z here).
     """
 
+    bias_ih: Tensor | None
+    bias_hh: Tensor | None
+
     def __init__(
         self,
         input_size: int,
@@ -77,9 +80,9 @@ class GRUCell(Cell):
             r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
             n = torch.tanh(x_n + r * h_n)
         else:
-            gates, candidate = 2 * self.hidden_size, self.hidden_size
-            U_rz, U_n = self.weight_hh.split((gates, candidate))
-            b_rz, b_n = (None, None) if self.bias_hh is None else self.bias_hh.split((gates, candidate))
+            gates = 2 * self.hidden_size
+            U_rz, U_n = self.weight_hh[:gates], self.weight_hh[gates:]
+            b_rz, b_n = (None, None) if self.bias_hh is None else (self.bias_hh[:gates], self.bias_hh[gates:])
             h_r, h_z = F.linear(h, U_rz, b_rz).chunk(2, dim=1)
             r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
             n = torch.tanh(x_n + F.linear(r * h, U_n, b_n))

@@ -32,6 +32,8 @@ class GateNorm(nn.Module):
     ε is TensorFlow's 1e-12, so that its weights give its results.
     """
 
+    bias: Tensor | None
+
     def __init__(self, gates: int, hidden_size: int, bias: bool, **where: Any) -> None:
         super().__init__()
         self.gates = gates
@@ -42,7 +44,7 @@ class GateNorm(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        split = x.unflatten(1, (self.gates, self.hidden_size))
+        split = x.view(-1, self.gates, self.hidden_size)
         y = F.layer_norm(split, (self.hidden_size,), eps=1e-12).flatten(1) * self.weight
         return y if self.bias is None else y + self.bias
 
@@ -62,7 +64,7 @@ class LSTMCell(Cell):
     With no option set, names, layout and results are those of `torch.nn.LSTMCell`, and a state dict
     moves both ways. All weights and biases start from U(-1/√H, 1/√H). Each option changes its own line:
 
-        peephole           i, f see c and o sees c':  σ(... + p_k * c), p = weight_ci, weight_cf, weight_co [H]
+        peephole           i, f see c and o sees c':  σ(... + p_k * c), p_k = weight_ck [H]
         cell_clip          c' is clipped to [-cell_clip, cell_clip] before o and h' see it
         proj_size          h' = R (o * φ(c')), R = weight_hr [P, H]; then h, h' are [N, P], U [4H, P]
         proj_clip          the projected h' is clipped to [-proj_clip, proj_clip]
@@ -103,6 +105,10 @@ class LSTMCell(Cell):
     dropout: Semeniuta et al. 2016, arXiv:1603.05118, eq. 14; zoneout: Krueger et al. 2016,
     arXiv:1606.01305, section 3.2.
     """
+
+    bias_ih: Tensor | None
+    bias_hh: Tensor | None
+    norm_c: nn.Module
 
     def __init__(
         self,
@@ -202,8 +208,8 @@ class LSTMCell(Cell):
         from_x = F.linear(x, self.weight_ih, self.bias_ih)
         from_h = F.linear(h, self.weight_hh, self.bias_hh)
         if self.layer_norm == "projections":
-            return self.norm_ih(from_x) + self.norm_hh(from_h)
-        gates = from_x + from_h
+            from_x, from_h = self.norm_ih(from_x), self.norm_hh(from_h)
+        gates: Tensor = from_x + from_h
         return self.norm_gates(gates) if self.layer_norm == "gates" else gates
 
     def _zone_out(self, old: Tensor, new: Tensor) -> Tensor:

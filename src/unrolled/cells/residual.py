@@ -44,6 +44,6 @@ def check_same_width(name: str, cell: Cell) -> None:
     """Raise a ValueError if what goes into `cell` cannot be added to what comes out."""
     if cell.input_size != cell.output_size:
         raise ValueError(
-            f"{name}: the cell takes an input of {cell.input_size} and gives an output of {cell.output_size}, "
-            "expected one width for both"
+            f"{name}: the cell takes an input of {cell.input_size} and gives an output of "
+            f"{cell.output_size}, expected one width for both"
         )

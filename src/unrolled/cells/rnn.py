@@ -42,6 +42,9 @@ class RNNCell(Cell):
     Reference: Elman 1990, Finding structure in time, Cognitive Science 14.
     """
 
+    bias_ih: Tensor | None
+    bias_hh: Tensor | None
+
     def __init__(
         self,
         input_size: int,

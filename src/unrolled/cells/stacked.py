@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class StackedCell(Cell):
         cells = list(cells)
         if not cells:
             raise ValueError("StackedCell: cells is empty, expected at least one cell")
-        for layer, (below, above) in enumerate(zip(cells, cells[1:], strict=False), start=1):
+        for layer, (below, above) in enumerate(itertools.pairwise(cells), start=1):
             if above.input_size != below.output_size:
                 raise ValueError(
                     f"StackedCell: cell {layer} takes an input of {above.input_size}, "

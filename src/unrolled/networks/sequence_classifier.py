@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.stacked_bidirectional import stacked_bidirectional_unroll
 
 # TensorFlow 1's defaults, which the seeds' networks have: a forget bias of 1, and the paper's GRU.
-CELL_MAKERS = {
+CELL_MAKERS: dict[str, Callable[[int, int], Cell]] = {
     "rnn": RNNCell,
     "lstm": partial(LSTMCell, forget_bias=1.0),
     "gru": partial(GRUCell, reset="before"),
@@ -54,8 +56,8 @@ class SequenceClassifier(nn.Module):
         if directions == 1:
             self.cell = StackedCell(_make_cells(config, directions))
         else:
-            self.forward_cells = nn.ModuleList(_make_cells(config, directions))
-            self.backward_cells = nn.ModuleList(_make_cells(config, directions))
+            self.forward_cells: Any = nn.ModuleList(_make_cells(config, directions))
+            self.backward_cells: Any = nn.ModuleList(_make_cells(config, directions))
         self.classifier = nn.Linear(directions * config.layers[-1][1], config.classes)
 
     def forward(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
@@ -65,8 +67,6 @@ class SequenceClassifier(nn.Module):
 
     def features(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
         """The vector v [N, F] of each sequence that the classifier sees."""
-        if lengths is not None and x.dim() == 3:
-            lengths = check_lengths(lengths, x.shape[0], x.shape[1], x.device)
         kind, read = self.config.unroll, self.config.read
         if self.config.direction == "forward":
             outputs, state = unroll(self.cell, x, lengths, kind=kind)
@@ -97,12 +97,14 @@ class SequenceClassifier(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters()) - redundant
 
 
-def last_output(outputs: Tensor, lengths: Tensor | None) -> Tensor:
-    """The output y_L of each sequence's last step [N, O], zero for a sequence of length 0."""
+def last_output(outputs: Tensor, lengths: Lengths | None) -> Tensor:
+    """The output y_L [N, O] of each sequence's last step, zero for a sequence of length 0."""
     if lengths is None:
         return outputs[:, -1]
+    batch_size, time, _ = outputs.shape
+    lengths = check_lengths(lengths, batch_size, time, outputs.device)
     # An empty sequence wraps to the last step, which is padding and so zero.
-    return outputs[torch.arange(outputs.shape[0], device=outputs.device), lengths - 1]
+    return outputs[torch.arange(batch_size, device=outputs.device), lengths - 1]
 
 
 def _make_cells(config: NetworkConfig, directions: int) -> list[Cell]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from unrolled.cells.cell import Cell
 from unrolled.cells.state import State
 from unrolled.unroll.kinds import unroll
 from unrolled.unroll.lengths import Lengths, reverse_sequence
 
 
 def bidirectional_unroll(
-    forward_cell: nn.Module,
-    backward_cell: nn.Module,
+    forward_cell: Cell,
+    backward_cell: Cell,
     x: Tensor,
     lengths: Lengths | None = None,
     states: tuple[State | None, State | None] | None = None,

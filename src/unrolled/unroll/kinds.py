@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from unrolled.cells.cell import Cell
 from unrolled.cells.state import State
 from unrolled.errors import unknown_name
 from unrolled.unroll.dynamic import dynamic_unroll
@@ -17,7 +18,7 @@ KINDS = ("static", "dynamic")
 
 
 def unroll(
-    cell: nn.Module,
+    cell: Cell,
     x: Tensor,
     lengths: Lengths | None = None,
     state: State | None = None,

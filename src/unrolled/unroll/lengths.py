@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 Lengths: TypeAlias = "Tensor | Sequence[int]"
 
 
-def check_lengths(lengths: Any, batch_size: int, time: int, device: torch.device) -> Tensor:
+def check_lengths(lengths: Lengths, batch_size: int, time: int, device: torch.device) -> Tensor:
     """`lengths` as an int64 tensor [N] on `device`.
 
     Args:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from unrolled.cells.cell import Cell
 from unrolled.cells.state import State
 from unrolled.unroll.bidirectional import bidirectional_unroll
 from unrolled.unroll.lengths import Lengths
 
 
 def stacked_bidirectional_unroll(
-    forward_cells: Iterable[nn.Module],
-    backward_cells: Iterable[nn.Module],
+    forward_cells: Iterable[Cell],
+    backward_cells: Iterable[Cell],
     x: Tensor,
     lengths: Lengths | None = None,
     states: tuple[Sequence[State], Sequence[State]] | None = None,
@@ -67,8 +68,7 @@ def stacked_bidirectional_unroll(
             f"expected {layers} of each: one for each layer"
         )
     forwards, backwards = [], []
-    for layer in zip(forward_cells, backward_cells, states[0], states[1], strict=True):
-        forward_cell, backward_cell, *initial = layer
+    for forward_cell, backward_cell, *initial in zip(forward_cells, backward_cells, *states, strict=True):
         x, (forward, backward) = bidirectional_unroll(
             forward_cell,
             backward_cell,

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells.cell import begin_sequence
+from unrolled.cells.cell import Cell, begin_sequence
 from unrolled.cells.state import State, map_state
 from unrolled.unroll.lengths import Lengths, check_lengths
 
 
 def static_unroll(
-    cell: nn.Module,
+    cell: Cell,
     steps: Sequence[Tensor],
     lengths: Lengths | None = None,
     state: State | None = None,
@@ -55,7 +55,7 @@ def static_unroll(
 
 
 def walk(
-    cell: nn.Module, steps: Sequence[Tensor], lengths: Lengths | None, state: State | None
+    cell: Cell, steps: Sequence[Tensor], lengths: Lengths | None, state: State | None
 ) -> Iterator[tuple[Tensor, Any]]:
     """Yield each step's output and the state after it, as `static_unroll` defines them."""
     check_cell(cell)
