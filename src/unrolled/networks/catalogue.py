@@ -36,8 +36,6 @@ CATALOGUE = {
     )
 }
 
-DEFAULT_NETWORK = "single-layer-dynamic-lstm"
-
 
 def lookup(name: str) -> NetworkConfig:
     """The configuration of a network of the catalogue.

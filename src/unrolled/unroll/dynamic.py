@@ -112,5 +112,7 @@ def _no_steps(
     def none_of(part: Tensor) -> Tensor:
         return torch.stack([part], time_axis).narrow(time_axis, 0, 0)
 
-    outputs = none_of(x.new_zeros(batch_size, cell.output_size))
+    # A step on zeros tells the shape of an output, for a module with no output_size as well.
+    output, _ = cell(x.new_zeros(batch_size, *x.shape[2:]), state)
+    outputs = none_of(output)
     return (outputs, state, map_state(none_of, state)) if return_states else (outputs, state)

@@ -63,13 +63,14 @@ def walk(
     state = cell.initial_state(batch_size) if state is None else state
     begin_sequence(cell)
 
+    if lengths is not None:
+        lengths = check_lengths(lengths, batch_size, len(steps), device)
     if lengths is None or batch_size == 0:
         for x in steps:
             output, state = cell(x, state)
             yield output, state
         return
 
-    lengths = check_lengths(lengths, batch_size, len(steps), device)
     shortest, longest = int(lengths.min()), int(lengths.max())
     for t, x in enumerate(steps):
         if t < shortest:  # all are running

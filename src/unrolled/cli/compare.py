@@ -1,0 +1,187 @@
+"""`unrolled compare`: several networks under one budget, in one table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from unrolled.atomic import atomic_path
+from unrolled.cli.options import (
+    BatchSize,
+    Data,
+    DataDir,
+    Device,
+    Epochs,
+    LearningRate,
+    Read,
+    RecipeName,
+    Seed,
+    Steps,
+    Threads,
+    Validation,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from unrolled.training import Outcome
+
+TUTORIAL_NETWORKS = 14
+
+
+class Row(NamedTuple):
+    """One network of the comparison: times in seconds, per step in milliseconds."""
+
+    network: str
+    parameters: int
+    validation_accuracy: float | None
+    test_accuracy: float
+    seconds: float
+    step_ms: float
+
+
+class Comparison(NamedTuple):
+    """All networks so far, and what they have in common."""
+
+    data: str
+    recipe: dict[str, Any]
+    seed: int
+    rows: list[Row]
+
+    @property
+    def title(self) -> str:
+        return f"{len(self.rows)} networks on {self.data}, seed {self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareOptions:
+    """What `unrolled compare` is told."""
+
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names from `unrolled networks`; by default the first 14.", show_default=False),
+    ] = None
+    recipe: RecipeName = "default"
+    data: Data = "sample"
+    data_dir: DataDir = None
+    epochs: Epochs = None
+    steps: Steps = None
+    batch_size: BatchSize = None
+    learning_rate: LearningRate = None
+    read: Read = None
+    validation: Validation = None
+    seed: Seed = 0
+    threads: Threads = None
+    device: Device = "cpu"
+    run: Annotated[
+        Path | None, typer.Option(help="The folder to make; by default runs/compare-<number>.")
+    ] = None
+
+
+def compare(options: CompareOptions) -> None:
+    """Train several networks, each with the same recipe, budget and seed, and print one table.
+
+    The table is saved as comparison.md and comparison.json, beside a run folder for each network.
+
+    [bold]examples:[/bold]
+
+        unrolled compare
+        unrolled compare seed-000 seed-003 seed-004 --epochs 5
+    """
+    from rich.console import Console
+
+    from unrolled import data as datasets
+    from unrolled.cli.progress import TrainingProgress
+    from unrolled.cli.train import changed_recipe, check_device, fit_to_data, run_config, set_threads
+    from unrolled.networks import CATALOGUE
+    from unrolled.training import train_run
+    from unrolled.training.run import check_free, next_free
+
+    folder = options.run or next_free(Path("runs"), "compare")
+    check_free(folder)
+    recipe = changed_recipe(options)
+    names = list(dict.fromkeys(options.networks or list(CATALOGUE)[:TUTORIAL_NETWORKS]))
+    configs = [run_config(name, recipe, options.read, options.seed, options.data) for name in names]
+    set_threads(options.threads)
+    device = check_device(options.device)
+    data = datasets.load(options.data, options.data_dir, validation=options.validation)
+
+    console = Console(soft_wrap=True, highlight=False)
+    comparison = Comparison(data.name, dataclasses.asdict(recipe), options.seed, [])
+    for config in configs:
+        config = fit_to_data(config, data)
+        with TrainingProgress(console, config, data) as progress:
+            outcome = train_run(
+                folder / config.network.name, config, data, device=device, on_step=progress.on_step
+            )
+        row = make_row(outcome)
+        console.print(f"  test accuracy {row.test_accuracy:.4f} in {row.seconds:.1f} s")
+        comparison.rows.append(row)
+        save(comparison, folder)
+    console.print()
+    show(comparison, console)
+    console.print(f"saved as {folder / 'comparison.md'} and comparison.json", markup=False)
+
+
+def make_row(outcome: Outcome) -> Row:
+    """The comparison's row of one training."""
+    epochs = [line for line in outcome.run.metrics() if "epoch" in line]
+    best = max((line for line in epochs if line["best"]), key=lambda line: line["epoch"])
+    return Row(
+        network=outcome.run.config.network.name,
+        parameters=outcome.network.parameter_count,
+        validation_accuracy=best["validation_accuracy"],
+        test_accuracy=outcome.test.accuracy,
+        seconds=outcome.seconds,
+        step_ms=1000 * outcome.seconds / epochs[-1]["step"],
+    )
+
+
+HEADINGS = ("network", "parameters", "validation", "test accuracy", "seconds", "ms a step")
+
+
+def cells(row: Row) -> list[str]:
+    """The row as it is shown."""
+    validation = "" if row.validation_accuracy is None else f"{row.validation_accuracy:.4f}"
+    return [
+        row.network,
+        f"{row.parameters:,}",
+        validation,
+        f"{row.test_accuracy:.4f}",
+        f"{row.seconds:.1f}",
+        f"{row.step_ms:.2f}",
+    ]
+
+
+def show(comparison: Comparison, console: Console) -> None:
+    """Print the table."""
+    from rich.table import Table
+
+    table = Table(*HEADINGS, title=comparison.title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in comparison.rows:
+        table.add_row(*cells(row))
+    console.print(table)
+
+
+def save(comparison: Comparison, folder: Path) -> None:
+    """Write comparison.md and comparison.json."""
+    lines = [
+        f"# {comparison.title}",
+        "",
+        f"Recipe: {', '.join(f'{key} {value}' for key, value in comparison.recipe.items() if value is not None)}.",
+        "",
+        "| " + " | ".join(HEADINGS) + " |",
+        "|---|" + "---:|" * (len(HEADINGS) - 1),
+        *("| " + " | ".join(cells(row)) + " |" for row in comparison.rows),
+    ]
+    with atomic_path(folder / "comparison.md") as path:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    values = {**comparison._asdict(), "rows": [row._asdict() for row in comparison.rows]}
+    with atomic_path(folder / "comparison.json") as path:
+        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,77 @@
+"""The command line `unrolled`: the verbs, and how an error reaches the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from unrolled import __version__
+from unrolled.cli.compare import compare
+from unrolled.cli.evaluate import evaluate
+from unrolled.cli.info import info
+from unrolled.cli.networks import networks
+from unrolled.cli.options import add_verb
+from unrolled.cli.predict import predict
+from unrolled.cli.train import train
+from unrolled.errors import UnrolledError
+
+app = typer.Typer(
+    name="unrolled",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (train, evaluate, predict, compare, networks, info):
+    add_verb(app, verb)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unrolled {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Recurrent networks that read digits row by row, and any other sequence.
+
+    `unrolled train` needs nothing else: it trains on the digits that come with the package.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 if all went well, 2 after a user's mistake, 130 after Ctrl-C."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        code = app(arguments, prog_name="unrolled", standalone_mode=False)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (UnrolledError, TyperException, OSError) as error:
+        if debug:
+            raise
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        one_line = " ".join(message.split())
+        Console(stderr=True, soft_wrap=True).print(
+            f"unrolled: {one_line}", style="red", markup=False, highlight=False
+        )
+        sys.exit(2)
+    if code == 130:
+        print("unrolled: stopped; a run that finished an epoch keeps its best weights", file=sys.stderr)
+    sys.exit(code if isinstance(code, int) else 0)

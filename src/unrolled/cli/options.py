@@ -1,0 +1,73 @@
+"""A verb's configuration, one dataclass, as its command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+# The options that several verbs share.
+Data: TypeAlias = Annotated[str, typer.Option(help="The data set: sample, mnist or fashion-mnist.")]
+DataDir: TypeAlias = Annotated[
+    Path | None, typer.Option(help="A folder that holds the data set's files, in place of downloading them.")
+]
+RecipeName: TypeAlias = Annotated[str, typer.Option(help="How to train: optimizer, schedule and budget.")]
+Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Passes over the training examples.")]
+Steps: TypeAlias = Annotated[int | None, typer.Option(help="Training steps, in place of epochs.")]
+BatchSize: TypeAlias = Annotated[int | None, typer.Option(help="Examples in one step.")]
+LearningRate: TypeAlias = Annotated[float | None, typer.Option(help="The highest learning rate.")]
+Patience: TypeAlias = Annotated[
+    int | None, typer.Option(help="Stop after so many epochs without a better validation accuracy.")
+]
+Validation: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        help="Hold out so many of the first training examples to choose the best weights by; "
+        "by default none of the sample, 5,000 of the others."
+    ),
+]
+Seed: TypeAlias = Annotated[int, typer.Option(help="Of the weights, of dropout and of the examples' order.")]
+Threads: TypeAlias = Annotated[int | None, typer.Option(help="CPU threads; by default torch's choice.")]
+Device: TypeAlias = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps ...")]
+Read: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="What the classifier sees: final (each direction's last output), last (both directions beside "
+        "the last step, as the tutorials have it) or state (the final h, before output dropout)."
+    ),
+]
+
+
+def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
+    """Make `run(options)` a verb of `app`, with the function's name and docstring.
+
+    The annotation of its argument is a dataclass: each field becomes an option of the command line, or an
+    argument where the field says so.
+    """
+    config_class = typing.get_type_hints(run)["options"]
+    hints = typing.get_type_hints(config_class, include_extras=True)
+
+    def command(**values: Any) -> None:
+        run(config_class(**values))
+
+    parameters = []
+    for field in dataclasses.fields(config_class):
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        parameters.append(
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if default is dataclasses.MISSING else default,
+                annotation=hints[field.name],
+            )
+        )
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__doc__ = run.__doc__
+    app.command(run.__name__)(command)

@@ -1,0 +1,69 @@
+"""What a user sees while a network trains."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from unrolled.data import Dataset
+from unrolled.networks import SequenceClassifier
+from unrolled.training import EpochMetrics, RunConfig
+
+
+class TrainingProgress:
+    """A line for each epoch and, on a terminal, a bar over the steps below them.
+
+    Args:
+        console: where to.
+        config: the run.
+        data: the data set, with its examples.
+    """
+
+    def __init__(self, console: Console, config: RunConfig, data: Dataset) -> None:
+        self.console = console
+        recipe, network = config.recipe, config.network
+        total_steps = recipe.total_steps(len(data.train))
+        self._epochs = math.ceil(total_steps / math.ceil(len(data.train) / recipe.batch_size))
+        parameters = SequenceClassifier(network).parameter_count
+        console.print(
+            f"{network.name}: {parameters:,} parameters, {network.unroll} unrolling; {data.name}: "
+            f"{len(data.train):,} examples to train, {len(data.validation):,} to validate, "
+            f"{len(data.test):,} to test",
+            markup=False,
+        )
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps, loss {task.fields[loss]:.3f},"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=total_steps, loss=float("nan"))
+
+    def __enter__(self) -> TrainingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def on_step(self, step: int, loss: float) -> None:
+        self._bar.update(self._task, completed=step, loss=loss)
+
+    def on_epoch(self, metrics: EpochMetrics) -> None:
+        line = (
+            f"epoch {metrics.epoch:>3}/{self._epochs}  {metrics.seconds:6.1f} s  "
+            f"loss {metrics.loss:.4f}  accuracy {metrics.accuracy:.4f}"
+        )
+        if metrics.validation_accuracy is not None:
+            line += f"  validation {metrics.validation_accuracy:.4f}{'  best' if metrics.best else ''}"
+        self.console.print(line)

@@ -1,0 +1,152 @@
+"""`unrolled train`: one training, its progress, and the run folder that it leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unrolled.cli.options import (
+    BatchSize,
+    Data,
+    DataDir,
+    Device,
+    Epochs,
+    LearningRate,
+    Patience,
+    Read,
+    RecipeName,
+    Seed,
+    Steps,
+    Threads,
+    Validation,
+)
+from unrolled.errors import UnrolledError
+
+if TYPE_CHECKING:
+    from unrolled.data import Dataset
+    from unrolled.training import Recipe, RunConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """What `unrolled train` is told."""
+
+    network: Annotated[str, typer.Option(help="One of those that `unrolled networks` lists.")] = (
+        "single-layer-dynamic-lstm"
+    )
+    recipe: RecipeName = "default"
+    data: Data = "sample"
+    data_dir: DataDir = None
+    epochs: Epochs = None
+    steps: Steps = None
+    batch_size: BatchSize = None
+    learning_rate: LearningRate = None
+    patience: Patience = None
+    read: Read = None
+    validation: Validation = None
+    seed: Seed = 0
+    threads: Threads = None
+    device: Device = "cpu"
+    run: Annotated[
+        Path | None, typer.Option(help="The folder to make; by default runs/<network>-<number>.")
+    ] = None
+
+
+def train(options: TrainOptions) -> None:
+    """Train a network, test it, and leave a run folder with its weights and pictures.
+
+    [bold]examples:[/bold]
+
+        unrolled train
+        unrolled train --network multi-layer-dynamic-mix --epochs 5
+        unrolled train --data mnist --data-dir ~/mnist --run runs/full
+    """
+    from rich.console import Console
+
+    from unrolled import data as datasets
+    from unrolled.cli.progress import TrainingProgress
+    from unrolled.report import save_pictures
+    from unrolled.training import train_run
+    from unrolled.training.run import check_free, next_free
+
+    if options.run is not None:
+        check_free(options.run)
+    recipe = changed_recipe(options)
+    config = run_config(options.network, recipe, options.read, options.seed, options.data)
+    set_threads(options.threads)
+    device = check_device(options.device)
+    data = datasets.load(options.data, options.data_dir, validation=options.validation)
+    config = fit_to_data(config, data)
+    folder = options.run or next_free(Path("runs"), config.network.name)
+
+    console = Console(soft_wrap=True, highlight=False)
+    with TrainingProgress(console, config, data) as progress:
+        outcome = train_run(
+            folder, config, data, device=device, on_step=progress.on_step, on_epoch=progress.on_epoch
+        )
+    lines = outcome.run.metrics()
+    pictures = save_pictures(folder, lines, outcome.network.cpu(), data.test, outcome.test, config.classes)
+    console.print(f"trained for {outcome.seconds:.1f} s")
+    console.print("pictures: " + "  ".join(str(path) for path in pictures), markup=False)
+    console.print(f"test accuracy {outcome.test.accuracy:.4f}  {folder}", markup=False)
+
+
+def changed_recipe(options: object) -> Recipe:
+    """The recipe that `options.recipe` names, with those of its values that the options give themselves."""
+    from unrolled.training import recipe as recipes
+
+    base = recipes.lookup(options.recipe)  # type: ignore[attr-defined]
+    names = ("epochs", "steps", "batch_size", "learning_rate", "patience")
+    given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
+    if "epochs" in given and "steps" in given:
+        raise UnrolledError(
+            f"--epochs {given['epochs']} and --steps {given['steps']} both say how long: give one of them"
+        )
+    return recipes.Recipe.from_dict({**dataclasses.asdict(base), **given})
+
+
+def run_config(network: str, recipe: Recipe, read: str | None, seed: int, data: str) -> RunConfig:
+    """What a run is of; `fit_to_data` then completes it."""
+    from unrolled import networks
+    from unrolled.training import RunConfig
+
+    config = networks.lookup(network)
+    if read is not None:
+        config = config.changed(read=read)
+    return RunConfig(config, recipe, data, classes=(), seed=seed, validation=0)
+
+
+def fit_to_data(config: RunConfig, data: Dataset) -> RunConfig:
+    """The run's configuration with what the data say: the width of a step, classes, held-out examples."""
+    network = config.network.changed(input_size=data.train.sequences.shape[2], classes=len(data.classes))
+    return dataclasses.replace(
+        config, network=network, classes=tuple(data.classes), validation=len(data.validation)
+    )
+
+
+def set_threads(threads: int | None) -> None:
+    """Let torch use so many CPU threads."""
+    import torch
+
+    if threads is None:
+        return
+    if threads < 1:
+        raise UnrolledError(f"--threads is {threads}, expected at least 1")
+    torch.set_num_threads(threads)
+
+
+def check_device(name: str) -> str:
+    """`name`, if torch can compute there."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UnrolledError(
+            f"--device {name}: this torch cannot use it ({reason}); cpu always works"
+        ) from error
+    return name

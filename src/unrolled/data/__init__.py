@@ -1,0 +1,8 @@
+"""Data: MNIST and its like, IDX files, batches, and pictures of digits."""
+
+from unrolled.data.batches import as_float, batches
+from unrolled.data.examples import Dataset, Examples
+from unrolled.data.idx import read_idx, write_idx
+from unrolled.data.mnist import DATASETS, load
+
+__all__ = ["DATASETS", "Dataset", "Examples", "as_float", "batches", "load", "read_idx", "write_idx"]

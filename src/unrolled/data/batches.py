@@ -1,0 +1,47 @@
+"""One epoch, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from unrolled.data.examples import Examples
+from unrolled.errors import UnrolledError
+
+
+def batches(
+    examples: Examples, batch_size: int, *, generator: torch.Generator | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every example once: sequences [B, T, I] and labels [B], the last batch being what is left.
+
+    Pictures become float32 from 0 to 1, batch by batch: in memory they stay a quarter of that.
+
+    Args:
+        examples: what to go through.
+        batch_size: B, at least 1.
+        generator: shuffles the examples, anew in each call; without it they come in order.
+
+    Raises:
+        UnrolledError: batch_size is not a whole number of at least 1.
+
+    >>> examples = Examples(torch.zeros(5, 28, 28, dtype=torch.uint8), torch.arange(5))
+    >>> [labels.tolist() for _, labels in batches(examples, 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise UnrolledError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
+    count = len(examples)
+    order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
+    return (_take(examples, order[first : first + batch_size]) for first in range(0, count, batch_size))
+
+
+def as_float(sequences: Tensor) -> Tensor:
+    """What a network reads: grey values 0..255 (uint8) as float32 from 0 to 1; floating point as it is."""
+    return sequences.to(torch.float32).div_(255) if sequences.dtype == torch.uint8 else sequences
+
+
+def _take(examples: Examples, rows: Tensor) -> tuple[Tensor, Tensor]:
+    sequences = examples.sequences.index_select(0, rows)
+    return as_float(sequences), examples.labels.index_select(0, rows)

@@ -1,0 +1,86 @@
+"""Sequences with their classes, and the three parts of a data set."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from unrolled.errors import UnrolledError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examples:
+    """N sequences of T steps, and the class of each.
+
+    A slice, such as `examples[:100]`, holds the same memory.
+
+    Attributes:
+        sequences: [N, T, I]: uint8 for pictures, whose 0..255 stands for 0..1, or floating point.
+        labels: [N] int64, counted from 0.
+
+    Raises:
+        UnrolledError: another shape or type, or not one label for each sequence.
+
+    >>> examples = Examples(torch.zeros(5, 28, 28, dtype=torch.uint8), torch.arange(5))
+    >>> len(examples[:3])
+    3
+    """
+
+    sequences: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        sequences, labels = self.sequences, self.labels
+        if sequences.dim() != 3 or not (sequences.dtype == torch.uint8 or sequences.is_floating_point()):
+            raise UnrolledError(
+                f"sequences are {sequences.dtype} {list(sequences.shape)}, expected uint8 or float [N, T, I]"
+            )
+        if labels.dim() != 1 or labels.dtype != torch.int64:
+            raise UnrolledError(f"labels are {labels.dtype} {list(labels.shape)}, expected torch.int64 [N]")
+        if len(sequences) != len(labels):
+            raise UnrolledError(
+                f"{len(sequences)} sequences and {len(labels)} labels, expected one label for each sequence"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: slice) -> Examples:
+        return Examples(self.sequences[rows], self.labels[rows])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples to train on, to choose by and to test on.
+
+    Attributes:
+        name: what it is called.
+        train, validation, test: its parts; only validation may be empty.
+        classes: the name of each class, in the order of the labels.
+
+    Raises:
+        UnrolledError: no classes, nothing to train or test on, or a label that is not a class.
+    """
+
+    name: str
+    train: Examples
+    validation: Examples
+    test: Examples
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.classes:
+            raise UnrolledError(f"{self.name}: there are no classes, expected the name of at least one")
+        for part in ("train", "validation", "test"):
+            labels = getattr(self, part).labels
+            if len(labels) == 0 and part != "validation":
+                raise UnrolledError(f"{self.name}: {part} has no examples, expected at least one")
+            wrong = (labels < 0) | (labels >= len(self.classes))
+            if wrong.any():
+                row = int(wrong.nonzero()[0])
+                raise UnrolledError(
+                    f"{self.name}: label {row} of {part} is {int(labels[row])}, "
+                    f"expected 0 to {len(self.classes) - 1}"
+                )

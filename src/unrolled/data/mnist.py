@@ -1,0 +1,130 @@
+"""MNIST, the data sets that come in its four files, and a sample of it that is always there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unrolled.data.download import SOURCES, cached, content_digest
+from unrolled.data.examples import Dataset, Examples
+from unrolled.data.idx import read_idx
+from unrolled.errors import UnrolledError, unknown_name
+
+DIGITS = tuple("0123456789")
+GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+CLASSES = {"sample": DIGITS, "mnist": DIGITS, "fashion-mnist": GARMENTS}
+DATASETS = tuple(CLASSES)
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+SAMPLE = Path(__file__).parent / "sample"
+MOST_VALIDATION = 5000
+
+
+def load(
+    name: str, data_dir: str | os.PathLike[str] | None = None, *, validation: int | None = None
+) -> Dataset:
+    """A data set by name, its pictures as sequences of rows: step t of a sequence is row t.
+
+    "sample" comes with the package: 4,000 digits to train on and 1,000 to test on, all of them from
+    MNIST's training half. "mnist" and "fashion-mnist" (60,000 and 10,000) are looked for in data_dir; or
+    else in the folder that the environment variable UNROLLED_DATA_DIR names, then in the cache, and at
+    last downloaded into the cache.
+
+    Args:
+        name: one of `DATASETS`.
+        data_dir: a folder with the four IDX files, plain or gzip, or with a sub-folder `name` that has
+            them. They may be your own, of the same classes.
+        validation: how many of the first training pictures are held out; None for a tenth, but 5,000 at
+            most.
+
+    Raises:
+        UnrolledError: no such data set, files that are missing, damaged or do not fit, no download, or
+            validation leaves nothing to train on.
+
+    >>> digits = load("sample")
+    >>> tuple(digits.train.sequences.shape), len(digits.validation), len(digits.test)
+    ((3600, 28, 28), 400, 1000)
+    """
+    if name not in CLASSES:
+        raise unknown_name("data set", name, DATASETS)
+    train_images, train_labels, test_images, test_labels = _locate(name, data_dir)
+    train = _read(train_images, train_labels)
+    held_out = min(len(train) // 10, MOST_VALIDATION) if validation is None else validation
+    if isinstance(held_out, bool) or not isinstance(held_out, int) or not 0 <= held_out < len(train):
+        raise UnrolledError(
+            f"validation is {held_out!r}, expected a whole number from 0 to {len(train) - 1}: "
+            f"{name} has {len(train)} pictures to train on"
+        )
+    return Dataset(
+        name, train[held_out:], train[:held_out], _read(test_images, test_labels), classes=CLASSES[name]
+    )
+
+
+def _locate(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
+    """The four files of a data set, in the order of FILES."""
+    if name == "sample":
+        if data_dir is not None:
+            raise UnrolledError(
+                f"data_dir is {str(data_dir)!r}, but the sample comes with the package: leave data_dir out, "
+                "or ask for mnist or fashion-mnist"
+            )
+        return _find(name, SAMPLE)
+    if data_dir is not None:
+        files = _find(name, Path(data_dir))
+        if not files:
+            raise UnrolledError(
+                f"{data_dir} does not hold {name}: expected {', '.join(FILES)}, each plain or .gz, in that "
+                f"folder or in {Path(data_dir, name)}, and not another data set's"
+            )
+        return files
+    local = os.environ.get("UNROLLED_DATA_DIR")
+    return (_find(name, Path(local)) if local else []) or _find(name, cached(name))
+
+
+def _find(name: str, folder: Path) -> list[Path]:
+    """The four files in `folder / name` or in `folder`; none if one of them is missing."""
+    for place in (folder / name, folder):
+        spellings = [(place / file, place / f"{file}.gz") for file in FILES]
+        files = [path for pair in spellings for path in [*filter(os.path.isfile, pair)][:1]]
+        if len(files) == len(FILES) and not _is_another(name, files[3]):
+            return files
+    return []
+
+
+def _is_another(name: str, test_labels: Path) -> bool:
+    """Whether a file is known to be another data set's: they all have the same file names."""
+    digest = content_digest(test_labels)
+    return any(digest == source.digests[FILES[3]] for other, source in SOURCES.items() if other != name)
+
+
+def _read(images_path: Path, labels_path: Path) -> Examples:
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or len(images) == 0:
+        raise UnrolledError(
+            f"{images_path} holds {images.dtype} {list(images.shape)}, expected pictures, uint8 [N, 28, 28]"
+        )
+    if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
+        raise UnrolledError(
+            f"{labels_path} holds {labels.dtype} {list(labels.shape)}, expected uint8 [{len(images)}]: "
+            f"one label for each picture of {images_path.name}"
+        )
+    return Examples(torch.from_numpy(images), torch.from_numpy(labels).long())

@@ -1,0 +1,18 @@
+"""Reports: pictures of what was learnt and of how a network reads."""
+
+from unrolled.report.confusion import draw_confusion
+from unrolled.report.curves import draw_curves
+from unrolled.report.misread import draw_misread
+from unrolled.report.pictures import save_figure, save_pictures
+from unrolled.report.reading import Reading, draw_reading, read_stepwise
+
+__all__ = [
+    "Reading",
+    "draw_confusion",
+    "draw_curves",
+    "draw_misread",
+    "draw_reading",
+    "read_stepwise",
+    "save_figure",
+    "save_pictures",
+]

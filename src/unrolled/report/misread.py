@@ -1,0 +1,39 @@
+"""The examples that the network gets wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+COLUMNS, MOST = 8, 40
+
+
+def draw_misread(sequences: Tensor, labels: Tensor, probabilities: Tensor, classes: Sequence[str]) -> Figure:
+    """A sheet of misread examples, the most confident mistakes first.
+
+    Args:
+        sequences: [M, T, I], drawn as images with row t for step t.
+        labels: [M], what they are.
+        probabilities: [M, classes], what the network said.
+        classes: their names.
+    """
+    confidence, taken_for = probabilities.max(dim=1)
+    wrong = (taken_for != labels).nonzero().flatten()
+    shown: list[int] = wrong[confidence[wrong].argsort(descending=True)][:MOST].tolist()
+    rows = max(1, math.ceil(len(shown) / COLUMNS))
+    figure = Figure(figsize=(1.25 * COLUMNS, 1.45 * rows + 0.6), layout="constrained")
+    order = ", the surest first" if len(shown) == len(wrong) else f"; the {len(shown)} surest"
+    figure.suptitle(f"{len(wrong):,} of {len(labels):,} misread{order if shown else ''}")
+    all_axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
+    for axes in all_axes:
+        axes.axis("off")
+    for axes, index in zip(all_axes, shown, strict=False):
+        axes.imshow(
+            sequences[index].numpy(), cmap="gray", aspect="auto" if sequences.shape[1] > 80 else "equal"
+        )
+        name, answer = classes[int(labels[index])], classes[int(taken_for[index])]
+        axes.set_title(f"{name} read as {answer}\n{confidence[index]:.0%} sure", fontsize=8)
+    return figure

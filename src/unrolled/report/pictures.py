@@ -1,0 +1,67 @@
+"""The pictures that a training leaves in its run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from unrolled.atomic import atomic_path
+from unrolled.data import Examples, as_float
+from unrolled.networks import SequenceClassifier
+from unrolled.report.confusion import draw_confusion
+from unrolled.report.curves import draw_curves
+from unrolled.report.misread import draw_misread
+from unrolled.report.reading import changes_of_mind, draw_reading, read_stepwise
+from unrolled.training import Evaluation, confusion_matrix
+
+CANDIDATES = 40
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write the figure as PNG."""
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)
+
+
+def save_pictures(
+    folder: Path,
+    metrics: Sequence[dict[str, Any]],
+    network: SequenceClassifier,
+    examples: Examples,
+    evaluation: Evaluation,
+    classes: Sequence[str],
+) -> list[Path]:
+    """Draw curves.png, confusion.png, misread.png and reading.png into a folder.
+
+    Args:
+        folder: where to.
+        metrics: the run's lines.
+        network: the trained network.
+        examples: the test examples, and `evaluation` what the network said of them.
+        classes: the names of the classes.
+    """
+    matrix = confusion_matrix(examples.labels, evaluation.predictions, len(classes))
+    figures = {
+        "curves": draw_curves(metrics),
+        "confusion": draw_confusion(matrix, classes),
+        "misread": draw_misread(examples.sequences, examples.labels, evaluation.probabilities, classes),
+        "reading": draw_most_telling_reading(network, examples, evaluation, classes),
+    }
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        save_figure(figure, paths[-1])
+    return paths
+
+
+def draw_most_telling_reading(
+    network: SequenceClassifier, examples: Examples, evaluation: Evaluation, classes: Sequence[str]
+) -> Figure:
+    """The reading of the example, among the first that are read rightly, over which it wavers most."""
+    right = (evaluation.predictions == examples.labels).nonzero().flatten()[:CANDIDATES].tolist()
+    readings = {index: read_stepwise(network, as_float(examples.sequences[index])) for index in right or [0]}
+    index = max(readings, key=lambda index: changes_of_mind(readings[index]))
+    return draw_reading(readings[index], classes, label=int(examples.labels[index]))

@@ -1,0 +1,93 @@
+"""How a network is trained, as data: optimizer, schedule and budget."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from unrolled.errors import UnrolledError, unknown_name
+
+OPTIMIZERS = ("adam", "rmsprop", "sgd")
+SCHEDULES = ("constant", "one-cycle", "cosine")
+
+
+def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Optimizer, learning rate and its schedule, batch size, and how long.
+
+    Attributes:
+        optimizer: "adam", "rmsprop" or "sgd" (with a momentum of 0.9).
+        learning_rate: the highest that the schedule reaches.
+        schedule: "constant"; "one-cycle": up to learning_rate over 30 % of the steps and down to zero;
+            "cosine": down from learning_rate to zero.
+        batch_size: examples in one step.
+        epochs: passes over the training examples.
+        steps: if given, the number of steps, in place of the epochs.
+        clip_norm: the gradient's largest norm, over all parameters together; None for no clipping.
+        weight_decay: decoupled from the gradient with "adam", an L2 penalty otherwise.
+        patience: stop after so many epochs without a better validation accuracy; None to go on.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 3e-3
+    schedule: str = "one-cycle"
+    batch_size: int = 64
+    epochs: int = 30
+    steps: int | None = None
+    clip_norm: float | None = 1.0
+    weight_decay: float = 0.0
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        if self.schedule not in SCHEDULES:
+            raise unknown_name("schedule", self.schedule, SCHEDULES)
+        for name, least, optional in (
+            ("batch_size", 1, False),
+            ("epochs", 1, False),
+            ("steps", 1, True),
+            ("patience", 1, True),
+        ):
+            count = getattr(self, name)
+            if (count is None and optional) or (_is_number(count, int) and count >= least):
+                continue
+            raise UnrolledError(f"{name} is {count!r}, expected a whole number of at least {least}")
+        for name, optional in (("learning_rate", False), ("clip_norm", True)):
+            value = getattr(self, name)
+            if not ((value is None and optional) or (_is_number(value) and value > 0)):
+                raise UnrolledError(f"{name} is {value!r}, expected a number above 0")
+        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
+            raise UnrolledError(f"weight_decay is {self.weight_decay!r}, expected a number of at least 0")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe that `dataclasses.asdict` made `values` of; unknown keys are refused."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in values:
+            if key not in known:
+                raise unknown_name("recipe option", key, known)
+        return cls(**values)
+
+    def total_steps(self, examples: int) -> int:
+        """The number of steps of a training on so many examples.
+
+        >>> Recipe(batch_size=64, epochs=2).total_steps(100)
+        4
+        """
+        return self.steps or self.epochs * math.ceil(examples / self.batch_size)
+
+
+RECIPES = {"default": Recipe()}
+
+
+def lookup(name: str) -> Recipe:
+    """The recipe of that name; an unknown one is an UnrolledError that names the nearest."""
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, RECIPES)
+    return RECIPES[name]

@@ -1,0 +1,38 @@
+"""The command line as a user calls it, in this process."""
+
+from typing import NamedTuple
+
+import pytest
+
+from unrolled.cli.main import main
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def unrolled(capfd, monkeypatch):
+    """`unrolled("train", "--steps", 3)`: what it printed, and the exit code."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Result(stop.value.code or 0, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A run folder of a small network that has seen a few hundred digits."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--network", "seed-004", "--steps", "40", "--run", str(folder), "--validation", "100"])
+    assert stop.value.code == 0
+    return folder

@@ -1,0 +1,148 @@
+"""`unrolled train`."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from PIL import Image
+
+
+def test_a_training_leaves_a_run_folder_with_pictures(unrolled, trained):
+    names = {path.name for path in trained.iterdir()}
+    assert names == {
+        "config.json",
+        "metrics.jsonl",
+        "weights.safetensors",
+        "last.safetensors",
+        "curves.png",
+        "confusion.png",
+        "misread.png",
+        "reading.png",
+    }
+    for picture in trained.glob("*.png"):
+        width, height = Image.open(picture).size
+        assert width > 400
+        assert height > 200
+
+
+def test_the_last_line_is_the_test_accuracy_and_where_the_run_is(unrolled, tmp_path):
+    folder = tmp_path / "a [run]"  # brackets must not be taken for markup
+    result = unrolled("train", "--network", "seed-000", "--steps", 5, "--run", folder)
+    assert result.code == 0
+    *_, last = result.out.splitlines()
+    match = re.fullmatch(r"test accuracy (0\.\d{4})  (.*)", last)
+    assert match
+    assert match[2] == str(folder)
+    test = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert match[1] == f"{test['test_accuracy']:.4f}"
+
+
+def test_every_epoch_has_a_line(unrolled, tmp_path):
+    result = unrolled("train", "--network", "seed-000", "--steps", 90, "--run", tmp_path / "run")
+    assert re.search(r"epoch +1/2 .*\n(.*\n)?epoch +2/2 ", result.out)
+
+
+def test_runs_are_numbered_below_the_current_folder(unrolled, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        result = unrolled("train", "--network", "seed-000", "--steps", 2)
+        assert result.out.splitlines()[-1].endswith(f"  runs/seed-000-{number}")
+
+
+def test_the_effective_configuration_is_saved(trained):
+    config = json.loads((trained / "config.json").read_text())
+    assert config["network"]["name"] == "seed-004"
+    assert config["recipe"]["steps"] == 40
+    assert config["validation"] == 100
+    assert config["classes"] == list("0123456789")
+    assert set(config["versions"]) == {"unrolled", "torch", "python"}
+
+
+def test_the_same_seed_gives_the_same_accuracy(unrolled, tmp_path):
+    outs = [
+        unrolled(
+            "train", "--network", "seed-002", "--steps", 2, "--seed", seed, "--run", tmp_path / str(n)
+        ).out
+        for n, seed in enumerate((7, 7, 8))
+    ]
+    losses = [re.search(r"loss (\S+)", out)[1] for out in outs]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_the_tutorials_way_of_reading_can_be_chosen(unrolled, tmp_path):
+    folder = tmp_path / "run"
+    name = "single-layer-dynamic-bi-lstm"
+    assert unrolled("train", "--network", name, "--read", "last", "--steps", 2, "--run", folder).code == 0
+    assert json.loads((folder / "config.json").read_text())["network"]["read"] == "last"
+
+
+def test_mistakes_are_one_line_and_leave_no_folder(unrolled, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mistakes = {
+        ("--network", "single-layer-dynamc-lstm"): "did you mean 'single-layer-dynamic-lstm'",
+        ("--recipe", "fsat"): "unknown recipe 'fsat'",
+        ("--data", "minst"): "did you mean 'mnist'",
+        ("--data", "mnist", "--data-dir", str(tmp_path)): "train-images-idx3-ubyte",
+        ("--epochs", "0"): "epochs is 0, expected a whole number of at least 1",
+        ("--epochs", "3", "--steps", "4"): "--epochs 3 and --steps 4 both say how long: give one of them",
+        ("--epochs", "three"): "Invalid value for '--epochs'",
+        ("--learning-rate", "-1"): "learning_rate is -1.0, expected a number above 0",
+        ("--threads", "0"): "--threads is 0, expected at least 1",
+        ("--device", "abacus"): "--device abacus: this torch cannot use it",
+        ("--read", "lats"): "unknown read 'lats': did you mean 'last'",
+        ("--validation", "4000"): "validation",
+        ("--netwrok", "seed-000"): "No such option: --netwrok",
+        ("--learning-rate", "1e30", "--steps", "50"): "the loss is",
+    }
+    for arguments, message in mistakes.items():
+        result = unrolled("train", *arguments)
+        assert result.code == 2, arguments
+        assert message in result.err, arguments
+        assert result.err.startswith("unrolled: "), arguments
+        assert len(result.err.splitlines()) == 1, arguments
+        assert not any((tmp_path / "runs").glob("*/weights.safetensors")), arguments
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    command = [sys.executable, "-m", "unrolled", "train", "--network", "nonsense", "--debug"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode != 0
+    assert "Traceback" in result.stderr
+    assert "UnrolledError: unknown network 'nonsense'" in result.stderr
+
+
+def test_a_folder_that_is_taken_is_refused_before_training(unrolled, trained):
+    before = sorted((path.name, path.stat().st_mtime) for path in trained.iterdir())
+    result = unrolled("train", "--run", trained)
+    assert result.code == 2
+    assert "already holds a run: choose another folder with --run" in result.err
+    assert sorted((path.name, path.stat().st_mtime) for path in trained.iterdir()) == before
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(unrolled, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = unrolled("train", "--steps", 1, "--run", tmp_path / "file" / "run")
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 1
+    assert "cannot make the run folder" in result.err
+
+
+def test_ctrl_c_ends_with_one_line_and_keeps_the_finished_epochs(tmp_path):
+    """A real process, and a real signal after its first epoch."""
+    command = [sys.executable, "-u", "-m", "unrolled", "train", "--network", "seed-000", "--run", "run"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "weights.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "unrolled: stopped; a run that finished an epoch keeps its best weights\n"
+    assert (tmp_path / "run" / "weights.safetensors").stat().st_size > 0
+    assert not list((tmp_path / "run").glob(".*"))

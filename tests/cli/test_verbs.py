@@ -1,0 +1,167 @@
+"""The verbs that look at a run, and those that need none."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from unrolled import data
+from unrolled.networks import CATALOGUE
+
+
+@pytest.fixture
+def digit(tmp_path):
+    path = tmp_path / "digit [1].png"
+    Image.fromarray(data.load("sample").test.sequences[0].numpy()).resize((280, 280)).save(path)
+    return path
+
+
+def test_evaluate_gives_the_accuracy_that_the_training_ended_with(unrolled, trained):
+    result = unrolled("evaluate", trained)
+    ended_with = json.loads((trained / "metrics.jsonl").read_text().splitlines()[-1])["test_accuracy"]
+    assert result.code == 0
+    assert result.out.splitlines()[-1] == f"test accuracy {ended_with:.4f}  {trained}"
+
+
+def test_evaluate_counts_each_class(unrolled, trained):
+    result = unrolled("evaluate", trained, "--split", "validation")
+    counts = [int(count) for count in re.findall(r"│ \d +│ +(\d+) +│", result.out)]
+    assert counts == [10] * 10  # the first hundred of the sample are ten of each
+
+
+def test_evaluate_takes_the_newest_run_by_default(unrolled, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "no run in runs/" in unrolled("evaluate").err
+    shutil.copytree(trained, tmp_path / "runs" / "copy")
+    assert unrolled("evaluate").out.splitlines()[-1].endswith("  runs/copy")
+
+
+def test_evaluate_refuses_what_does_not_fit(unrolled, trained, tmp_path):
+    for arguments, message in {
+        (tmp_path / "nowhere",): "no run folder",
+        (tmp_path,): "is not a run folder: it has no config.json",
+        (trained, "--split", "tset"): "unknown split 'tset': did you mean 'test'",
+    }.items():
+        result = unrolled("evaluate", *arguments)
+        assert (result.code, len(result.err.splitlines())) == (2, 1)
+        assert message in result.err
+
+
+def test_a_run_folder_whose_weights_are_another_networks_is_refused(unrolled, trained, tmp_path, digit):
+    folder = tmp_path / "mixed"
+    shutil.copytree(trained, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["network"]["layers"] = [["lstm", 32], ["lstm", 65]]
+    (folder / "config.json").write_text(json.dumps(config))
+    for verb in (("evaluate", folder), ("predict", digit, "--run", folder)):
+        result = unrolled(*verb)
+        assert (result.code, len(result.err.splitlines())) == (2, 1)
+        assert "weights.safetensors holds another network than seed-004" in result.err
+
+
+def test_predict_says_one_line_for_each_image(unrolled, trained, digit):
+    result = unrolled("predict", digit, digit, "--run", trained)
+    assert result.code == 0
+    first, second = result.out.splitlines()
+    assert first == second
+    assert re.fullmatch(re.escape(str(digit)) + r": \d \(\d+\.\d%\)", first)
+
+
+def test_predict_gives_all_probabilities_as_json(unrolled, trained, digit):
+    result = unrolled("predict", digit, "--json", "--run", trained)
+    (answer,) = [json.loads(line) for line in result.out.splitlines()]
+    probabilities = answer["probabilities"]
+    assert answer["image"] == str(digit)
+    assert list(probabilities) == list("0123456789")
+    assert abs(sum(probabilities.values()) - 1) < 1e-5
+    assert max(probabilities, key=probabilities.get) == answer["class"]
+
+
+def test_predict_reads_every_image_of_an_idx_file(unrolled, trained, tmp_path):
+    images = data.load("sample").test.sequences[:3].numpy()
+    path = tmp_path / "three.gz"
+    data.write_idx(path, images)
+    lines = unrolled("predict", path, "--run", trained).out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [f"{path}[{n}]" for n in range(3)]
+
+
+def test_predict_refuses_what_is_no_image_before_it_says_anything(unrolled, trained, digit, tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("not a picture")
+    half = tmp_path / "half.png"
+    half.write_bytes(digit.read_bytes()[:200])
+    for wrong in (text, half, tmp_path / "missing.png", tmp_path):
+        result = unrolled("predict", digit, wrong, "--run", trained)
+        assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+        assert str(wrong) in result.err
+
+
+def test_compare_prints_and_saves_one_table(unrolled, tmp_path):
+    folder = tmp_path / "comparison"
+    result = unrolled("compare", "seed-000", "seed-004", "seed-000", "--steps", 3, "--run", folder)
+    assert result.code == 0
+    saved = json.loads((folder / "comparison.json").read_text())
+    assert [row["network"] for row in saved["rows"]] == ["seed-000", "seed-004"]
+    assert [row["parameters"] for row in saved["rows"]] == [6674, 33290]
+    assert saved["recipe"]["steps"] == 3
+    markdown = (folder / "comparison.md").read_text()
+    for row in saved["rows"]:
+        accuracy = f"{row['test_accuracy']:.4f}"
+        assert re.search(rf"\| {row['network']} \|.* {accuracy} \|", markdown)
+        assert re.search(rf"{row['network']} .* {accuracy} ", result.out)
+        assert (folder / row["network"] / "weights.safetensors").exists()
+
+
+def test_compare_checks_every_name_before_it_trains(unrolled, tmp_path):
+    result = unrolled("compare", "seed-000", "seed-001", "--run", tmp_path / "comparison")
+    assert result.code == 2
+    assert "unknown network 'seed-001'" in result.err
+    assert not (tmp_path / "comparison").exists()
+
+
+def test_networks_lists_all_eighteen(unrolled):
+    out = unrolled("networks").out
+    names = re.findall(r"^ *\d+ +(\S+)", out, flags=re.MULTILINE)
+    assert names == list(CATALOGUE)
+    assert "378,634" in out
+
+
+def test_info_says_what_is_there(unrolled):
+    out = unrolled("info").out
+    for what in ("unrolled", "torch", "threads", "sample", "mnist", "cells"):
+        assert what in out
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "predict", "compare", "networks", "info"])
+def test_every_verb_has_help_with_examples(unrolled, verb):
+    result = unrolled(verb, "--help")
+    assert result.code == 0
+    assert f"unrolled {verb}" in result.out.partition("examples:")[2]
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys; from unrolled.cli.main import main\ntry: main(['--help'])\nfinally: assert 'torch' not in sys.modules"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_an_unknown_verb_names_the_nearest(unrolled):
+    result = unrolled("trian")
+    assert (result.code, result.err) == (2, "unrolled: No such command 'trian'. Did you mean 'train'?\n")
+
+
+def test_the_version_is_the_packages(unrolled):
+    import unrolled as package
+
+    assert unrolled("--version").out == f"unrolled {package.__version__}\n"
+
+
+def test_output_may_be_cut_off_by_its_reader():
+    command = f"{sys.executable} -m unrolled networks | head -1"
+    result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert "Traceback" not in result.stderr
+    assert "Exception" not in result.stderr

@@ -1,0 +1,125 @@
+"""What the README and the lessons say is true: their commands and their Python run."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from unrolled import data
+from unrolled.networks import CATALOGUE, SequenceClassifier
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for number, block in enumerate(blocks(page.read_text(encoding="utf-8"), "python"), start=1):
+        exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+
+
+def test_the_first_python_is_at_most_twelve_lines():
+    lines = [line for line in blocks(README, "python")[0].splitlines() if line.strip()]
+    assert len(lines) <= 12
+
+
+def test_every_target_that_is_named_is_in_the_makefile():
+    makefile = (ROOT / "Makefile").read_text()
+    named = set()
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        named |= set(re.findall(r"(?:^|`)make (\w+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert {"train", "test", "check", "bench", "docs"} <= named
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_tree_is_the_tree():
+    (tree,) = blocks(README, "text")
+    lines = [line.split()[1] if line[0] in "├└" else line.split()[0] for line in tree.splitlines()]
+    package, *folders = lines
+    top = [name for name in folders if (ROOT / name).is_dir()]
+    inside = [name for name in folders if name not in top]
+    assert package == "src/unrolled/"
+    real = {path.name + "/" for path in (ROOT / package).iterdir() if path.is_dir()} - {"__pycache__/"}
+    assert set(inside) == real
+    assert top == ["tests/", "benchmarks/", "docs/", "scripts/"]
+    for name in re.findall(r"(\w+/) \(", tree):
+        assert (ROOT / "tests" / name).is_dir(), name
+
+
+def commands() -> list[list[str]]:
+    lines = [line.partition("#")[0] for block in blocks(README, "sh") for line in block.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith("unrolled")]
+
+
+def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path):
+    digits = data.load("sample").test
+    label = int(digits.labels[0])
+    Image.fromarray(255 - digits.sequences[0].numpy()).resize((280, 280)).save(tmp_path / "digit.png")
+    for command in commands():
+        if "mnist" in command:
+            continue  # it needs all of MNIST: the next test
+        result = run(command, tmp_path)
+        assert result.returncode == 0, (command, result.stderr)
+        last = result.stdout.splitlines()[-1]
+        if command == ["unrolled", "train"]:
+            assert float(re.match(r"test accuracy (\S+)", last)[1]) >= 0.955
+        if command[1] == "predict":
+            assert last.startswith(f"digit.png: {label} ")
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {
+        "single-layer-dynamic-lstm-1",
+        "compare-1",
+        "multi-layer-dynamic-mix-1",
+    }
+
+
+@pytest.mark.skipif("UNROLLED_DATA_DIR" not in os.environ, reason="needs UNROLLED_DATA_DIR with mnist/")
+def test_the_command_for_all_of_mnist_trains(tmp_path):
+    (command,) = [command for command in commands() if "mnist" in command]
+    result = run([*command, "--steps", "20"], tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "55,000 examples to train, 5,000 to validate, 10,000 to test" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("test accuracy 0.")
+
+
+def run(command, folder):
+    assert command[0] == "unrolled"
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, timeout=400
+    )
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_page_of_networks_has_the_catalogues_numbers():
+    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (\d+) \| `(\S+)` \| .* \| (\w+) \| (\w+) \| ([\d,]+) \|$", text, flags=re.MULTILINE
+    )
+    expected = [
+        (
+            str(number),
+            name,
+            config.unroll,
+            config.direction,
+            f"{SequenceClassifier(config).parameter_count:,}",
+        )
+        for number, (name, config) in enumerate(CATALOGUE.items(), start=1)
+    ]
+    assert rows == expected

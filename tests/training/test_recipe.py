@@ -1,0 +1,50 @@
+"""Recipes: what they refuse, and how long they last."""
+
+import dataclasses
+
+import pytest
+
+from unrolled.errors import UnrolledError
+from unrolled.training import RECIPES, Recipe
+from unrolled.training.recipe import lookup
+
+
+def test_total_steps_counts_the_last_smaller_batch():
+    assert Recipe(batch_size=64, epochs=3).total_steps(129) == 9
+
+
+def test_steps_take_the_place_of_epochs():
+    assert Recipe(batch_size=64, epochs=3, steps=5).total_steps(1000) == 5
+
+
+def test_a_recipe_survives_being_saved():
+    recipe = Recipe(optimizer="sgd", steps=7, clip_norm=None, patience=3)
+    assert Recipe.from_dict(dataclasses.asdict(recipe)) == recipe
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(UnrolledError, match="unknown recipe 'defalt': did you mean 'default'"):
+        lookup("defalt")
+    assert lookup("default") is RECIPES["default"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"optimizer": "adm"}, "unknown optimizer 'adm': did you mean 'adam'"),
+        ({"schedule": "onecycle"}, "unknown schedule 'onecycle': did you mean 'one-cycle'"),
+        ({"batch_size": 0}, "batch_size is 0, expected a whole number of at least 1"),
+        ({"epochs": None}, "epochs is None, expected a whole number of at least 1"),
+        ({"epochs": 1.5}, "epochs is 1.5, expected a whole number of at least 1"),
+        ({"steps": 0}, "steps is 0, expected a whole number of at least 1"),
+        ({"patience": True}, "patience is True, expected a whole number of at least 1"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0, expected a number above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, expected a number above 0"),
+        ({"clip_norm": 0}, "clip_norm is 0, expected a number above 0"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1, expected a number of at least 0"),
+        ({"momentum": 0.9}, "unknown recipe option 'momentum'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected(values, message):
+    with pytest.raises(UnrolledError, match=message):
+        Recipe.from_dict(values)
