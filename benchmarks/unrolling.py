@@ -3,8 +3,8 @@
     make bench
     make bench ARGS="--rounds 40 --threads 1"
 
-First the results are checked against torch.nn, with the same weights; then both are timed in turn, in one process,
-so that what slows the machine down slows both. The ratio is the median of the rounds' own ratios.
+First the results are checked against torch.nn, with the same weights; then both are timed in turn, in one
+process, so that what slows the machine down slows both. The ratio is the median of the rounds' own ratios.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ MAKERS = {
 }
 
 
-def make_pair(case: Case) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], list[nn.Parameter]]:
+def make_pair(
+    case: Case,
+) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], list[nn.Parameter]]:
     """Ours and torch.nn's last output as functions of x, with the same weights, and all parameters."""
     ours, theirs = MAKERS[case.cell]
     cell, layer = ours(case.inputs, case.hidden), theirs(case.inputs, case.hidden, batch_first=True)
@@ -91,7 +93,9 @@ def measure(case: Case, rounds: int) -> dict[str, tuple[float, float, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()

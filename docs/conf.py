@@ -1,10 +1,12 @@
 """How Sphinx builds the documentation: `make docs`."""
 
+import re
 from importlib.metadata import version as installed_version
+from typing import Any
 
 project = "unrolled"
 author = "The unrolled contributors"
-copyright = author  # noqa: A001
+copyright = author
 release = version = installed_version("unrolled")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -16,4 +18,24 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True}
-nitpicky = False
+napoleon_use_ivar = True
+
+SECTION = re.compile(r"(Args|Returns|Raises|Attributes|Yields):$")
+
+
+def show_equations(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Show the indented parts of a docstring, its equations and tables, as they are written."""
+    shown, in_section, in_block = [], False, False
+    for line in lines:
+        if line and not line.startswith(" "):
+            in_section, in_block = bool(SECTION.match(line)), False
+        elif line and not in_section and not in_block:
+            shown += ["::", ""]
+            in_block = True
+        shown.append(line)
+    lines[:] = shown
+
+
+def setup(app: Any) -> None:
+    """Run before napoleon, which turns the sections into fields."""
+    app.connect("autodoc-process-docstring", show_equations, priority=400)

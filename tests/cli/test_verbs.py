@@ -144,7 +144,11 @@ def test_every_verb_has_help_with_examples(unrolled, verb):
 
 
 def test_help_does_not_wait_for_torch():
-    code = "import sys; from unrolled.cli.main import main\ntry: main(['--help'])\nfinally: assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from unrolled.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 

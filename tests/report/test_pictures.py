@@ -95,4 +95,5 @@ def test_a_reading_has_one_row_for_each_step_in_all_its_panels():
 def test_a_figure_is_saved_whole(tmp_path):
     save_figure(draw_confusion(torch.eye(3, dtype=torch.long), CLASSES), tmp_path / "confusion.png")
     assert [path.name for path in tmp_path.iterdir()] == ["confusion.png"]
-    Image.open(tmp_path / "confusion.png").verify()
+    with Image.open(tmp_path / "confusion.png") as image:
+        image.verify()

@@ -85,7 +85,9 @@ class Cell(nn.Module, abc.ABC):
         )
 
     def begin_sequence(self) -> None:
-        """Forget what was drawn for one whole sequence (a variational dropout mask)."""
+        """Forget, here and in every part, what was drawn for one sequence (a variational dropout mask)."""
+        for part in self.children():
+            begin_sequence(part)
 
     def _check_state(self, state: State, batch_size: int) -> None:
         def check(size: int, part: Any) -> None:
@@ -100,11 +102,13 @@ class Cell(nn.Module, abc.ABC):
             raise ValueError(f"{type(self).__name__}: state has shapes {came}, expected {expected}") from None
 
 
-def begin_sequence(cell: nn.Module) -> None:
-    """Tell every part of `cell` that a new sequence begins."""
-    for part in cell.modules():
-        if isinstance(part, Cell):
-            part.begin_sequence()
+def begin_sequence(module: nn.Module) -> None:
+    """Tell every cell in `module` that a new sequence begins."""
+    if isinstance(module, Cell):
+        module.begin_sequence()
+    else:
+        for part in module.children():
+            begin_sequence(part)
 
 
 def uniform(*shape: int, bound: float, dtype: Any = None, device: Any = None) -> nn.Parameter:

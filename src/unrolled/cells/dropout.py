@@ -63,6 +63,10 @@ class DropoutCell(Cell):
 
     def begin_sequence(self) -> None:
         self._masks.clear()
+        super().begin_sequence()
+
+    def initial_state(self, batch_size: int, **like: Any) -> Any:
+        return self.cell.initial_state(batch_size, **like)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         output, next_state = self.cell(self._drop("input", x, self.input), state)

@@ -46,6 +46,9 @@ class HighwayCell(Cell):
         self.weight_carry = uniform(cell.input_size, cell.input_size, bound=cell.input_size**-0.5, **where)
         self.bias_carry = nn.Parameter(torch.ones(cell.input_size, **where))
 
+    def initial_state(self, batch_size: int, **like: Any) -> Any:
+        return self.cell.initial_state(batch_size, **like)
+
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         output, next_state = self.cell(x, state)
         t = torch.sigmoid(F.linear(x, self.weight_carry, self.bias_carry))

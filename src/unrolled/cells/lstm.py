@@ -29,7 +29,8 @@ class GateNorm(nn.Module):
         y_k = (x_k - mean x_k) / √(var x_k + ε) * weight_k + bias_k
 
     Symbols: x, y [N, K H]; mean and variance over the H units of one gate; weight, bias [K H].
-    ε is TensorFlow's 1e-12, so that its weights give its results.
+    ε is TensorFlow's 1e-12, so that its weights give its results. The bias does not start from 0: on a
+    sequence that begins with zeros, as an image does, x would be 0 and its gradient 1/√ε at every step.
     """
 
     bias: Tensor | None
@@ -39,9 +40,8 @@ class GateNorm(nn.Module):
         self.gates = gates
         self.hidden_size = hidden_size
         self.weight = nn.Parameter(torch.ones(gates * hidden_size, **where))
-        self.register_parameter(
-            "bias", nn.Parameter(torch.zeros(gates * hidden_size, **where)) if bias else None
-        )
+        shift = uniform(gates * hidden_size, bound=hidden_size**-0.5, **where) if bias else None
+        self.register_parameter("bias", shift)
 
     def forward(self, x: Tensor) -> Tensor:
         split = x.view(-1, self.gates, self.hidden_size)
@@ -62,7 +62,8 @@ class LSTMCell(Cell):
     i, f, g, o; φ the activation, * elementwise.
 
     With no option set, names, layout and results are those of `torch.nn.LSTMCell`, and a state dict
-    moves both ways. All weights and biases start from U(-1/√H, 1/√H). Each option changes its own line:
+    moves both ways. All weights and biases start from U(-1/√H, 1/√H), the scales of a layer norm from 1.
+    Each option changes its own line:
 
         peephole           i, f see c and o sees c':  σ(... + p_k * c), p_k = weight_ck [H]
         cell_clip          c' is clipped to [-cell_clip, cell_clip] before o and h' see it
@@ -174,6 +175,9 @@ class LSTMCell(Cell):
             self.norm_ih = nn.LayerNorm(4 * hidden_size, bias=bias, **where)
             self.norm_hh = nn.LayerNorm(4 * hidden_size, bias=bias, **where)
             self.norm_c = nn.LayerNorm(hidden_size, bias=bias, **where)
+            for norm in (self.norm_ih, self.norm_hh, self.norm_c):
+                if bias:  # as in GateNorm, not from 0
+                    nn.init.uniform_(norm.bias, -(hidden_size**-0.5), hidden_size**-0.5)
 
     def step(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         h, c = state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from unrolled.cells.cell import Cell
@@ -34,6 +36,9 @@ class ResidualCell(Cell):
         check_same_width("ResidualCell", cell)
         super().__init__(cell.input_size, cell.output_size, cell.state_size)
         self.cell = cell
+
+    def initial_state(self, batch_size: int, **like: Any) -> Any:
+        return self.cell.initial_state(batch_size, **like)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         output, next_state = self.cell(x, state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -46,6 +47,10 @@ class StackedCell(Cell):
                 )
         super().__init__(cells[0].input_size, cells[-1].output_size, tuple(cell.state_size for cell in cells))
         self.cells = nn.ModuleList(cells)
+
+    def initial_state(self, batch_size: int, **like: Any) -> tuple[State, ...]:
+        cells = cast("Iterable[Cell]", self.cells)
+        return tuple(cell.initial_state(batch_size, **like) for cell in cells)
 
     def step(self, x: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
         next_states = []

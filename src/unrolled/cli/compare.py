@@ -171,10 +171,11 @@ def show(comparison: Comparison, console: Console) -> None:
 
 def save(comparison: Comparison, folder: Path) -> None:
     """Write comparison.md and comparison.json."""
+    recipe = [f"{key} {value}" for key, value in comparison.recipe.items() if value is not None]
     lines = [
         f"# {comparison.title}",
         "",
-        f"Recipe: {', '.join(f'{key} {value}' for key, value in comparison.recipe.items() if value is not None)}.",
+        f"Recipe: {', '.join(recipe)}.",
         "",
         "| " + " | ".join(HEADINGS) + " |",
         "|---|" + "---:|" * (len(HEADINGS) - 1),

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from unrolled.cli.options import DataDir
-
 
 @dataclasses.dataclass(frozen=True)
 class InfoOptions:
-    """What `unrolled info` is told."""
-
-    data_dir: DataDir = None
+    """What `unrolled info` is told: nothing."""
 
 
 def info(options: InfoOptions) -> None:
@@ -24,22 +20,24 @@ def info(options: InfoOptions) -> None:
     import platform
 
     import torch
-    from rich.console import Console
-    from rich.table import Table
 
     from unrolled import __version__
-    from unrolled.data import locate
+    from unrolled.data import DATASETS, locate
 
-    table = Table(show_header=False, box=None)
-    table.add_row("unrolled", __version__)
-    table.add_row("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    table.add_row("torch", torch.__version__)
-    table.add_row("cpu", f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads")
     devices = [f"cuda:{n} {torch.cuda.get_device_name(n)}" for n in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    table.add_row("other devices", ", ".join(devices) or "none")
-    for name in ("sample", "mnist", "fashion-mnist"):
-        table.add_row(f"data {name}", locate(name, options.data_dir))
-    table.add_row("cells", "all on the reference loop: one step after the other, in torch's own operations")
-    Console(soft_wrap=True, highlight=False).print(table, markup=False)
+    lines = {
+        "unrolled": __version__,
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+        "cpu": f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads",
+        "other devices": ", ".join(devices) or "none",
+    }
+    for name in DATASETS:
+        files = locate(name)
+        where = str(files[0].parent) if files else "not here: downloaded when it is first asked for"
+        lines[f"data {name}"] = where
+    lines["cells"] = "all on the reference loop: one step after the other, in torch's own operations"
+    for what, value in lines.items():
+        print(f"{what:20} {value}")

@@ -51,9 +51,9 @@ def predict(options: PredictOptions) -> None:
     device = check_device(options.device)
     run = training.Run.open(options.run or newest(Path("runs")))
     network = run.load_network().to(device)
-    digits_of = {path: read_digits(path) for path in options.images}
+    images = [(path, read_digits(path)) for path in options.images]
     classes = run.config.classes
-    for path, digits in digits_of.items():
+    for path, digits in images:
         check_fits(run, path.name, digits.shape[2], len(classes))
         with torch.inference_mode():
             parts = [network(as_float(part).to(device)).cpu() for part in digits.split(EVALUATION_BATCH)]

@@ -3,6 +3,18 @@
 from unrolled.data.batches import as_float, batches
 from unrolled.data.examples import Dataset, Examples
 from unrolled.data.idx import read_idx, write_idx
-from unrolled.data.mnist import DATASETS, load
+from unrolled.data.image import read_digits
+from unrolled.data.mnist import DATASETS, load, locate
 
-__all__ = ["DATASETS", "Dataset", "Examples", "as_float", "batches", "load", "read_idx", "write_idx"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Examples",
+    "as_float",
+    "batches",
+    "load",
+    "locate",
+    "read_digits",
+    "read_idx",
+    "write_idx",
+]

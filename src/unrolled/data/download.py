@@ -57,13 +57,18 @@ SOURCES = {
 }
 
 
-def cached(name: str) -> Path:
-    """The folder of the cache that holds a data set; what is missing there is downloaded and checked.
+def cache(name: str) -> Path:
+    """The folder in the user's cache that is for a data set."""
+    return Path(pooch.os_cache("unrolled")) / name
+
+
+def download(name: str) -> Path:
+    """Download what the cache does not have of a data set, check it, and return its folder.
 
     Raises:
         UnrolledError: no mirror gave a file with the right content. Nothing of it stays behind.
     """
-    folder = Path(pooch.os_cache("unrolled")) / name
+    folder = cache(name)
     missing = [file for file in SOURCES[name].digests if not (folder / f"{file}.gz").is_file()]
     if missing:
         try:

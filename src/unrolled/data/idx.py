@@ -20,7 +20,7 @@ from unrolled.atomic import atomic_path
 from unrolled.errors import UnrolledError
 
 # The third byte of a file says what its elements are. All numbers in the file are big-endian.
-TYPES = {
+TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
     0x09: np.dtype(">i1"),
     0x0B: np.dtype(">i2"),
@@ -123,9 +123,22 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
         raise UnrolledError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def is_idx(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as an IDX file with at least one axis does, or as a gzip file."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise UnrolledError(f"cannot read {path}: {error.strerror or error}") from error
+    if start[:2] == GZIP_MAGIC:
+        return True
+    # A picture in the TGA format can begin as an array without axes does, so that is not taken for IDX.
+    return len(start) == 4 and start[:2] == bytes(2) and start[2] in TYPES and start[3] > 0
+
+
 @contextmanager
 def open_content(path: str | os.PathLike[str]) -> Iterator[io.BufferedIOBase]:
-    """The content of a file, decompressed if it is gzip; what goes wrong while it is read is an UnrolledError."""
+    """The content of a file, decompressed if it is gzip. What goes wrong in reading is an UnrolledError."""
     try:
         with open(path, "rb") as file:
             compressed = file.read(2) == GZIP_MAGIC

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unrolled.data.download import SOURCES, cached, content_digest
+from unrolled.data.download import SOURCES, cache, content_digest, download
 from unrolled.data.examples import Dataset, Examples
 from unrolled.data.idx import read_idx
 from unrolled.errors import UnrolledError, unknown_name
@@ -53,8 +53,8 @@ def load(
         name: one of `DATASETS`.
         data_dir: a folder with the four IDX files, plain or gzip, or with a sub-folder `name` that has
             them. They may be your own, of the same classes.
-        validation: how many of the first training pictures are held out; None for a tenth, but 5,000 at
-            most.
+        validation: how many of the first training pictures are held out to choose by; None for none of the
+            sample, and of the others a tenth, but 5,000 at most.
 
     Raises:
         UnrolledError: no such data set, files that are missing, damaged or do not fit, no download, or
@@ -62,13 +62,15 @@ def load(
 
     >>> digits = load("sample")
     >>> tuple(digits.train.sequences.shape), len(digits.validation), len(digits.test)
-    ((3600, 28, 28), 400, 1000)
+    ((4000, 28, 28), 0, 1000)
     """
     if name not in CLASSES:
         raise unknown_name("data set", name, DATASETS)
-    train_images, train_labels, test_images, test_labels = _locate(name, data_dir)
+    files = locate(name, data_dir) or _find(name, download(name))
+    train_images, train_labels, test_images, test_labels = files
     train = _read(train_images, train_labels)
-    held_out = min(len(train) // 10, MOST_VALIDATION) if validation is None else validation
+    most = 0 if name == "sample" else MOST_VALIDATION
+    held_out = min(len(train) // 10, most) if validation is None else validation
     if isinstance(held_out, bool) or not isinstance(held_out, int) or not 0 <= held_out < len(train):
         raise UnrolledError(
             f"validation is {held_out!r}, expected a whole number from 0 to {len(train) - 1}: "
@@ -79,8 +81,12 @@ def load(
     )
 
 
-def _locate(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
-    """The four files of a data set, in the order of FILES."""
+def locate(name: str, data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
+    """The four files that `load` reads, in the order of `FILES`; none if it would have to download them.
+
+    Raises:
+        UnrolledError: data_dir does not hold them.
+    """
     if name == "sample":
         if data_dir is not None:
             raise UnrolledError(
@@ -97,7 +103,7 @@ def _locate(name: str, data_dir: str | os.PathLike[str] | None) -> list[Path]:
             )
         return files
     local = os.environ.get("UNROLLED_DATA_DIR")
-    return (_find(name, Path(local)) if local else []) or _find(name, cached(name))
+    return (_find(name, Path(local)) if local else []) or _find(name, cache(name))
 
 
 def _find(name: str, folder: Path) -> list[Path]:

@@ -17,8 +17,14 @@ from unrolled.training.trainer import EpochMetrics, Trainer
 
 
 class Outcome(NamedTuple):
-    """What a training left: the run, the network with its best weights, what it says of the test examples,
-    and the seconds that training took."""
+    """What a training left.
+
+    Attributes:
+        run: the folder.
+        network: with its best weights.
+        test: what it says of the test examples.
+        seconds: spent in training.
+    """
 
     run: Run
     network: SequenceClassifier

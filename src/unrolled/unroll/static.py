@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -76,14 +77,19 @@ def walk(
         if t < shortest:  # all are running
             output, state = cell(x, state)
         elif t < longest or t == 0:  # the first step always runs: it tells the shape of an output
-            running = (t < lengths).unsqueeze(1)
+            running = t < lengths
             # Zeros in place of the padding: a NaN there would come back through the gradient.
-            output, next_state = cell(torch.where(running, x, 0), state)
-            output = torch.where(running, output, 0)
-            state = map_state(lambda new, old, on=running: torch.where(on, new, old), next_state, state)
+            output, next_state = cell(choose(running, x, 0), state)
+            output = choose(running, output, 0)
+            state = map_state(partial(choose, running), next_state, state)
         else:  # all have finished
             output = torch.zeros_like(output)
         yield output, state
+
+
+def choose(running: Tensor, new: Tensor, old: Tensor | float) -> Tensor:
+    """`new` [N, ...] for the sequences that are running [N], `old` for the others."""
+    return torch.where(running.view(-1, *[1] * (new.dim() - 1)), new, old)
 
 
 def check_cell(cell: object) -> None:

@@ -1,0 +1,148 @@
+"""What a classifier reads of the last recurrent layer."""
+
+import pytest
+import torch
+
+from tests.tolerances import assert_close, assert_equal
+from unrolled import stacked_bidirectional_unroll
+from unrolled.networks import NetworkConfig, SequenceClassifier
+
+N, T, I, H = 4, 7, 3, 5
+LENGTHS = [7, 0, 1, 4]
+LAYERS = (("lstm", 6), ("gru", H))
+
+both_directions = pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+any_lengths = pytest.mark.parametrize("lengths", [None, LENGTHS])
+
+
+def network(layers=LAYERS, **options):
+    return SequenceClassifier(NetworkConfig("mine", layers, input_size=I, classes=2, **options))
+
+
+def twins(one, other, **options):
+    """Two networks with the same weights that read differently."""
+    first, second = network(read=one, **options), network(read=other, **options)
+    second.load_state_dict(first.state_dict())
+    return first, second
+
+
+def test_logits_are_a_linear_function_of_the_features():
+    model, x = network(direction="bidirectional"), torch.randn(N, T, I)
+    W, b = model.classifier.weight, model.classifier.bias
+    assert W.shape == (2, 2 * H)
+    assert_close(model(x, LENGTHS), model.features(x, LENGTHS) @ W.T + b)
+
+
+@both_directions
+@any_lengths
+@pytest.mark.parametrize("kind", ["static", "dynamic"])
+def test_read_final_is_the_final_state_when_nothing_is_dropped(direction, lengths, kind):
+    final, state = twins("final", "state", direction=direction, unroll=kind)
+    x = torch.randn(N, T, I)
+    assert_equal(final.features(x, lengths), state.features(x, lengths))
+
+
+@any_lengths
+def test_read_final_is_both_directions_final_states_side_by_side(lengths):
+    model, x = network(direction="bidirectional"), torch.randn(N, T, I)
+    _, (forwards, backwards) = stacked_bidirectional_unroll(
+        model.forward_cells, model.backward_cells, x, lengths
+    )
+    assert_equal(model.features(x, lengths), torch.cat([forwards[-1], backwards[-1]], dim=1))
+
+
+@any_lengths
+def test_read_last_is_the_output_beside_the_last_step(lengths):
+    model, x = network(direction="bidirectional", read="last"), torch.randn(N, T, I)
+    outputs, _ = stacked_bidirectional_unroll(model.forward_cells, model.backward_cells, x, lengths)
+    features = model.features(x, lengths)
+    for n, length in enumerate(lengths or [T] * N):
+        expected = outputs[n, length - 1] if length else torch.zeros(2 * H)
+        assert_equal(features[n], expected)
+
+
+@any_lengths
+def test_read_last_and_final_are_one_for_forward_networks(lengths):
+    last, final = twins("last", "final")
+    x = torch.randn(N, T, I)
+    assert_equal(last.features(x, lengths), final.features(x, lengths))
+
+
+def rows_that_reach_the_backward_half(read, lengths=None):
+    """For each sequence the steps of x on which the backward half of the features depends."""
+    model = network((("lstm", H),), direction="bidirectional", read=read)
+    x = torch.randn(2, 28, I, requires_grad=True)
+    model.features(x, lengths)[:, H:].sum().backward()
+    return [row.nonzero().flatten().tolist() for row in x.grad.abs().sum(2)]
+
+
+def test_read_last_sees_only_the_last_row_backwards():
+    """Defect B3 of the tutorials' bidirectional networks."""
+    assert rows_that_reach_the_backward_half("last") == [[27], [27]]
+    assert rows_that_reach_the_backward_half("last", [28, 10]) == [[27], [9]]
+
+
+@pytest.mark.parametrize("read", ["final", "state"])
+def test_read_final_and_state_see_every_row_backwards(read):
+    assert rows_that_reach_the_backward_half(read) == [list(range(28))] * 2
+    assert rows_that_reach_the_backward_half(read, [28, 10]) == [list(range(28)), list(range(10))]
+
+
+@both_directions
+def test_read_state_is_whole_where_read_final_is_dropped(direction):
+    """Defect B9: the output dropout of the top layer never reaches a classifier that reads the state."""
+    final, state = twins("final", "state", layers=(("lstm", 50),), direction=direction, output_dropout=0.5)
+    x = torch.randn(N, T, I)
+    whole = state.eval().features(x)
+    assert_equal(state.train().features(x), whole)
+    dropped = final.train().features(x)
+    assert_equal(dropped, torch.where(dropped == 0, 0.0, 2 * whole))
+    assert 0.3 < (dropped == 0).float().mean() < 0.7
+    assert_equal(final.eval().features(x), whole)
+
+
+@pytest.mark.parametrize("read", ["final", "last", "state"])
+@both_directions
+def test_an_empty_sequence_is_classified_by_the_bias_alone(direction, read):
+    model = network(direction=direction, read=read)
+    logits = model(torch.randn(N, T, I), LENGTHS)
+    assert_equal(logits[1], model.classifier.bias)
+    assert_equal(model(torch.randn(N, T, I), [0] * N), model.classifier.bias.expand(N, 2))
+
+
+@both_directions
+def test_the_padding_does_not_touch_the_logits(direction):
+    model, x = network(direction=direction), torch.randn(N, T, I)
+    padding = (torch.arange(T) >= torch.tensor(LENGTHS)[:, None])[:, :, None]
+    assert_equal(model(x.masked_fill(padding, float("nan")), LENGTHS), model(x, LENGTHS))
+
+
+def test_every_layer_drops_its_output():
+    dropouts = [m.output for m in network(output_dropout=0.3).modules() if hasattr(m, "variational")]
+    assert dropouts == [0.3, 0.3]
+
+
+def test_a_bidirectional_layer_reads_both_directions_of_the_one_below():
+    model = network(direction="bidirectional")
+    assert [cell.input_size for cell in model.forward_cells] == [I, 12]
+    assert [cell.input_size for cell in model.backward_cells] == [I, 12]
+
+
+def test_the_parameter_count_counts_two_biases_that_only_add_up_once():
+    rnn, lstm, gru = (network(((kind, H),)) for kind in ("rnn", "lstm", "gru"))
+    linear = H * 2 + 2
+    assert rnn.parameter_count == I * H + H * H + H + linear
+    assert lstm.parameter_count == 4 * (I * H + H * H + H) + linear
+    assert gru.parameter_count == 3 * (I * H + H * H + H) + linear
+
+
+@pytest.mark.parametrize("kind", ["static", "dynamic"])
+@both_directions
+def test_sequences_of_another_shape_are_refused(direction, kind):
+    model = network(direction=direction, unroll=kind)
+    with pytest.raises(ValueError, match=r"x has shape \[4, 8\], expected \[N, 3\]"):
+        model(torch.zeros(N, T, 8))
+    with pytest.raises(ValueError, match=r"lengths has shape \[2\], expected \[4\]"):
+        model(torch.zeros(N, T, I), [1, 2])
+    with pytest.raises(ValueError, match=r"x has shape .*, expected \["):
+        model(torch.zeros(N, I))
