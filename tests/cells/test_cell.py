@@ -5,7 +5,9 @@ import re
 import pytest
 import torch
 
+import unrolled
 from tests.catalogue import H, I, N, draw, make, parts
+from tests.tolerances import assert_equal
 from unrolled import (
     Cell,
     DropoutCell,
@@ -86,6 +88,41 @@ def test_dropout_refuses_what_is_no_probability(place, probability):
     match = rf"DropoutCell: {place} is {probability}, expected a probability from 0 \(off\) to 1"
     with pytest.raises(ValueError, match=match):
         DropoutCell(GRUCell(I, H), **{place: probability})
+
+
+BASIC_CELLS = {
+    "rnn": (RNNCell, {}),
+    "gru": (GRUCell, {}),
+    "lstm": (LSTMCell, {"peephole": True, "proj_size": 20}),
+    "lstm-norm-gates": (LSTMCell, {"layer_norm": "gates"}),
+    "lstm-norm-projections": (LSTMCell, {"layer_norm": "projections"}),
+}
+
+
+@pytest.mark.parametrize("name", BASIC_CELLS)
+def test_all_parameters_start_from_the_uniform_distribution_and_scales_from_1(name):
+    make_cell, options = BASIC_CELLS[name]
+    for parameter_name, parameter in make_cell(30, 400, **options).named_parameters():
+        if parameter_name.startswith("norm") and parameter_name.endswith("weight"):
+            assert (parameter == 1).all()
+        else:
+            assert 0.97 / 20 < parameter.abs().max() <= 1 / 20
+            assert parameter.mean().abs() < 0.1 / 20
+
+
+@pytest.mark.parametrize("name", BASIC_CELLS)
+def test_a_cell_takes_a_dtype_and_a_device(name):
+    make_cell, options = BASIC_CELLS[name]
+    cell = make_cell(I, H, **options, dtype=torch.float64, device="meta")
+    assert all(p.dtype == torch.float64 and p.device.type == "meta" for p in cell.parameters())
+
+
+@pytest.mark.parametrize("name", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_a_seed_draws_the_weights_that_it_draws_for_torch(name):
+    torch.manual_seed(3)
+    ours = getattr(unrolled, name)(I, H)
+    torch.manual_seed(3)
+    assert_equal(list(ours.parameters()), list(getattr(torch.nn, name)(I, H).parameters()))
 
 
 def test_a_cell_without_a_step_cannot_be_made():

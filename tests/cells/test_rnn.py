@@ -34,19 +34,6 @@ def test_rnn_cell_follows_its_formula():
     assert_close(state, expected)
 
 
-def test_rnn_cell_starts_from_the_uniform_distribution_of_torch():
-    cell = RNNCell(30, 400)
-    for parameter in cell.parameters():
-        assert parameter.abs().max() <= 400**-0.5
-        assert parameter.abs().max() > 0.95 * 400**-0.5
-        assert parameter.mean().abs() < 0.1 * 400**-0.5
-
-
-def test_rnn_cell_takes_a_dtype_and_a_device():
-    cell = RNNCell(I, H, dtype=torch.float64, device="meta")
-    assert all(p.dtype == torch.float64 and p.device.type == "meta" for p in cell.parameters())
-
-
 def test_rnn_cell_refuses_an_unknown_nonlinearity():
     with pytest.raises(
         ValueError, match=r"unknown nonlinearity 'tahn': did you mean 'tanh'\? Known: tanh, relu"

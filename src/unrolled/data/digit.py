@@ -16,7 +16,7 @@ CONTRAST = 12  # grey levels, of 255: less is the noise of a JPEG file or of pap
 EDGE = 0.25  # of full ink; a soft edge fades out about here
 CELLS = 56  # to a side of the grid in which strokes are told from specks
 SPECK = 0.05  # of the largest stroke
-THIN, THICKER = 0.09, 0.11  # the width of strokes, of the digit's longer side: MNIST's have 0.09 to 0.25
+THIN, THICKER = 0.07, 0.11  # of the longer side: as wide as the strokes of MNIST are at least, and often
 
 Floats = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogFormatter, MaxNLocator, PercentFormatter
 
 
 def draw_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
@@ -32,8 +32,9 @@ def draw_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
         axes.legend()
     loss_axes.set_title("cross-entropy (nats)")
     loss_axes.set_yscale("log")
-    for ticks in (loss_axes.yaxis.set_major_formatter, loss_axes.yaxis.set_minor_formatter):
-        ticks("{x:g}")
+    loss_axes.yaxis.set_major_formatter(LogFormatter())
+    # Between powers of ten only over less than a decade or so, where they alone would say too little.
+    loss_axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.6)))
     accuracy_axes.set_title("accuracy")
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     return figure
