@@ -173,3 +173,17 @@ def test_hidden_is_what_the_last_layer_shows():
     assert hidden(lstm) is lstm.h
     assert hidden((gru, lstm)) is lstm.h
     assert hidden((lstm, (lstm, gru))) is gru
+
+
+@pytest.mark.parametrize("wrap", [lambda cell: StackedCell([cell]), DropoutCell, ResidualCell, HighwayCell])
+def test_what_is_not_a_cell_cannot_be_wrapped(wrap):
+    with pytest.raises(TypeError, match=r"cell is a torch\.nn\..*LSTMCell, expected an unrolled cell"):
+        wrap(torch.nn.LSTMCell(3, 3))
+
+
+@pytest.mark.parametrize("wrong", ["0.5", True])
+def test_a_probability_or_a_clip_is_a_number(wrong):
+    with pytest.raises(ValueError, match="expected a probability"):
+        DropoutCell(LSTMCell(3, 3), input=wrong)
+    with pytest.raises(ValueError, match=r"cell_clip is .*, expected a positive bound"):
+        LSTMCell(3, 3, cell_clip=wrong)

@@ -73,9 +73,11 @@ def serving(files: dict[str, bytes]) -> Iterator[Mirror]:
     with Mirror(files) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def digest(content: bytes) -> str:

@@ -6,7 +6,7 @@ import torch
 import unrolled.unroll.kinds
 from tests.tolerances import assert_close, assert_equal
 from unrolled import stacked_bidirectional_unroll
-from unrolled.networks import NetworkConfig, SequenceClassifier
+from unrolled.networks import NetworkConfig, SequenceClassifier, build
 
 N, T, I, H = 4, 7, 3, 5
 LENGTHS = [7, 0, 1, 4]
@@ -162,3 +162,12 @@ def test_sequences_of_another_shape_are_refused(direction, kind):
         model(torch.zeros(N, T, I), [1, 2])
     with pytest.raises(ValueError, match=r"x has shape .*, expected \["):
         model(torch.zeros(N, I))
+
+
+@pytest.mark.parametrize("unroll", ["static", "dynamic"])
+@pytest.mark.parametrize("shape", [(3, 0, 28), (28, 28)])
+def test_sequences_without_a_step_or_a_batch_are_refused_by_their_shape(unroll, shape):
+    network = build("seed-000", unroll=unroll)
+    message = rf"x has shape \[{', '.join(map(str, shape))}\], expected \[N, T, I\] with at least one step"
+    with pytest.raises(ValueError, match=message):
+        network(torch.zeros(shape))

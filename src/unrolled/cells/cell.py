@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import math
 from typing import Any
 
 import torch
@@ -111,6 +110,16 @@ def begin_sequence(module: nn.Module) -> None:
             begin_sequence(part)
 
 
+def check_cell(cell: object) -> None:
+    """Raise a TypeError for something that is not a cell, such as one of torch.nn's."""
+    if not isinstance(cell, nn.Module) or not hasattr(cell, "initial_state"):
+        kind = type(cell)
+        raise TypeError(
+            f"cell is a {kind.__module__}.{kind.__qualname__}, expected an unrolled cell such as "
+            "unrolled.LSTMCell(input_size, hidden_size); a list of cells goes into unrolled.StackedCell"
+        )
+
+
 def uniform(*shape: int, bound: float, dtype: Any = None, device: Any = None) -> nn.Parameter:
     """A parameter drawn from U(-bound, bound)."""
     return nn.Parameter(torch.empty(*shape, dtype=dtype, device=device).uniform_(-bound, bound))
@@ -126,7 +135,7 @@ def check_sizes(name: str, **sizes: int) -> None:
 def check_probability(name: str, **probabilities: float) -> None:
     """Raise a ValueError that names the first of `probabilities` outside [0, 1]."""
     for probability_name, probability in probabilities.items():
-        if not 0 <= probability <= 1 or math.isnan(probability):
+        if isinstance(probability, bool | str) or not 0 <= probability <= 1:
             raise ValueError(
                 f"{name}: {probability_name} is {probability!r}, expected a probability from 0 (off) to 1"
             )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.cells.cell import Cell, check_probability
+from unrolled.cells.cell import Cell, check_cell, check_probability
 from unrolled.cells.state import LSTMState, State
 
 
@@ -32,6 +32,7 @@ class DropoutCell(Cell):
         variational: one mask for all steps in place of one for each step.
 
     Raises:
+        TypeError: cell is not a cell.
         ValueError: a probability outside [0, 1].
 
     >>> from unrolled.cells import RNNCell
@@ -52,6 +53,7 @@ class DropoutCell(Cell):
         state: float = 0.0,
         variational: bool = False,
     ) -> None:
+        check_cell(cell)
         check_probability("DropoutCell", input=input, output=output, state=state)
         super().__init__(cell.input_size, cell.output_size, cell.state_size)
         self.cell = cell

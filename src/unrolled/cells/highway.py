@@ -27,6 +27,7 @@ class HighwayCell(Cell):
         cell: the cell to wrap.
 
     Raises:
+        TypeError: cell is not a cell.
         ValueError: the cell's output is not as wide as its input.
 
     >>> from unrolled.cells import GRUCell

@@ -242,5 +242,5 @@ class LSTMCell(Cell):
 
 
 def _check_clip(name: str, bound: float | None) -> None:
-    if bound is not None and not bound > 0:
+    if bound is not None and (isinstance(bound, bool | str) or not bound > 0):
         raise ValueError(f"LSTMCell: {name} is {bound!r}, expected a positive bound, or None for none")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from unrolled.cells.cell import Cell
+from unrolled.cells.cell import Cell, check_cell
 from unrolled.cells.state import State
 
 
@@ -21,6 +21,7 @@ class ResidualCell(Cell):
         cell: the cell to wrap.
 
     Raises:
+        TypeError: cell is not a cell.
         ValueError: the cell's output is not as wide as its input.
 
     >>> import torch
@@ -47,6 +48,7 @@ class ResidualCell(Cell):
 
 def check_same_width(name: str, cell: Cell) -> None:
     """Raise a ValueError if what goes into `cell` cannot be added to what comes out."""
+    check_cell(cell)
     if cell.input_size != cell.output_size:
         raise ValueError(
             f"{name}: the cell takes an input of {cell.input_size} and gives an output of "

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from unrolled.cells.cell import Cell
+from unrolled.cells.cell import Cell, check_cell
 from unrolled.cells.state import State
 
 
@@ -26,6 +26,7 @@ class StackedCell(Cell):
         cells: the layers, the lowest first.
 
     Raises:
+        TypeError: something in the list is not a cell.
         ValueError: no cell, or a cell that does not take the width that the one below gives.
 
     >>> import torch
@@ -39,6 +40,8 @@ class StackedCell(Cell):
         cells = list(cells)
         if not cells:
             raise ValueError("StackedCell: cells is empty, expected at least one cell")
+        for cell in cells:
+            check_cell(cell)
         for layer, (below, above) in enumerate(itertools.pairwise(cells), start=1):
             if above.input_size != below.output_size:
                 raise ValueError(

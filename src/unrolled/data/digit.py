@@ -18,7 +18,7 @@ CONTRAST = 12  # grey levels, of 255: less is the noise of a JPEG file or of pap
 EDGE = 0.25  # of full ink; a soft edge fades out about here
 CELLS = 56  # to a side of the grid in which strokes are told from specks
 SPECK = 0.05  # of the largest stroke
-THIN, THICKER = 0.07, 0.1  # of the longer side: the width of MNIST's thinnest strokes, and of common ones
+THIN, THICKER = 0.065, 0.1  # of the longer side: the width of MNIST's thinnest strokes, and of common ones
 
 Floats = NDArray[np.float32]
 

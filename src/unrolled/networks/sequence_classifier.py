@@ -61,12 +61,14 @@ class SequenceClassifier(nn.Module):
         self.classifier = nn.Linear(directions * config.layers[-1][1], config.classes)
 
     def forward(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
-        """Read the sequences x [N, T, I] with lengths [N] and return the logits [N, classes]."""
+        """Read the sequences x [N, T, I] with lengths [N], T at least 1, and return logits [N, classes]."""
         logits: Tensor = self.classifier(self.features(x, lengths))
         return logits
 
     def features(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
         """The vector v [N, F] of each sequence that the classifier sees."""
+        if x.dim() != 3 or x.shape[1] == 0:
+            raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
         kind, read = self.config.unroll, self.config.read
         if self.config.direction == "forward":
             outputs, state = unroll(self.cell, x, lengths, kind=kind)
@@ -86,15 +88,10 @@ class SequenceClassifier(nn.Module):
     @property
     def parameter_count(self) -> int:
         """How many numbers training can change, the second of two biases that only add up left out."""
-        redundant = sum(
-            cell.bias_hh.numel()
-            for cell in self.modules()
-            if isinstance(cell, (RNNCell, LSTMCell, GRUCell))
-            and cell.bias_hh is not None
-            # Only where r multiplies U_n h + b_hn are the two biases of a cell not one.
-            and not (isinstance(cell, GRUCell) and cell.reset == "after")
+        # In every cell of the catalogue bias_hh is only ever added to bias_ih.
+        return sum(
+            parameter.numel() for name, parameter in self.named_parameters() if not name.endswith("bias_hh")
         )
-        return sum(parameter.numel() for parameter in self.parameters()) - redundant
 
 
 def last_output(outputs: Tensor, lengths: Lengths | None) -> Tensor:

@@ -7,10 +7,10 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from unrolled.cells.cell import Cell
+from unrolled.cells.cell import Cell, check_cell
 from unrolled.cells.state import State, map_state
 from unrolled.unroll.lengths import Lengths, check_lengths
-from unrolled.unroll.static import check_cell, walk
+from unrolled.unroll.static import walk
 
 
 @overload

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from unrolled.cells.cell import Cell, begin_sequence
+from unrolled.cells.cell import Cell, begin_sequence, check_cell
 from unrolled.cells.state import State, map_state
 from unrolled.unroll.lengths import Lengths, check_lengths
 
@@ -90,13 +90,3 @@ def walk(
 def choose(running: Tensor, new: Tensor, old: Tensor | float) -> Tensor:
     """`new` [N, ...] for the sequences that are running [N], `old` for the others."""
     return torch.where(running.view(-1, *[1] * (new.dim() - 1)), new, old)
-
-
-def check_cell(cell: object) -> None:
-    """Raise a TypeError for something that cannot be unrolled."""
-    if not isinstance(cell, nn.Module) or not hasattr(cell, "initial_state"):
-        kind = type(cell)
-        raise TypeError(
-            f"cell is a {kind.__module__}.{kind.__qualname__}, expected an unrolled cell such as "
-            "unrolled.LSTMCell(input_size, hidden_size); a list of cells goes into unrolled.StackedCell"
-        )
