@@ -1,1 +1,1 @@
-"""The maths of the cells for a whole sequence at once: fused kernels for CPUs. See README.md in this folder."""
+"""The maths of the cells for a whole sequence at once: fused kernels for CPUs. README.md says more."""

@@ -1,4 +1,4 @@
-"""The way from tensors to the native kernels: memory for the results, and addresses in the order of native/layer.h.
+"""The way from tensors to the native kernels: memory for results, and addresses as native/layer.h has them.
 
 Everything here takes CPU tensors of one dtype whose shapes the operators in `ops` have checked.
 """

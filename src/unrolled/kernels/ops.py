@@ -20,12 +20,14 @@ _INPUTS = (
 )
 _LIBRARY = torch.library.Library("unrolled", "DEF")
 _LIBRARY.define(
-    f"unroll({_INPUTS}, bool keep, bool keep_c) -> (Tensor out, Tensor h_n, Tensor c_n, Tensor c, Tensor saved)"
+    f"unroll({_INPUTS}, bool keep, bool keep_c) "
+    "-> (Tensor out, Tensor h_n, Tensor c_n, Tensor c, Tensor saved)"
 )
 _LIBRARY.define(
     f"unroll_backward({_INPUTS}, Tensor out, Tensor saved, "
-    "Tensor? d_out, Tensor? d_h_n, Tensor? d_c_n, Tensor? d_c, bool wants_x) -> "
-    "(Tensor d_x, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias_ih, Tensor d_bias_hh, Tensor d_h0, Tensor d_c0)"
+    "Tensor? d_out, Tensor? d_h_n, Tensor? d_c_n, Tensor? d_c, bool wants_x) "
+    "-> (Tensor d_x, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias_ih, Tensor d_bias_hh, "
+    "Tensor d_h0, Tensor d_c0)"
 )
 _LAYER_INPUTS = len(Layer._fields)
 
@@ -111,9 +113,7 @@ def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
     )
 
 
-def _reference_backward(
-    layer: Layer, incoming: Incoming, needed: tuple[bool, ...]
-) -> list[Tensor | None]:
+def _reference_backward(layer: Layer, incoming: Incoming, needed: tuple[bool, ...]) -> list[Tensor | None]:
     """The gradients of the layer's inputs through the reference: they can be differentiated again."""
     with torch.enable_grad():
         results = reference.unroll(layer)
@@ -122,7 +122,9 @@ def _reference_backward(
             for result, gradient in zip(results, incoming, strict=False)
             if gradient is not None and result.requires_grad
         ]
-        wanted = [value for value, needs in zip(layer, needed, strict=False) if needs]
+        wanted = [
+            value for value, needs in zip(layer, needed, strict=False) if isinstance(value, Tensor) and needs
+        ]
         found = iter(
             torch.autograd.grad(
                 [result for result, _ in pairs],

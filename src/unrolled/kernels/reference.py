@@ -1,4 +1,4 @@
-"""The layers in plain PyTorch, differentiable any number of times: the judge, and the way to second derivatives."""
+"""The layers in plain PyTorch, differentiable any number of times: judge, and way to second derivatives."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def unroll(layer: Layer) -> Results:
 
     time_axis = 1 if layer.batch_first else 0
     none = x.new_empty(0)
-    stack = lambda steps: torch.stack(steps, time_axis) if time else layer.steps_like(hidden)  # noqa: E731
+
+    def stack(steps: list[Tensor]) -> Tensor:
+        return torch.stack(steps, time_axis) if time else layer.steps_like(hidden)
+
     if not layer.has_c:
         return Results(stack(outs), h, none, none, none)
     return Results(stack(outs), h, c, stack(cs), none)
