@@ -12,6 +12,7 @@ from unrolled.cells.state import LSTMState, State, map_state
 from unrolled.kernels import isa
 from unrolled.unroll.lengths import Lengths, check_lengths
 
+_KINDS = (RNNCell, LSTMCell, GRUCell, StackedCell, ResidualCell, DropoutCell)
 _DTYPES = (torch.float32, torch.float64)
 
 
@@ -151,9 +152,9 @@ def kernel_of(cell: Any) -> str | None:
 
 def _fuses(cell: Any, x: Tensor) -> bool:
     """Whether a walk layer by layer, with a kernel for each, gives what the loop gives."""
-    if _has_hooks(cell):
-        return False
     kind = type(cell)
+    if kind not in _KINDS or _has_hooks(cell):
+        return False
     if kind is StackedCell:
         return all(_fuses(part, x) for part in cell.cells)
     if kind is ResidualCell:
