@@ -7,6 +7,8 @@ import os
 from functools import lru_cache
 from types import ModuleType
 
+import torch  # before the kernels: its OpenMP, already loaded, then becomes theirs
+
 from unrolled.errors import UnrolledError, unknown_name
 
 VARIABLE = "UNROLLED_ISA"
@@ -25,6 +27,7 @@ def available() -> tuple[str, ...]:
     return (*(name for name, _, here in _compiled() if here), REFERENCE)
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def active() -> str:
     """The instruction set that is used: the best available, or the one that UNROLLED_ISA names.
 
@@ -67,8 +70,6 @@ def explain() -> str:
 
 @lru_cache(maxsize=1)
 def _native() -> ModuleType | None:
-    import torch  # noqa: F401  # first, so that its OpenMP, already loaded, becomes that of the kernels
-
     try:
         return importlib.import_module("unrolled.kernels._native")
     except ModuleNotFoundError as error:

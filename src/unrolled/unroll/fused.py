@@ -188,6 +188,13 @@ def _is_plain(tensor: Any) -> bool:
         and tensor.dim() <= 3
         and tensor.layout == torch.strided
         and not torch.is_autocast_enabled("cpu")
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and torch.autograd.forward_ad._current_level < 0
+        and (torch.compiler.is_compiling() or not _is_transformed())
+    )
+
+
+def _is_transformed() -> bool:
+    """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work."""
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None
+        or torch.autograd.forward_ad._current_level >= 0
     )
