@@ -55,7 +55,9 @@ def both_ways(unroll, monkeypatch):
 def assert_near(actual, expected):
     assert len(actual) == len(expected)
     for a, e in zip(actual, expected, strict=True):
-        torch.testing.assert_close(a, e, rtol=0, atol=TOLERANCES[a.dtype] * max(1.0, float(e.abs().max())))
+        torch.testing.assert_close(
+            a, e, rtol=0, atol=TOLERANCES[a.dtype] * max(1.0, float(e.detach().abs().max()))
+        )
 
 
 @pytest.mark.parametrize("batch_first", [True, False])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 
 import torch  # before the kernels: its OpenMP, already loaded, then becomes theirs
@@ -12,6 +14,7 @@ import torch  # before the kernels: its OpenMP, already loaded, then becomes the
 from unrolled.errors import UnrolledError, unknown_name
 
 VARIABLE = "UNROLLED_ISA"
+BUILD_VARIABLE = "UNROLLED_NATIVE"  # a folder with a native module of another build, for `make sanitize`
 REFERENCE = "reference"
 
 
@@ -70,12 +73,26 @@ def explain() -> str:
 
 @lru_cache(maxsize=1)
 def _native() -> ModuleType | None:
+    folder = os.environ.get(BUILD_VARIABLE)
+    if folder:
+        return _load_from(Path(folder))
     try:
         return importlib.import_module("unrolled.kernels._native")
     except ModuleNotFoundError as error:
         if error.name != "unrolled.kernels._native":
             raise
         return None
+
+
+def _load_from(folder: Path) -> ModuleType:
+    """The native module of another build than the installed one."""
+    path = next(folder.glob("_native*"))
+    spec = importlib.util.spec_from_file_location("unrolled.kernels._native", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @lru_cache(maxsize=1)

@@ -38,17 +38,14 @@ struct Exponential<double> {
       1.0 / 40320,   1.0 / 362880,   1.0 / 3628800,   1.0 / 39916800,   1.0 / 479001600};
 };
 
-// Both comparisons are false for NaN, which so passes.
 template <class Real>
-inline Vec<Real> clamp(Vec<Real> x, Real bound) {
-  const Vec<Real> high = broadcast(bound), low = broadcast(-bound);
-  x = x > high ? high : x;
-  return x < low ? low : x;
+UNROLLED_INLINE Vec<Real> clamp(Vec<Real> x, Real bound) {
+  return at_least(at_most(x, broadcast(bound)), broadcast(-bound));
 }
 
 // e^y = scale + grown, with scale = 2^n exactly, so that e^y - 1 = (scale - 1) + grown loses nothing near zero.
 template <class Real>
-inline void exponential(Vec<Real> y, Vec<Real>& scale, Vec<Real>& grown) {
+UNROLLED_INLINE void exponential(Vec<Real> y, Vec<Real>& scale, Vec<Real>& grown) {
   using E = Exponential<Real>;
   const Vec<Real> rounder = broadcast(E::rounder);
   const Vec<Real> shifted = fma(y, broadcast(Real(1.4426950408889634)), rounder);
@@ -70,7 +67,7 @@ inline void exponential(Vec<Real> y, Vec<Real>& scale, Vec<Real>& grown) {
 
 // σ(x) = 1 / (1 + e^-x)
 template <class Real>
-inline Vec<Real> sigmoid(Vec<Real> x) {
+UNROLLED_INLINE Vec<Real> sigmoid(Vec<Real> x) {
   Vec<Real> scale, grown;
   exponential<Real>(-clamp(x, Exponential<Real>::limit), scale, grown);
   return broadcast(Real(1)) / ((broadcast(Real(1)) + scale) + grown);
@@ -78,7 +75,7 @@ inline Vec<Real> sigmoid(Vec<Real> x) {
 
 // tanh(x) = t / (t + 2), t = e^2x - 1
 template <class Real>
-inline Vec<Real> tanh(Vec<Real> x) {
+UNROLLED_INLINE Vec<Real> tanh(Vec<Real> x) {
   Vec<Real> scale, grown;
   exponential<Real>(clamp(x + x, Exponential<Real>::tanh_limit), scale, grown);
   const Vec<Real> t = (scale - broadcast(Real(1))) + grown;
@@ -86,19 +83,19 @@ inline Vec<Real> tanh(Vec<Real> x) {
 }
 
 template <class Real>
-inline Vec<Real> relu(Vec<Real> x) {
+UNROLLED_INLINE Vec<Real> relu(Vec<Real> x) {
   return x < Vec<Real>{} ? Vec<Real>{} : x;
 }
 
 // dσ = d σ (1 - σ)
 template <class Real>
-inline Vec<Real> through_sigmoid(Vec<Real> d, Vec<Real> value) {
+UNROLLED_INLINE Vec<Real> through_sigmoid(Vec<Real> d, Vec<Real> value) {
   return d * fma(-value, value, value);
 }
 
 // dtanh = d (1 - tanh²)
 template <class Real>
-inline Vec<Real> through_tanh(Vec<Real> d, Vec<Real> value) {
+UNROLLED_INLINE Vec<Real> through_tanh(Vec<Real> d, Vec<Real> value) {
   return fma(-(d * value), value, d);
 }
 

@@ -95,43 +95,43 @@ struct BackwardWalk {
     return layer.c0 ? load_first(layer.c0 + plan.row[slot] * layer.hidden + unit, layer.hidden - unit) : Vec<Real>{};
   }
 
-  // The gate gradients of one slot at one step; of a cell with two halves those that do not wait for d_reset.
-  void slot_gates(int64_t step, int64_t chunk_step, int64_t slot) const {
-    const int64_t H = layer.hidden, row = plan.row[slot], time = plan.time_of(slot, step);
-    const Real* before = h_before(step, slot);
-    x_rows[chunk_step * plan.slots + slot] = at(layer.x, row, time);
-    h_rows[chunk_step * plan.slots + slot] = before;
-    const Real* d_out = result.d_out.data ? at(result.d_out, row, time) : nullptr;
-    const Real* d_c_out = Cell::has_c && result.d_c.data ? at(result.d_c, row, time) : nullptr;
-    for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t unit = block * lanes, known = H - unit, place = slot * stride + unit;
-      const Real* kept = saved.gates(step, block, slot);
-      Vec<Real> gate[Cell::slots], d_gate[Cell::slots];
+  // Where the slot's factors of the weight gradients stand at this step.
+  void note_rows(int64_t step, int64_t chunk_step, int64_t slot) const {
+    const int64_t place = chunk_step * plan.slots + slot;
+    x_rows[place] = at(layer.x, plan.row[slot], plan.time_of(slot, step));
+    h_rows[place] = h_before(step, slot);
+    if (Cell::two_halves) reset_rows[place] = reset + place * stride;
+  }
+
+  // The gate gradients of one slot and block at one step; of a cell with two halves those that do not wait for d_reset.
+  UNROLLED_INLINE void gate_gradients(int64_t step, int64_t chunk_step, int64_t block, int64_t slot) const {
+    const int64_t row = plan.row[slot], time = plan.time_of(slot, step);
+    const int64_t unit = block * lanes, known = layer.hidden - unit, place = slot * stride + unit;
+    const Real* kept = saved.gates(step, block, slot);
+    Vec<Real> gate[Cell::slots], d_gate[Cell::slots];
 #pragma GCC unroll 8
-      for (int v = 0; v < Cell::slots; ++v) gate[v] = load(kept + v * lanes);
-      const Vec<Real> h = load_first(before + unit, known);
-      Vec<Real> d = load(d_h + place);
-      if (d_out) d = d + load_first(d_out + unit, known);
-      if constexpr (Cell::two_halves) {
-        d_gate[1] = Vec<Real>{};
-        store(d_h + place, keep_first<Real>(Cell::template candidate_backward<Real>(gate, h, d, d_gate), known));
-        store(reset + (chunk_step * plan.slots + slot) * stride + unit, gate[1] * h);
-      } else if constexpr (Cell::has_c) {
-        Vec<Real> d_state = load(d_c + place);
-        if (d_c_out) d_state = d_state + load_first(d_c_out + unit, known);
-        store(d_h + place, Cell::template backward<Real>(gate, h, c_before(step, block, slot),
-                                                         load(saved.c(step, block, slot)), d, d_state, d_gate));
-        store(d_c + place, keep_first<Real>(d_state, known));
-      } else {
-        Vec<Real> none = {};
-        store(d_h + place, keep_first<Real>(Cell::template backward<Real>(gate, h, none, none, d, none, d_gate), known));
-      }
-      Real* to = d_gates(chunk_step, block, slot);
-#pragma GCC unroll 8
-      for (int v = 0; v < Cell::slots; ++v) store(to + v * lanes, keep_first<Real>(d_gate[v], known));
+    for (int v = 0; v < Cell::slots; ++v) gate[v] = load(kept + v * lanes);
+    Vec<Real> h = {};
+    if constexpr (!Cell::has_c) h = load_first(h_rows[chunk_step * plan.slots + slot] + unit, known);
+    Vec<Real> d = load(d_h + place);
+    if (result.d_out.data) d = d + load_first(at(result.d_out, row, time) + unit, known);
+    if constexpr (Cell::two_halves) {
+      d_gate[1] = Vec<Real>{};
+      store(d_h + place, keep_first<Real>(Cell::template candidate_backward<Real>(gate, h, d, d_gate), known));
+      store(reset + (chunk_step * plan.slots + slot) * stride + unit, gate[1] * h);
+    } else if constexpr (Cell::has_c) {
+      Vec<Real> d_state = load(d_c + place);
+      if (result.d_c.data) d_state = d_state + load_first(at(result.d_c, row, time) + unit, known);
+      store(d_h + place, Cell::template backward<Real>(gate, h, c_before(step, block, slot),
+                                                       load(saved.c(step, block, slot)), d, d_state, d_gate));
+      store(d_c + place, keep_first<Real>(d_state, known));
+    } else {
+      Vec<Real> none = {};
+      store(d_h + place, keep_first<Real>(Cell::template backward<Real>(gate, h, none, none, d, none, d_gate), known));
     }
-    if (Cell::two_halves)
-      reset_rows[chunk_step * plan.slots + slot] = reset + (chunk_step * plan.slots + slot) * stride;
+    Real* to = d_gates(chunk_step, block, slot);
+#pragma GCC unroll 8
+    for (int v = 0; v < Cell::slots; ++v) store(to + v * lanes, keep_first<Real>(d_gate[v], known));
   }
 
   // The second half: d_reset has arrived.
@@ -186,7 +186,9 @@ struct BackwardWalk {
   }
 
   void step_rows(int64_t step, int64_t chunk_step, int thread, int team) const {
-    each_slot(step, thread, team, [&](int64_t slot) { slot_gates(step, chunk_step, slot); });
+    each_slot(step, thread, team, [&](int64_t slot) { note_rows(step, chunk_step, slot); });
+    for (int64_t block = 0; block < blocks; ++block)  // outside: the slots of one block lie side by side
+      each_slot(step, thread, team, [&](int64_t slot) { gate_gradients(step, chunk_step, block, slot); });
     if constexpr (Cell::two_halves) {
       product(step, chunk_step, 0, 1, candidate_panels, stride, false, thread, team,
               [&](int64_t slot) { return d_reset + slot * stride; });

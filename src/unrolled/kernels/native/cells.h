@@ -2,7 +2,8 @@
 //
 // A step's pre-activations stand in `slots`. The product with x fills the window of slots that starts at x_first,
 // the product with h the one at h_first, so that each is one contiguous piece of every panel; x_gate and h_gate
-// say which of torch's gates a window's slots are.
+// say which of torch's gates a window's slots are. A step ends in two parts, begin and end, with one chain of
+// dependent operations each: a tile does the first for all its rows and then the second, so that chains overlap.
 #pragma once
 
 #include "activations.h"
@@ -19,18 +20,22 @@ struct Lstm {
 
   // gate: pre-activations in, i, f, g, o out, as backward wants them.
   template <class Real>
-  static Vec<Real> forward(Vec<Real>* gate, Vec<Real>, Vec<Real>& c) {
-    const Vec<Real> i = gate[0] = sigmoid<Real>(gate[0]);
-    const Vec<Real> f = gate[1] = sigmoid<Real>(gate[1]);
-    const Vec<Real> g = gate[2] = tanh<Real>(gate[2]);
-    const Vec<Real> o = gate[3] = sigmoid<Real>(gate[3]);
-    c = fma(f, c, i * g);
-    return o * tanh<Real>(c);
+  static UNROLLED_INLINE void begin(Vec<Real>* gate, Vec<Real>& c) {
+    gate[0] = sigmoid<Real>(gate[0]);
+    gate[1] = sigmoid<Real>(gate[1]);
+    gate[2] = tanh<Real>(gate[2]);
+    gate[3] = sigmoid<Real>(gate[3]);
+    c = fma(gate[1], c, gate[0] * gate[2]);
+  }
+
+  template <class Real>
+  static UNROLLED_INLINE Vec<Real> end(Vec<Real>* gate, Vec<Real>, Vec<Real> c) {
+    return gate[3] * tanh<Real>(c);
   }
 
   // d_c: of c' in, of c out. d_gate: of the pre-activations. Returns what reaches h past the product with U.
   template <class Real>
-  static Vec<Real> backward(const Vec<Real>* gate, Vec<Real>, Vec<Real> c_before, Vec<Real> c, Vec<Real> d_h,
+  static UNROLLED_INLINE Vec<Real> backward(const Vec<Real>* gate, Vec<Real>, Vec<Real> c_before, Vec<Real> c, Vec<Real> d_h,
                             Vec<Real>& d_c, Vec<Real>* d_gate) {
     const Vec<Real> i = gate[0], f = gate[1], g = gate[2], o = gate[3];
     const Vec<Real> shown = tanh<Real>(c);
@@ -54,15 +59,20 @@ struct GruAfter {
   static constexpr int forget_slot = -1;
 
   template <class Real>
-  static Vec<Real> forward(Vec<Real>* gate, Vec<Real> h, Vec<Real>&) {
-    const Vec<Real> r = gate[1] = sigmoid<Real>(gate[1]);
-    const Vec<Real> z = gate[2] = sigmoid<Real>(gate[2]);
-    const Vec<Real> n = gate[0] = tanh<Real>(fma(r, gate[3], gate[0]));
-    return fma(z, h - n, n);
+  static UNROLLED_INLINE void begin(Vec<Real>* gate, Vec<Real>&) {
+    gate[1] = sigmoid<Real>(gate[1]);
+    gate[2] = sigmoid<Real>(gate[2]);
+    gate[0] = fma(gate[1], gate[3], gate[0]);
   }
 
   template <class Real>
-  static Vec<Real> backward(const Vec<Real>* gate, Vec<Real> h, Vec<Real>, Vec<Real>, Vec<Real> d_h, Vec<Real>&,
+  static UNROLLED_INLINE Vec<Real> end(Vec<Real>* gate, Vec<Real> h, Vec<Real>) {
+    const Vec<Real> n = gate[0] = tanh<Real>(gate[0]);
+    return fma(gate[2], h - n, n);
+  }
+
+  template <class Real>
+  static UNROLLED_INLINE Vec<Real> backward(const Vec<Real>* gate, Vec<Real> h, Vec<Real>, Vec<Real>, Vec<Real> d_h, Vec<Real>&,
                             Vec<Real>* d_gate) {
     const Vec<Real> n = gate[0], r = gate[1], z = gate[2], m = gate[3];
     d_gate[0] = through_tanh<Real>(fma(-d_h, z, d_h), n);
@@ -84,21 +94,21 @@ struct GruBefore {
   static constexpr int candidate_gate = 2;
 
   template <class Real>
-  static Vec<Real> reset(Vec<Real>* gate, Vec<Real> h) {
+  static UNROLLED_INLINE Vec<Real> reset(Vec<Real>* gate, Vec<Real> h) {
     gate[1] = sigmoid<Real>(gate[1]);
     gate[2] = sigmoid<Real>(gate[2]);
     return gate[1] * h;
   }
 
   template <class Real>
-  static Vec<Real> candidate(Vec<Real>* gate, Vec<Real> h) {
+  static UNROLLED_INLINE Vec<Real> candidate(Vec<Real>* gate, Vec<Real> h) {
     const Vec<Real> n = gate[0] = tanh<Real>(gate[0]);
     return fma(gate[2], h - n, n);
   }
 
   // The half that does not need d_reset, the gradient of r * h. Returns what reaches h directly.
   template <class Real>
-  static Vec<Real> candidate_backward(const Vec<Real>* gate, Vec<Real> h, Vec<Real> d_h, Vec<Real>* d_gate) {
+  static UNROLLED_INLINE Vec<Real> candidate_backward(const Vec<Real>* gate, Vec<Real> h, Vec<Real> d_h, Vec<Real>* d_gate) {
     const Vec<Real> n = gate[0], z = gate[2];
     d_gate[0] = through_tanh<Real>(fma(-d_h, z, d_h), n);
     d_gate[2] = through_sigmoid<Real>(d_h * (h - n), z);
@@ -106,7 +116,7 @@ struct GruBefore {
   }
 
   template <class Real>
-  static Vec<Real> reset_backward(const Vec<Real>* gate, Vec<Real> h, Vec<Real> d_reset, Vec<Real>* d_gate) {
+  static UNROLLED_INLINE Vec<Real> reset_backward(const Vec<Real>* gate, Vec<Real> h, Vec<Real> d_reset, Vec<Real>* d_gate) {
     const Vec<Real> r = gate[1];
     d_gate[1] = through_sigmoid<Real>(d_reset * h, r);
     return d_reset * r;
@@ -123,12 +133,15 @@ struct Rnn {
   static constexpr int forget_slot = -1;
 
   template <class Real>
-  static Vec<Real> forward(Vec<Real>* gate, Vec<Real>, Vec<Real>&) {
+  static UNROLLED_INLINE void begin(Vec<Real>*, Vec<Real>&) {}
+
+  template <class Real>
+  static UNROLLED_INLINE Vec<Real> end(Vec<Real>* gate, Vec<Real>, Vec<Real>) {
     return gate[0] = Relu ? relu<Real>(gate[0]) : tanh<Real>(gate[0]);
   }
 
   template <class Real>
-  static Vec<Real> backward(const Vec<Real>* gate, Vec<Real>, Vec<Real>, Vec<Real>, Vec<Real> d_h, Vec<Real>&,
+  static UNROLLED_INLINE Vec<Real> backward(const Vec<Real>* gate, Vec<Real>, Vec<Real>, Vec<Real>, Vec<Real> d_h, Vec<Real>&,
                             Vec<Real>* d_gate) {
     const Vec<Real> zero = {};
     d_gate[0] = Relu ? (gate[0] <= zero ? zero : d_h) : through_tanh<Real>(d_h, gate[0]);

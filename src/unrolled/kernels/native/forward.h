@@ -72,35 +72,52 @@ struct ForwardWalk {
     x.panel = panels.x(block), x.depth = layer.input;
     before.panel = panels.h(block), before.depth = layer.hidden;
     preactivate<Cell, Real, R>(pre, panels.bias(block), x, before);
-    for (int r = 0; r < R; ++r) finish(step, block, first + r, pre + r * Cell::slots * lanes);
+    for (int r = 0; r < R; ++r) begin_row(step, block, first + r, pre + r * Cell::slots * lanes);
+    if constexpr (!Cell::two_halves)
+      for (int r = 0; r < R; ++r) end_row(step, block, first + r, pre + r * Cell::slots * lanes);
   }
 
-  void finish(int64_t step, int64_t block, int64_t slot, const Real* pre) const {
+  UNROLLED_INLINE void begin_row(int64_t step, int64_t block, int64_t slot, Real* pre) const {
     const int64_t unit = block * lanes;
     Vec<Real> gate[Cell::slots];
 #pragma GCC unroll 8
     for (int v = 0; v < Cell::slots; ++v) gate[v] = load(pre + v * lanes);
-    const Vec<Real> before = load(h[step % 2] + slot * stride + unit);
     if constexpr (Cell::two_halves) {
+      const Vec<Real> before = load(h[step % 2] + slot * stride + unit);
       store(reset + slot * stride + unit, Cell::template reset<Real>(gate, before));
+      keep_gates(gates(step, block, slot), gate);
     } else {
       Vec<Real> state = {};
       if constexpr (Cell::has_c) state = load(c + slot * stride + unit);
-      const Vec<Real> after = Cell::template forward<Real>(gate, before, state);
-      show(step, slot, unit, after);
+      Cell::template begin<Real>(gate, state);
       if constexpr (Cell::has_c) {
         store(c + slot * stride + unit, state);
         if (keep) store(saved.c(step, block, slot), state);
         if (result.c.data)
           store_first(at(result.c, plan.row[slot], plan.time_of(slot, step)) + unit, state, layer.hidden - unit);
       }
+      keep_gates(pre, gate);
     }
-    if (keep || Cell::two_halves)
-#pragma GCC unroll 8
-      for (int v = 0; v < Cell::slots; ++v) store(gates(step, block, slot) + v * lanes, gate[v]);
   }
 
-  void show(int64_t step, int64_t slot, int64_t unit, Vec<Real> after) const {
+  UNROLLED_INLINE void end_row(int64_t step, int64_t block, int64_t slot, const Real* pre) const {
+    const int64_t unit = block * lanes;
+    Vec<Real> gate[Cell::slots];
+#pragma GCC unroll 8
+    for (int v = 0; v < Cell::slots; ++v) gate[v] = load(pre + v * lanes);
+    const Vec<Real> before = load(h[step % 2] + slot * stride + unit);
+    Vec<Real> state = {};
+    if constexpr (Cell::has_c) state = load(c + slot * stride + unit);
+    show(step, slot, unit, Cell::template end<Real>(gate, before, state));
+    if (keep) keep_gates(gates(step, block, slot), gate);
+  }
+
+  static UNROLLED_INLINE void keep_gates(Real* to, const Vec<Real>* gate) {
+#pragma GCC unroll 8
+    for (int v = 0; v < Cell::slots; ++v) store(to + v * lanes, gate[v]);
+  }
+
+  UNROLLED_INLINE void show(int64_t step, int64_t slot, int64_t unit, Vec<Real> after) const {
     store(h[(step + 1) % 2] + slot * stride + unit, after);
     store_first(at(result.out, plan.row[slot], plan.time_of(slot, step)) + unit, after, layer.hidden - unit);
   }

@@ -18,7 +18,7 @@ constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // sum[r][first + v] += Σ_k rows[r][k] * panel[k][v] for v in [0, Count); `stride` numbers lie between two k.
 template <class Real, int R, int W, int First, int Count>
-inline __attribute__((always_inline)) void multiply(Vec<Real> (&sum)[R][W], const Real* const (&rows)[R],
+UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][W], const Real* const (&rows)[R],
                                                     const Real* __restrict panel, int64_t stride, int64_t depth) {
   if constexpr (Count > 0) {
     for (int64_t k = 0; k < depth; ++k, panel += stride) {
@@ -45,7 +45,7 @@ struct Operand {
 
 // pre[r][slot] = bias[slot] + W x + U h for the tile's rows and one block of units, in passes of kTileVectors slots.
 template <class Cell, class Real, int R, int Slot = 0>
-inline __attribute__((always_inline)) void preactivate(Real* __restrict pre, const Real* bias,
+UNROLLED_INLINE void preactivate(Real* __restrict pre, const Real* bias,
                                                        const Operand<Real, R>& x, const Operand<Real, R>& h) {
   if constexpr (Slot < Cell::slots) {
     constexpr int lanes = kLanes<Real>, width = least(kTileVectors, Cell::slots - Slot), end = Slot + width;

@@ -32,7 +32,7 @@ class Buffer {
 struct Plan {
   int64_t slots, steps, tiles;
   int threads;
-  bool reverse;
+  bool reverse, uniform;
   int64_t* row;     // [slots] where the slot's sequence lies in the batch
   int64_t* length;  // [slots] falling
   int64_t* active;  // [steps] how many slots take step s
@@ -47,8 +47,13 @@ struct Plan {
     return last > begin ? int(last - begin) : 0;
   }
 
-  // The thread's i-th tile. Dealt to and fro, as the first tiles have the longest sequences.
+  // The thread's i-th tile: side by side if all sequences are of one length, else dealt to and fro, as the first
+  // tiles have the longest sequences.
   int64_t tile_of(int64_t i, int thread, int team) const {
+    if (uniform) {
+      const int64_t begin = thread * tiles / team, end = (thread + 1) * tiles / team;
+      return begin + i < end ? begin + i : tiles;
+    }
     return i * team + (i % 2 ? team - 1 - thread : thread);
   }
 };
@@ -62,7 +67,7 @@ int64_t plan_size(const Layer<Real>& layer) {
 template <class Real>
 Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
   const int64_t N = layer.batch, T = layer.time;
-  Plan plan = {N, 0, 0, 1, layer.reverse, memory, memory + N, memory + 2 * N};
+  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, memory, memory + N, memory + 2 * N};
   int64_t* longer = memory + 2 * N + T;  // [T + 2] how many are longer than t, then where length t starts
 
   std::memset(plan.active, 0, size_t(T) * sizeof(int64_t));

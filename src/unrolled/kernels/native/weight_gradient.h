@@ -19,7 +19,7 @@ struct Run {
 
 // sums[k][v] += Σ_r row_r[k] * gates_r[v] for K numbers k from `begin` on and W vectors v.
 template <class Real, int K, int W>
-inline __attribute__((always_inline)) void add_rows(Vec<Real> (&sum)[K][W], const Real* const* rows, int64_t begin,
+UNROLLED_INLINE void add_rows(Vec<Real> (&sum)[K][W], const Real* const* rows, int64_t begin,
                                                     const Real* __restrict gates, int64_t stride, int64_t count) {
   for (int64_t r = 0; r < count; ++r, gates += stride) {
     const Real* row = rows[r] + begin;
