@@ -5,6 +5,7 @@ Everything here takes CPU tensors of one dtype whose shapes the operators in `op
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from unrolled.kernels import isa
 KINDS = ("lstm", "gru_after", "gru_before", "rnn_tanh", "rnn_relu")
 
 _NO_STEPS = (0, 0, 0)
+_SMALL = 16384  # numbers up to which PyTorch's own memory is as fast
 
 
 class Layer(NamedTuple):
@@ -51,7 +53,14 @@ class Layer(NamedTuple):
     def steps_like(self, width: int) -> Tensor:
         """Memory for a result [N, T, width], laid out as the user wants it."""
         time, batch = self.sizes[:2]
-        return self.x.new_empty((batch, time, width) if self.batch_first else (time, batch, width))
+        return self._empty(*((batch, time, width) if self.batch_first else (time, batch, width)))
+
+    def _empty(self, *shape: int) -> Tensor:
+        """A tensor of x's type with any content, in memory that the kernels keep between calls."""
+        if type(self.x) not in (Tensor, torch.nn.Parameter) or math.prod(shape) < _SMALL:
+            return self.x.new_empty(shape)
+        memory: Tensor = _native().memory(self.x.dtype == torch.float64, math.prod(shape))
+        return memory.view(shape)
 
     def saved_like(self) -> Tensor:
         """Memory for what backward needs, [T, N, width]."""
@@ -59,14 +68,14 @@ class Layer(NamedTuple):
         width = _native().saved_width(
             isa.active(), self.x.dtype == torch.float64, KINDS.index(self.kind), int(hidden)
         )
-        return self.x.new_empty(time, batch, width)
+        return self._empty(time, batch, width)
 
     def packed_like(self) -> Tensor:
         """Memory for the weights as forward reads them."""
         size = _native().packed_size(
             isa.active(), self.x.dtype == torch.float64, KINDS.index(self.kind), *self.sizes[2:]
         )
-        return self.x.new_empty(size)
+        return self._empty(size)
 
     def dense(self) -> Layer:
         """The same with everything in the layout that the kernels read: only what does not fit is copied."""

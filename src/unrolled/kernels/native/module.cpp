@@ -1,12 +1,14 @@
 // The door to Python: pointers in, kernels called with the interpreter released, no maths. kernels/native_call.py
 // is the only caller; it owns the tensors, and has checked their types, shapes and strides.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
 #include <new>
 #include <string>
 
 #include "dispatch.h"
+#include "memory.h"
 
 namespace nb = nanobind;
 using namespace unrolled;
@@ -115,11 +117,25 @@ int64_t packed_size(const std::string& isa, bool double_precision, int kind, int
                           : kernels.single_precision.packed_size(CellKind(kind), input, hidden);
 }
 
+// A tensor of `count` numbers with any content, in memory that goes back to the kernels' own when it dies.
+template <class Real>
+nb::object tensor(size_t count) {
+  void* memory = take_memory(count * sizeof(Real));
+  if (!memory) throw std::bad_alloc();
+  const nb::capsule owner(memory, [](void* given) noexcept { give_memory(given); });
+  return nb::cast(nb::ndarray<nb::pytorch, Real>(memory, {count}, owner));
+}
+
+nb::object memory(bool double_precision, size_t count) {
+  return double_precision ? tensor<double>(count) : tensor<float>(count);
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
   m.doc() = "Fused recurrent kernels; unrolled.kernels is their front.";
   m.def("compiled", &compiled);
+  m.def("memory", &memory);
   m.def("forward", &forward);
   m.def("backward", &backward);
   m.def("saved_width", &saved_width);

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 
 #include "layer.h"
+#include "memory.h"
 #include "multiply.h"
 
 namespace unrolled::UNROLLED_ISA {
@@ -15,10 +15,9 @@ template <class Item>
 class Buffer {
  public:
   explicit Buffer(int64_t count) {
-    const size_t bytes = (size_t(count > 0 ? count : 1) * sizeof(Item) + 63) / 64 * 64;
-    data_ = static_cast<Item*>(std::aligned_alloc(64, bytes));
+    data_ = static_cast<Item*>(take_memory(size_t(count > 0 ? count : 1) * sizeof(Item)));
   }
-  ~Buffer() { std::free(data_); }
+  ~Buffer() { give_memory(data_); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   operator Item*() const { return data_; }
