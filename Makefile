@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check bench docs clean
+.PHONY: train test check bench docs clean sanitize
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -18,6 +18,17 @@ check: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/unrolling.py $(ARGS)
+
+# The kernel tests under the address and undefined-behaviour sanitizers, on a build of their own.
+SANITIZED := build/sanitized
+sanitize: $(VENV)/installed
+	$(BIN)/pip install -q 'nanobind>=2.4' cmake ninja
+	$(BIN)/cmake -G Ninja -S . -B $(SANITIZED) -DUNROLLED_SANITIZE=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
+		-Dnanobind_DIR=$$($(BIN)/python -m nanobind --cmake_dir)
+	$(BIN)/cmake --build $(SANITIZED)
+	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UNROLLED_NATIVE=$(SANITIZED) \
+		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels -k 'not compile and not opcheck' $(ARGS)
 
 docs: $(VENV)/installed
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'

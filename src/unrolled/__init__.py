@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         StackedCell,
     )
     from unrolled.errors import UnrolledError
+    from unrolled.kernels import isa
     from unrolled.unroll import (
         bidirectional_unroll,
         dynamic_unroll,
@@ -46,6 +47,7 @@ __all__ = [
     "bidirectional_unroll",
     "data",
     "dynamic_unroll",
+    "isa",
     "networks",
     "report",
     "reverse_sequence",
@@ -58,6 +60,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in ("data", "networks", "report", "training"):
         return importlib.import_module(f"unrolled.{name}")
+    if name == "isa":
+        return importlib.import_module("unrolled.kernels.isa")
     if name in __all__:
         home = "errors" if name == "UnrolledError" else "unroll" if name[0].islower() else "cells"
         value = getattr(importlib.import_module(f"unrolled.{home}"), name)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unrolled.cells.cell import Cell, check_cell
 from unrolled.cells.state import State, map_state
+from unrolled.unroll.fused import fused_unroll
 from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.static import walk
 
@@ -52,7 +53,8 @@ def dynamic_unroll(
 
     It computes what `static_unroll` computes, on one tensor: outputs past a length are zero, the state is
     carried through to the end, a length of 0 leaves the initial state, and what stands in the padding,
-    NaN included, touches neither results nor gradients.
+    NaN included, touches neither results nor gradients. Where a fused kernel has the cell's maths, the whole
+    sequence runs in it; `unrolled.isa.explain()` says which, and UNROLLED_ISA=reference turns it off.
 
     Args:
         cell: a `Cell`, or any module with `cell(x, state) -> output, state` and `initial_state(N)`.
@@ -82,6 +84,10 @@ def dynamic_unroll(
     time_axis = 1 if batch_first else 0
     if x.shape[time_axis] == 0:
         return _no_steps(cell, x, lengths, state, time_axis, return_states)
+
+    fused = fused_unroll(cell, x, lengths, state, batch_first=batch_first, return_states=return_states)
+    if fused is not None:
+        return fused if return_states else fused[:2]
 
     outputs, states = [], []
     for output, next_state in walk(cell, x.unbind(time_axis), lengths, state):

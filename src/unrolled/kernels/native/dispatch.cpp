@@ -1,0 +1,51 @@
+#include "dispatch.h"
+
+namespace unrolled {
+
+#define UNROLLED_DECLARE(isa)     \
+  Kernels<float> isa##_float();   \
+  Kernels<double> isa##_double();
+
+#ifdef UNROLLED_WITH_AVX512
+UNROLLED_DECLARE(avx512)
+#endif
+#ifdef UNROLLED_WITH_AVX2
+UNROLLED_DECLARE(avx2)
+#endif
+#ifdef UNROLLED_WITH_NEON
+UNROLLED_DECLARE(neon)
+#endif
+UNROLLED_DECLARE(baseline)
+
+namespace {
+
+bool always() { return true; }
+
+#if defined(UNROLLED_WITH_AVX512) || defined(UNROLLED_WITH_AVX2)
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+}  // namespace
+
+const Isa* isa_table(int& count) {
+  static const Isa table[] = {
+#ifdef UNROLLED_WITH_AVX512
+      {"avx512", "AVX-512 F, DQ, BW and VL", has_avx512, avx512_float(), avx512_double()},
+#endif
+#ifdef UNROLLED_WITH_AVX2
+      {"avx2", "AVX2 and FMA", has_avx2, avx2_float(), avx2_double()},
+#endif
+#ifdef UNROLLED_WITH_NEON
+      {"neon", "NEON", always, neon_float(), neon_double()},
+#endif
+      {"baseline", "nothing beyond the platform's baseline", always, baseline_float(), baseline_double()},
+  };
+  count = int(sizeof table / sizeof table[0]);
+  return table;
+}
+
+}  // namespace unrolled

@@ -1,0 +1,49 @@
+// The body of every instruction set's file: the kernels for both types of numbers, as dispatch.cpp asks for them.
+// Such a file sets UNROLLED_ISA (a name), UNROLLED_VECTOR_BYTES and UNROLLED_TILE_VECTORS and includes this one.
+// It instantiates nothing of the standard library: the linker may keep its copy for code that any CPU runs.
+#pragma once
+
+#include "backward.h"
+#include "forward.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+// action(Cell{}) for the cell of the kind.
+template <class Action>
+auto with_cell(CellKind kind, const Action& action) {
+  switch (kind) {
+    case CellKind::lstm: return action(Lstm{});
+    case CellKind::gru_after: return action(GruAfter{});
+    case CellKind::gru_before: return action(GruBefore{});
+    case CellKind::rnn_tanh: return action(Rnn<false>{});
+    case CellKind::rnn_relu: break;
+  }
+  return action(Rnn<true>{});
+}
+
+template <class Real>
+Kernels<Real> kernels() {
+  Kernels<Real> table;
+  table.forward = [](const Layer<Real>& layer, const Forward<Real>& result) {
+    return with_cell(layer.kind, [&](auto cell) { return forward<decltype(cell), Real>(layer, result); });
+  };
+  table.backward = [](const Layer<Real>& layer, const Backward<Real>& result) {
+    return with_cell(layer.kind, [&](auto cell) { return backward<decltype(cell), Real>(layer, result); });
+  };
+  table.saved_width = [](CellKind kind, int64_t hidden) {
+    return with_cell(kind, [&](auto cell) { return Saved<decltype(cell), Real>::width(hidden); });
+  };
+  table.packed_size = [](CellKind kind, int64_t input, int64_t hidden) {
+    return with_cell(kind, [&](auto cell) { return Panels<decltype(cell), Real>::size(input, hidden); });
+  };
+  return table;
+}
+
+}  // namespace unrolled::UNROLLED_ISA
+
+namespace unrolled {
+
+Kernels<float> UNROLLED_TABLE(float)() { return UNROLLED_ISA::kernels<float>(); }
+Kernels<double> UNROLLED_TABLE(double)() { return UNROLLED_ISA::kernels<double>(); }
+
+}  // namespace unrolled

@@ -1,0 +1,138 @@
+// The matrix products: rows of numbers times panels of packed weights, a tile of rows at a time.
+//
+// A tile is up to kTileRows rows by up to kTileVectors vectors, small enough that every sum stays in a register
+// for the whole product: each step of the inner loop loads the vectors of one k and broadcasts one number of each
+// row. A row's sums are formed in the order of k, whatever tile the row is in.
+#pragma once
+
+#include "simd.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+constexpr int kTileRows = 6;
+constexpr int kTileVectors = UNROLLED_TILE_VECTORS;
+
+constexpr int least(int a, int b) { return a < b ? a : b; }
+constexpr int greatest(int a, int b) { return a > b ? a : b; }
+constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// sum[r][first + v] += Σ_k rows[r][k] * panel[k][v] for v in [0, Count); `stride` numbers lie between two k.
+template <class Real, int R, int W, int First, int Count>
+UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][W], const Real* const (&rows)[R],
+                                                    const Real* __restrict panel, int64_t stride, int64_t depth) {
+  if constexpr (Count > 0) {
+    for (int64_t k = 0; k < depth; ++k, panel += stride) {
+      Vec<Real> weight[Count];
+#pragma GCC unroll 8
+      for (int v = 0; v < Count; ++v) weight[v] = load(panel + v * kLanes<Real>);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        const Vec<Real> number = broadcast(rows[r][k]);
+#pragma GCC unroll 8
+        for (int v = 0; v < Count; ++v) sum[r][First + v] = fma(number, weight[v], sum[r][First + v]);
+      }
+    }
+  }
+}
+
+// One operand of preactivate(): rows of `depth` numbers, and the panel [depth][window][lanes] of their weights.
+template <class Real, int R>
+struct Operand {
+  const Real* rows[R];
+  const Real* panel;
+  int64_t depth;
+};
+
+// pre[r][slot] = bias[slot] + W x + U h for the tile's rows and one block of units, in passes of kTileVectors slots.
+template <class Cell, class Real, int R, int Slot = 0>
+UNROLLED_INLINE void preactivate(Real* __restrict pre, const Real* bias,
+                                                       const Operand<Real, R>& x, const Operand<Real, R>& h) {
+  if constexpr (Slot < Cell::slots) {
+    constexpr int lanes = kLanes<Real>, width = least(kTileVectors, Cell::slots - Slot), end = Slot + width;
+    constexpr int x_begin = greatest(Slot, Cell::x_first), x_end = least(end, Cell::x_first + Cell::x_count);
+    constexpr int h_begin = greatest(Slot, Cell::h_first), h_end = least(end, Cell::h_first + Cell::h_count);
+
+    Vec<Real> sum[R][width];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < width; ++v) sum[r][v] = load(bias + (Slot + v) * lanes);
+
+    multiply<Real, R, width, x_begin - Slot, greatest(0, x_end - x_begin)>(
+        sum, x.rows, x.panel + (x_begin - Cell::x_first) * lanes, Cell::x_count * lanes, x.depth);
+    multiply<Real, R, width, h_begin - Slot, greatest(0, h_end - h_begin)>(
+        sum, h.rows, h.panel + (h_begin - Cell::h_first) * lanes, Cell::h_count * lanes, h.depth);
+
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < width; ++v) store(pre + (r * Cell::slots + Slot + v) * lanes, sum[r][v]);
+    preactivate<Cell, Real, R, end>(pre, bias, x, h);
+  }
+}
+
+// A matrix whose rows come in pieces: number k of piece p of a row lies at row[p * piece_stride + k].
+struct Pieces {
+  int64_t count, length, stride;
+};
+
+// to[r][0 .. columns) = rows[r] times panel [pieces][length][W][lanes], or that added to what stands there.
+template <class Real, int R, int W>
+inline void product_tile(Real* const* to, bool add, int64_t columns, const Real* const* rows, Pieces pieces,
+                         const Real* __restrict panel) {
+  constexpr int lanes = kLanes<Real>;
+  Vec<Real> sum[R][W];
+  const Real* row[R];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    row[r] = rows[r];
+#pragma GCC unroll 8
+    for (int v = 0; v < W; ++v)
+      sum[r][v] = add ? load_first(to[r] + v * lanes, columns - v * lanes) : Vec<Real>{};
+  }
+  for (int64_t piece = 0; piece < pieces.count; ++piece) {
+    multiply<Real, R, W, 0, W>(sum, row, panel, W * lanes, pieces.length);
+    panel += pieces.length * W * lanes;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) row[r] += pieces.stride;
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < W; ++v) store_first(to[r] + v * lanes, sum[r][v], columns - v * lanes);
+}
+
+template <class Real, int W>
+inline void product_rows(int rows_count, Real* const* to, bool add, int64_t columns, const Real* const* rows,
+                         Pieces pieces, const Real* panel) {
+  switch (rows_count) {
+    case 1: return product_tile<Real, 1, W>(to, add, columns, rows, pieces, panel);
+    case 2: return product_tile<Real, 2, W>(to, add, columns, rows, pieces, panel);
+    case 3: return product_tile<Real, 3, W>(to, add, columns, rows, pieces, panel);
+    case 4: return product_tile<Real, 4, W>(to, add, columns, rows, pieces, panel);
+    case 5: return product_tile<Real, 5, W>(to, add, columns, rows, pieces, panel);
+    case 6: return product_tile<Real, 6, W>(to, add, columns, rows, pieces, panel);
+  }
+}
+
+// The group of columns that starts at vector `first` of `vectors` is this wide; its panel starts at
+// first * depth * lanes.
+inline int group_width(int64_t first, int64_t vectors) {
+  return vectors - first < kTileVectors ? int(vectors - first) : kTileVectors;
+}
+
+// product_tile() for one group of columns of a tile; columns counts from the group's first.
+template <class Real>
+inline void product_group(int rows_count, int width, Real* const* to, bool add, int64_t columns,
+                          const Real* const* rows, Pieces pieces, const Real* panel) {
+  switch (width) {
+    case 1: return product_rows<Real, 1>(rows_count, to, add, columns, rows, pieces, panel);
+    case 2: return product_rows<Real, 2>(rows_count, to, add, columns, rows, pieces, panel);
+#if UNROLLED_TILE_VECTORS > 2
+    case 3: return product_rows<Real, 3>(rows_count, to, add, columns, rows, pieces, panel);
+    case 4: return product_rows<Real, 4>(rows_count, to, add, columns, rows, pieces, panel);
+#endif
+  }
+}
+
+}  // namespace unrolled::UNROLLED_ISA

@@ -1,0 +1,126 @@
+// The weights as the products read them, and the gradients of the weights brought back into torch's layout.
+#pragma once
+
+#include <cstring>
+
+#include "cells.h"
+#include "layer.h"
+#include "multiply.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+constexpr int64_t kPackedDepth = 64;  // numbers of a row that are moved at a time, so that the panel stays in L1
+
+// panel [depth][Count][lanes] of one block of units from weight [gates H, depth], and back.
+template <class Real, int Count>
+void pack_block(Real* __restrict panel, const Real* weight, const int (&gate)[Count], int64_t block, int64_t hidden,
+                int64_t depth) {
+  constexpr int lanes = kLanes<Real>;
+  const int64_t unit = block * lanes;
+  const int64_t units = hidden - unit < lanes ? hidden - unit : lanes;
+  if (units < lanes) std::memset(panel, 0, size_t(depth * Count * lanes) * sizeof(Real));
+  for (int64_t first = 0; first < depth; first += kPackedDepth) {
+    const int64_t end = first + kPackedDepth < depth ? first + kPackedDepth : depth;
+    for (int v = 0; v < Count; ++v)
+      for (int64_t lane = 0; lane < units; ++lane) {
+        const Real* row = weight + (gate[v] * hidden + unit + lane) * depth;
+        for (int64_t k = first; k < end; ++k) panel[(k * Count + v) * lanes + lane] = row[k];
+      }
+  }
+}
+
+template <class Real, int Count>
+void unpack_block(const Real* __restrict panel, Real* weight, const int (&gate)[Count], int64_t block,
+                  int64_t hidden, int64_t depth, int64_t begin, int64_t end) {
+  constexpr int lanes = kLanes<Real>;
+  const int64_t unit = block * lanes;
+  const int64_t units = hidden - unit < lanes ? hidden - unit : lanes;
+  for (int v = 0; v < Count; ++v)
+    for (int64_t lane = 0; lane < units; ++lane) {
+      Real* row = weight + (gate[v] * hidden + unit + lane) * depth;
+      for (int64_t k = begin; k < end; ++k) row[k] = panel[(k * Count + v) * lanes + lane];
+    }
+}
+
+// Panels of columns of weight [gates H, columns] for a product over the window's gates: group by group
+// [blocks][Count][lanes][width][lanes]. `begin`, `end`: the vectors of columns, a whole number of groups.
+template <class Real, int Count>
+void pack_columns(Real* __restrict panels, const Real* weight, const int (&gate)[Count], int64_t hidden,
+                  int64_t columns, int64_t begin, int64_t end) {
+  constexpr int lanes = kLanes<Real>;
+  const int64_t vectors = divide_up(columns, lanes), blocks = divide_up(hidden, lanes);
+  const int64_t depth = blocks * Count * lanes;
+  for (int64_t first = begin; first < end; first += kTileVectors) {
+    const int64_t width = group_width(first, vectors) * lanes;
+    const int64_t known = columns - first * lanes < width ? columns - first * lanes : width;
+    Real* to = panels + first * depth * lanes;
+    for (int64_t block = 0; block < blocks; ++block)
+      for (int v = 0; v < Count; ++v)
+        for (int64_t lane = 0; lane < lanes; ++lane, to += width) {
+          const int64_t unit = block * lanes + lane;
+          const int64_t copied = unit < hidden ? known : 0;
+          if (copied > 0)
+            std::memcpy(to, weight + (gate[v] * hidden + unit) * columns + first * lanes,
+                        size_t(copied) * sizeof(Real));
+          std::memset(to + copied, 0, size_t(width - copied) * sizeof(Real));
+        }
+  }
+}
+
+template <class Real>
+int64_t columns_size(int64_t hidden, int64_t columns, int count) {
+  constexpr int lanes = kLanes<Real>;
+  return divide_up(columns, lanes) * lanes * divide_up(hidden, lanes) * count * lanes;
+}
+
+// The panels of forward, in one piece of memory: those of x, those of h, the biases, and for the GRU that resets
+// before those of the candidate, which is a product over columns [width][depth H].
+template <class Cell, class Real>
+struct Panels {
+  static constexpr int lanes = kLanes<Real>;
+  Real* data;
+  int64_t input, hidden, blocks;
+
+  static int64_t size(int64_t input, int64_t hidden) {
+    const int64_t blocks = divide_up(hidden, lanes);
+    return blocks * lanes * (input * Cell::x_count + hidden * Cell::h_count + Cell::slots + hidden);
+  }
+  Real* x(int64_t block) const { return data + block * input * Cell::x_count * lanes; }
+  Real* h(int64_t block) const { return x(blocks) + block * hidden * Cell::h_count * lanes; }
+  Real* bias(int64_t block) const { return h(blocks) + block * Cell::slots * lanes; }
+  Real* candidate(int64_t first) const { return bias(blocks) + first * hidden * lanes; }
+};
+
+template <class Cell, class Real>
+void pack_bias(Real* to, const Layer<Real>& layer, int64_t block) {
+  constexpr int lanes = kLanes<Real>;
+  for (int slot = 0; slot < Cell::slots; ++slot)
+    for (int lane = 0; lane < lanes; ++lane) {
+      const int64_t unit = block * lanes + lane;
+      Real bias = slot == Cell::forget_slot ? layer.forget_bias : Real(0);
+      const int from_x = slot - Cell::x_first, from_h = slot - Cell::h_first;
+      if (unit < layer.hidden) {
+        if (layer.bias_ih && from_x >= 0 && from_x < Cell::x_count)
+          bias += layer.bias_ih[Cell::x_gate[from_x] * layer.hidden + unit];
+        if (layer.bias_hh && from_h >= 0 && from_h < Cell::h_count)
+          bias += layer.bias_hh[Cell::h_gate[from_h] * layer.hidden + unit];
+        if constexpr (Cell::two_halves)  // the candidate of the GRU that resets before: both its biases
+          if (layer.bias_hh && slot == 0) bias += layer.bias_hh[Cell::candidate_gate * layer.hidden + unit];
+      }
+      to[slot * lanes + lane] = bias;
+    }
+}
+
+// panel [depth][width][lanes] of the group of units that starts at block `first`, from weight [H, depth].
+template <class Real>
+void pack_group(Real* panel, const Real* weight, int64_t first, int64_t hidden, int64_t depth) {
+  constexpr int lanes = kLanes<Real>;
+  const int64_t width = group_width(first, divide_up(hidden, lanes)) * lanes;
+  for (int64_t lane = 0; lane < width; ++lane) {
+    const int64_t unit = first * lanes + lane;
+    for (int64_t k = 0; k < depth; ++k)
+      panel[k * width + lane] = unit < hidden ? weight[unit * depth + k] : Real(0);
+  }
+}
+
+}  // namespace unrolled::UNROLLED_ISA

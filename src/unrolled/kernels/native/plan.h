@@ -1,0 +1,130 @@
+// Who walks when: sequences ordered by length and cut into tiles, so that those that still run are always the first.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "layer.h"
+#include "memory.h"
+#include "multiply.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+// Memory for one call; null when there was none.
+template <class Item>
+class Buffer {
+ public:
+  explicit Buffer(int64_t count) {
+    data_ = static_cast<Item*>(take_memory(size_t(count > 0 ? count : 1) * sizeof(Item)));
+  }
+  ~Buffer() { give_memory(data_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  operator Item*() const { return data_; }
+
+ private:
+  Item* data_;
+};
+
+// A slot is a place in the order of falling lengths; a tile is up to kTileRows slots in a row. Step s of a sequence
+// is the s-th that the walk takes: time s, or length - 1 - s in reverse.
+struct Plan {
+  int64_t slots, steps, tiles;
+  int threads;
+  bool reverse, uniform;
+  int64_t* row;     // [slots] where the slot's sequence lies in the batch
+  int64_t* length;  // [slots] falling
+  int64_t* active;  // [steps] how many slots take step s
+
+  int64_t time_of(int64_t slot, int64_t step) const { return reverse ? length[slot] - 1 - step : step; }
+  int64_t tile_begin(int64_t tile) const { return tile * slots / tiles; }
+
+  // The tile's slots that take the step: a count from its begin.
+  int rows_at(int64_t tile, int64_t step) const {
+    const int64_t begin = tile_begin(tile), end = tile_begin(tile + 1);
+    const int64_t last = active[step] < end ? active[step] : end;
+    return last > begin ? int(last - begin) : 0;
+  }
+
+  // The thread's i-th tile: side by side if all sequences are of one length, else dealt to and fro, as the first
+  // tiles have the longest sequences.
+  int64_t tile_of(int64_t i, int thread, int team) const {
+    if (uniform) {
+      const int64_t begin = thread * tiles / team, end = (thread + 1) * tiles / team;
+      return begin + i < end ? begin + i : tiles;
+    }
+    return i * team + (i % 2 ? team - 1 - thread : thread);
+  }
+};
+
+// Fills a plan whose arrays are in `memory`, of plan_size(layer) numbers.
+template <class Real>
+int64_t plan_size(const Layer<Real>& layer) {
+  return 2 * layer.batch + 2 * layer.time + 2;
+}
+
+template <class Real>
+Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
+  const int64_t N = layer.batch, T = layer.time;
+  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, memory, memory + N, memory + 2 * N};
+  int64_t* longer = memory + 2 * N + T;  // [T + 2] how many are longer than t, then where length t starts
+
+  std::memset(plan.active, 0, size_t(T) * sizeof(int64_t));
+  std::memset(longer, 0, size_t(T + 2) * sizeof(int64_t));
+  for (int64_t n = 0; n < N; ++n) ++longer[layer.lengths ? layer.lengths[n] : T];
+  int64_t before = 0;
+  for (int64_t t = T; t >= 0; --t) {
+    const int64_t here = longer[t];
+    longer[t] = before;
+    before += here;
+    if (t > 0) plan.active[t - 1] = before;
+  }
+  for (int64_t n = 0; n < N; ++n) {
+    const int64_t length = layer.lengths ? layer.lengths[n] : T;
+    const int64_t slot = longer[length]++;
+    plan.row[slot] = n;
+    plan.length[slot] = length;
+  }
+  while (plan.steps < T && plan.active[plan.steps] > 0) ++plan.steps;
+
+  plan.tiles = divide_up(N, kTileRows);
+  plan.threads = layer.threads < 1 ? 1 : layer.threads;
+  if (plan.threads > plan.tiles) plan.threads = plan.tiles > 0 ? int(plan.tiles) : 1;
+  plan.tiles = divide_up(plan.tiles, plan.threads) * plan.threads;
+  return plan;
+}
+
+template <class Real>
+const Real* at(Steps<const Real> steps, int64_t row, int64_t time) {
+  return steps.data + row * steps.row + time * steps.step;
+}
+
+template <class Real>
+Real* at(Steps<Real> steps, int64_t row, int64_t time) {
+  return steps.data + row * steps.row + time * steps.step;
+}
+
+// Zeros from the slot's end to the last step of time.
+template <class Real>
+void zero_padding(Steps<Real> steps, const Plan& plan, int64_t slot, int64_t time, int64_t width) {
+  for (int64_t t = plan.length[slot]; t < time; ++t)
+    std::memset(at(steps, plan.row[slot], t), 0, size_t(width) * sizeof(Real));
+}
+
+// What forward keeps for backward: of each step and block of units the slots' gates, then their c.
+template <class Cell, class Real>
+struct Saved {
+  static constexpr int lanes = kLanes<Real>, kept = Cell::slots + (Cell::has_c ? 1 : 0);
+  Real* data;
+  int64_t slots, blocks;
+
+  static int64_t width(int64_t hidden) { return divide_up(hidden, lanes) * kept * lanes; }
+  Real* gates(int64_t step, int64_t block, int64_t slot) const {
+    return data + ((step * blocks + block) * slots * kept + slot * Cell::slots) * lanes;
+  }
+  Real* c(int64_t step, int64_t block, int64_t slot) const {
+    return data + ((step * blocks + block) * slots * kept + slots * Cell::slots + slot) * lanes;
+  }
+};
+
+}  // namespace unrolled::UNROLLED_ISA

@@ -1,0 +1,144 @@
+"""The operators `unrolled::unroll` and `unrolled::unroll_backward`, as PyTorch knows them.
+
+`unroll` has a CPU kernel, a shape rule, and a gradient, which is `unroll_backward`; where a gradient of the
+gradient is asked for (create_graph=True), backward runs through the plain-PyTorch reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.kernels import native_call, reference
+from unrolled.kernels.native_call import Gradients, Incoming, Layer, Results
+
+_INPUTS = (
+    "str kind, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
+    "Tensor? lengths, Tensor? h0, Tensor? c0, float forget_bias, bool reverse, bool batch_first"
+)
+_LIBRARY = torch.library.Library("unrolled", "DEF")
+_LIBRARY.define(
+    f"unroll({_INPUTS}, bool keep, bool keep_c) "
+    "-> (Tensor out, Tensor h_n, Tensor c_n, Tensor c, Tensor saved)"
+)
+_LIBRARY.define(
+    f"unroll_backward({_INPUTS}, Tensor out, Tensor saved, "
+    "Tensor? d_out, Tensor? d_h_n, Tensor? d_c_n, Tensor? d_c, bool wants_x) "
+    "-> (Tensor d_x, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias_ih, Tensor d_bias_hh, "
+    "Tensor d_h0, Tensor d_c0)"
+)
+_LAYER_INPUTS = len(Layer._fields)
+
+
+def unroll(layer: Layer, keep_c: bool = False) -> Results:
+    """Run a layer over its sequences.
+
+    Args:
+        layer: the layer and its inputs.
+        keep_c: whether c of every step is wanted, for an LSTM.
+    """
+    keep = torch.is_grad_enabled() and any(
+        isinstance(value, Tensor) and value.requires_grad for value in layer
+    )
+    return Results(*torch.ops.unrolled.unroll(*layer, keep, keep_c))
+
+
+def _unroll_cpu(*arguments: Any) -> Results:
+    layer, (keep, keep_c) = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
+    results = native_call.empty_results(layer, keep, keep_c)
+    native_call.forward(layer, results, layer.packed_like())
+    return results
+
+
+def _unroll_fake(*arguments: Any) -> Results:
+    layer, (keep, keep_c) = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
+    return native_call.empty_results(layer, keep, keep_c)
+
+
+def _unroll_backward_cpu(*arguments: Any) -> Gradients:
+    layer = Layer(*arguments[:_LAYER_INPUTS])
+    out, saved, *incoming, wants_x = arguments[_LAYER_INPUTS:]
+    gradients = native_call.empty_gradients(layer, wants_x)
+    native_call.backward(layer, out, saved, Incoming(*incoming), gradients)
+    return gradients
+
+
+def _unroll_backward_fake(*arguments: Any) -> Gradients:
+    return native_call.empty_gradients(Layer(*arguments[:_LAYER_INPUTS]), arguments[-1])
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    layer, (keep, _) = Layer(*inputs[:_LAYER_INPUTS]), inputs[_LAYER_INPUTS:]
+    results = Results(*output)
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(results.saved)
+    ctx.keep = keep
+    ctx.plain = [None if isinstance(value, Tensor) else value for value in layer]
+    ctx.save_for_backward(
+        *(value if isinstance(value, Tensor) else None for value in layer), results.out, results.saved
+    )
+
+
+def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
+    *tensors, out, saved = ctx.saved_tensors
+    layer = Layer(
+        *(plain if tensor is None else tensor for tensor, plain in zip(tensors, ctx.plain, strict=True))
+    )
+    incoming = Incoming(*d_results[:4])
+    if not ctx.keep or torch.is_grad_enabled():
+        gradients = _reference_backward(layer, incoming, ctx.needs_input_grad)
+    else:
+        found = Gradients(
+            *torch.ops.unrolled.unroll_backward(*layer, out, saved, *incoming, ctx.needs_input_grad[1])
+        )
+        gradients = [
+            None,
+            found.x,
+            found.weight_ih,
+            found.weight_hh,
+            found.bias_ih,
+            found.bias_hh,
+            None,
+            found.h0,
+            found.c0,
+            *[None] * 3,
+        ]
+    needed = ctx.needs_input_grad[:_LAYER_INPUTS]
+    return (
+        *(gradient if needs else None for gradient, needs in zip(gradients, needed, strict=True)),
+        None,
+        None,
+    )
+
+
+def _reference_backward(layer: Layer, incoming: Incoming, needed: tuple[bool, ...]) -> list[Tensor | None]:
+    """The gradients of the layer's inputs through the reference: they can be differentiated again."""
+    with torch.enable_grad():
+        results = reference.unroll(layer)
+        pairs = [
+            (result, gradient)
+            for result, gradient in zip(results, incoming, strict=False)
+            if gradient is not None and result.requires_grad
+        ]
+        wanted = [
+            value for value, needs in zip(layer, needed, strict=False) if isinstance(value, Tensor) and needs
+        ]
+        found = iter(
+            torch.autograd.grad(
+                [result for result, _ in pairs],
+                wanted,
+                [gradient for _, gradient in pairs],
+                create_graph=torch.is_grad_enabled(),
+                allow_unused=True,
+            )
+        )
+    return [next(found) if needs else None for needs in needed[:_LAYER_INPUTS]]
+
+
+_LIBRARY.impl("unroll", _unroll_cpu, "CPU")
+_LIBRARY.impl("unroll_backward", _unroll_backward_cpu, "CPU")
+torch.library.register_fake("unrolled::unroll", _unroll_fake)
+torch.library.register_fake("unrolled::unroll_backward", _unroll_backward_fake)
+torch.library.register_autograd("unrolled::unroll", _backward, setup_context=_setup_context)

@@ -1,0 +1,53 @@
+"""The operators as PyTorch sees them: schema, shapes, gradients of gradients, compilation."""
+
+import pytest
+import torch
+
+from tests.kernels.layers import as_leaves, make_layer
+from unrolled.kernels import ops
+from unrolled.kernels.native_call import KINDS, Layer
+
+pytestmark = pytest.mark.usefixtures("each_isa")
+
+OP = torch.ops.unrolled.unroll.default
+BACKWARD = torch.ops.unrolled.unroll_backward.default
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_opcheck_passes(kind):
+    layer = as_leaves(make_layer(kind, 3, 4, 2, 5, lengths=[4, 4, 4], states=True), torch.float64)
+    torch.library.opcheck(OP, (*layer, True, True))
+
+
+def test_opcheck_passes_for_backward():
+    layer = make_layer("lstm", 3, 4, 2, 5)
+    results = OP(*layer, True, False)
+    arguments = (*layer, results[0], results[4], torch.ones_like(results[0]), None, None, None, True)
+    torch.library.opcheck(BACKWARD, arguments)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru_after", "gru_before", "rnn_tanh"])
+def test_gradients_and_their_gradients_are_right(kind):
+    layer = as_leaves(make_layer(kind, 2, 3, 2, 3, lengths=[3, 2], states=True), torch.float64)
+    names = [n for n, v in layer._asdict().items() if isinstance(v, torch.Tensor) and v.requires_grad]
+
+    def results(*values):
+        return ops.unroll(Layer(**(layer._asdict() | dict(zip(names, values, strict=True)))))[:2]
+
+    values = tuple(getattr(layer, name) for name in names)
+    assert torch.autograd.gradcheck(results, values)
+    assert torch.autograd.gradgradcheck(results, values)
+
+
+def test_a_layer_compiles_into_one_graph():
+    layer = as_leaves(make_layer("gru_after", 3, 4, 2, 5), torch.float32)
+
+    def loss(x):
+        return ops.unroll(layer._replace(x=x)).out.square().sum()
+
+    eager, compiled = (
+        torch.autograd.grad(run(layer.x), [layer.x, layer.weight_hh])
+        for run in (loss, torch.compile(loss, backend="aot_eager", fullgraph=True))
+    )
+    for a, b in zip(eager, compiled, strict=True):
+        assert torch.equal(a, b)
