@@ -4,11 +4,28 @@ import hypothesis
 import pytest
 import torch
 
+from tests.tolerances import assert_close, assert_equal
+from unrolled import isa
+
 collect_ignore = ["golden/make_tensorflow.py"]  # it needs TensorFlow
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("unrolled", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("unrolled")
+
+
+@pytest.fixture(params=["reference", "fused"])
+def assert_agree(request, monkeypatch):
+    """How a fused unrolling is compared with the plain loop.
+
+    Bit for bit where both do the same operations, within rounding where a kernel adds up in another order.
+    """
+    if request.param == "reference":
+        monkeypatch.setenv("UNROLLED_ISA", "reference")
+        return assert_equal
+    if isa.active() == isa.REFERENCE:
+        pytest.skip("no fused kernels here")
+    return assert_close
 
 
 @pytest.fixture(autouse=True)

@@ -16,12 +16,13 @@ ARROWS = {
     "errors": set(),
     "atomic": set(),
     "cells": {"errors"},
-    "unroll": {"errors", "cells"},
+    "kernels": {"errors"},
+    "unroll": {"errors", "cells", "kernels"},
     "networks": {"errors", "cells", "unroll"},
     "data": BASE,
     "training": BASE | {"data", "networks"},
     "report": BASE | {"data", "networks", "training"},
-    "cli": BASE | {"data", "networks", "training", "report"},
+    "cli": BASE | {"data", "networks", "training", "report", "kernels"},
     "__main__": {"cli"},
 }
 

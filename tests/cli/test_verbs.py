@@ -132,7 +132,7 @@ def test_networks_lists_all_eighteen(unrolled):
 
 def test_info_says_what_is_there(unrolled):
     out = unrolled("info").out
-    for what in ("unrolled", "torch", "threads", "sample", "mnist", "cells"):
+    for what in ("unrolled", "torch", "threads", "sample", "mnist", "fused kernels"):
         assert what in out
 
 

@@ -23,6 +23,7 @@ def info(options: InfoOptions) -> None:
 
     from unrolled import __version__
     from unrolled.data import DATASETS, locate
+    from unrolled.kernels import isa
 
     devices = [f"cuda:{n} {torch.cuda.get_device_name(n)}" for n in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
@@ -38,6 +39,6 @@ def info(options: InfoOptions) -> None:
         files = locate(name)
         where = str(files[0].parent) if files else "not here: downloaded when it is first asked for"
         lines[f"data {name}"] = where
-    lines["cells"] = "all on the reference loop: one step after the other, in torch's own operations"
+    lines["fused kernels"] = isa.explain()
     for what, value in lines.items():
         print(f"{what:20} {value}")
