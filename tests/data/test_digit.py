@@ -56,7 +56,7 @@ def test_a_digit_enlarged_pixel_by_pixel_comes_back(dark: bool) -> None:
 
 @pytest.mark.parametrize(
     ("noise", "shade"),
-    [(0.0, 0.0), (8.0, 0.0), (25.0, 0.0), (3.0, 100.0)],
+    [(0.0, 0.0), (8.0, 0.0), (25.0, 0.0), (3.0, 150.0)],
     ids=["clean", "grainy", "coarse", "uneven"],
 )
 def test_a_digit_on_a_page_comes_near(noise: float, shade: float) -> None:
@@ -119,7 +119,7 @@ def test_strokes_that_stand_apart_all_count() -> None:
     five = as_mnist(
         drawn(20, [(100, 80), (200, 80)], [(100, 130), (100, 200), (200, 230), (190, 300), (90, 310)])
     )
-    assert five[4:7].max() == 255, "its bar"
+    assert five[4:7].max() > 200, "its bar"
     assert five[7].max() == 0
     assert five[8:24].any(axis=1).all()
 
