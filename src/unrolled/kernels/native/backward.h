@@ -157,7 +157,9 @@ struct BackwardWalk {
                int thread, int team, const Place& place) const {
     const int64_t vectors = divide_up(columns, lanes), mine = divide_up(plan.tiles, team);
     const Pieces pieces = {blocks, count * lanes, plan.slots * Cell::slots * lanes};
-    for (int64_t first = 0; first < vectors; first += kTileVectors)
+    const int64_t depth = blocks * count * lanes * lanes;  // numbers of a column of vectors
+    for (int64_t first = 0; first < vectors; first += kTileVectors) {
+      const int64_t next = first + 2 * kTileVectors <= vectors ? first + kTileVectors : 0;
       for (int64_t i = 0; i < mine; ++i) {
         const int64_t tile = plan.tile_of(i, thread, team);
         const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
@@ -170,8 +172,10 @@ struct BackwardWalk {
           from[r] = d_gates(chunk_step, 0, slot + r) + gate * lanes;
         }
         product_group<Real>(rows, group_width(first, vectors), to, add, columns - first * lanes, from, pieces,
-                            panels + first * blocks * count * lanes * lanes);
+                            panels + first * depth,
+                            lines_of<Real>(panels + next * depth, i, group_width(next, vectors) * lanes));
       }
+    }
   }
 
   template <class Action>

@@ -62,14 +62,17 @@ struct ForwardWalk {
 
   // One step of one block of units for R slots from `first` on; of a cell with two halves the first.
   template <int R>
-  void tile(int64_t step, int64_t block, int64_t first) const {
+  void tile(int64_t step, int64_t block, int64_t first, int64_t turn) const {
     alignas(64) Real pre[R * Cell::slots * lanes];
     Operand<Real, R> x, before;
     for (int r = 0; r < R; ++r) {
       x.rows[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
       before.rows[r] = h[step % 2] + (first + r) * stride;
     }
+    const int64_t next = block + 1 < blocks ? block + 1 : 0;
     x.panel = panels.x(block), x.depth = layer.input;
+    x.ahead = lines_of<Real>(panels.x(next), turn, Cell::x_count * lanes);
+    before.ahead = lines_of<Real>(panels.h(next), turn, Cell::h_count * lanes);
     before.panel = panels.h(block), before.depth = layer.hidden;
     preactivate<Cell, Real, R>(pre, panels.bias(block), x, before);
     for (int r = 0; r < R; ++r) begin_row(step, block, first + r, pre + r * Cell::slots * lanes);
@@ -136,7 +139,7 @@ struct ForwardWalk {
           store(to[r] + v * lanes, load(gates(step, group + v, first + r)));
       }
       product_group<Real>(rows, width, to, true, width * lanes, from, {1, layer.hidden, 0},
-                          panels.candidate(group));
+                          panels.candidate(group), panels.candidate(group));
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < width; ++v) candidate(step, group + v, first + r, load(to[r] + v * lanes));
     }
@@ -153,14 +156,14 @@ struct ForwardWalk {
     }
   }
 
-  void block_of_tile(int64_t step, int64_t block, int64_t first, int rows) const {
+  void block_of_tile(int64_t step, int64_t block, int64_t first, int rows, int64_t turn) const {
     switch (rows) {
-      case 1: return tile<1>(step, block, first);
-      case 2: return tile<2>(step, block, first);
-      case 3: return tile<3>(step, block, first);
-      case 4: return tile<4>(step, block, first);
-      case 5: return tile<5>(step, block, first);
-      case 6: return tile<6>(step, block, first);
+      case 1: return tile<1>(step, block, first, turn);
+      case 2: return tile<2>(step, block, first, turn);
+      case 3: return tile<3>(step, block, first, turn);
+      case 4: return tile<4>(step, block, first, turn);
+      case 5: return tile<5>(step, block, first, turn);
+      case 6: return tile<6>(step, block, first, turn);
     }
   }
 
@@ -175,7 +178,7 @@ struct ForwardWalk {
       for (int64_t block = 0; block < blocks; ++block)
         for (int64_t i = 0; i < mine; ++i) {
           const int64_t tile = plan.tile_of(i, thread, team);
-          if (tile < plan.tiles) block_of_tile(step, block, plan.tile_begin(tile), plan.rows_at(tile, step));
+          if (tile < plan.tiles) block_of_tile(step, block, plan.tile_begin(tile), plan.rows_at(tile, step), i);
         }
       if constexpr (Cell::two_halves)
         for (int64_t i = 0; i < mine; ++i) {

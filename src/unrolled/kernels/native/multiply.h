@@ -9,6 +9,7 @@
 
 namespace unrolled::UNROLLED_ISA {
 
+constexpr int64_t kLineBytes = 64;
 constexpr int kTileRows = 6;
 constexpr int kTileVectors = UNROLLED_TILE_VECTORS;
 
@@ -16,12 +17,16 @@ constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int greatest(int a, int b) { return a > b ? a : b; }
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// sum[r][first + v] += Σ_k rows[r][k] * panel[k][v] for v in [0, Count); `stride` numbers lie between two k.
+// sum[r][first + v] += Σ_k rows[r][k] * panel[k][v] for v in [0, Count); `stride` numbers lie between two k. On the
+// way one line of each k is fetched from `ahead`, the panel whose turn comes next: weights that do not fit into the
+// second cache then arrive while this panel's are used.
 template <class Real, int R, int W, int First, int Count>
 UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][W], const Real* const (&rows)[R],
-                                                    const Real* __restrict panel, int64_t stride, int64_t depth) {
+                                                    const Real* __restrict panel, int64_t stride, int64_t depth,
+                                    const Real* ahead) {
   if constexpr (Count > 0) {
-    for (int64_t k = 0; k < depth; ++k, panel += stride) {
+    for (int64_t k = 0; k < depth; ++k, panel += stride, ahead += stride) {
+      __builtin_prefetch(ahead, 0, 2);
       Vec<Real> weight[Count];
 #pragma GCC unroll 8
       for (int v = 0; v < Count; ++v) weight[v] = load(panel + v * kLanes<Real>);
@@ -35,12 +40,20 @@ UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][W], const Real* const (&rows)[
   }
 }
 
+// Where the i-th tile that uses a panel begins to fetch the next one: each takes other lines of each k.
+template <class Real>
+UNROLLED_INLINE const Real* lines_of(const Real* next, int64_t tile, int64_t stride) {
+  const int64_t line = kLineBytes / int64_t(sizeof(Real)), lines = stride / line;
+  return next + (lines > 0 ? tile % lines : 0) * line;
+}
+
 // One operand of preactivate(): rows of `depth` numbers, and the panel [depth][window][lanes] of their weights.
 template <class Real, int R>
 struct Operand {
   const Real* rows[R];
   const Real* panel;
   int64_t depth;
+  const Real* ahead;  // what to fetch meanwhile: somewhere in a panel of the same size
 };
 
 // pre[r][slot] = bias[slot] + W x + U h for the tile's rows and one block of units, in passes of kTileVectors slots.
@@ -59,9 +72,11 @@ UNROLLED_INLINE void preactivate(Real* __restrict pre, const Real* bias,
       for (int v = 0; v < width; ++v) sum[r][v] = load(bias + (Slot + v) * lanes);
 
     multiply<Real, R, width, x_begin - Slot, greatest(0, x_end - x_begin)>(
-        sum, x.rows, x.panel + (x_begin - Cell::x_first) * lanes, Cell::x_count * lanes, x.depth);
+        sum, x.rows, x.panel + (x_begin - Cell::x_first) * lanes, Cell::x_count * lanes, x.depth,
+        x.ahead);
     multiply<Real, R, width, h_begin - Slot, greatest(0, h_end - h_begin)>(
-        sum, h.rows, h.panel + (h_begin - Cell::h_first) * lanes, Cell::h_count * lanes, h.depth);
+        sum, h.rows, h.panel + (h_begin - Cell::h_first) * lanes, Cell::h_count * lanes, h.depth,
+        h.ahead);
 
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
@@ -79,7 +94,7 @@ struct Pieces {
 // to[r][0 .. columns) = rows[r] times panel [pieces][length][W][lanes], or that added to what stands there.
 template <class Real, int R, int W>
 inline void product_tile(Real* const* to, bool add, int64_t columns, const Real* const* rows, Pieces pieces,
-                         const Real* __restrict panel) {
+                         const Real* __restrict panel, const Real* ahead) {
   constexpr int lanes = kLanes<Real>;
   Vec<Real> sum[R][W];
   const Real* row[R];
@@ -91,8 +106,9 @@ inline void product_tile(Real* const* to, bool add, int64_t columns, const Real*
       sum[r][v] = add ? load_first(to[r] + v * lanes, columns - v * lanes) : Vec<Real>{};
   }
   for (int64_t piece = 0; piece < pieces.count; ++piece) {
-    multiply<Real, R, W, 0, W>(sum, row, panel, W * lanes, pieces.length);
+    multiply<Real, R, W, 0, W>(sum, row, panel, W * lanes, pieces.length, ahead);
     panel += pieces.length * W * lanes;
+    ahead += pieces.length * W * lanes;
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) row[r] += pieces.stride;
   }
@@ -104,14 +120,14 @@ inline void product_tile(Real* const* to, bool add, int64_t columns, const Real*
 
 template <class Real, int W>
 inline void product_rows(int rows_count, Real* const* to, bool add, int64_t columns, const Real* const* rows,
-                         Pieces pieces, const Real* panel) {
+                         Pieces pieces, const Real* panel, const Real* ahead) {
   switch (rows_count) {
-    case 1: return product_tile<Real, 1, W>(to, add, columns, rows, pieces, panel);
-    case 2: return product_tile<Real, 2, W>(to, add, columns, rows, pieces, panel);
-    case 3: return product_tile<Real, 3, W>(to, add, columns, rows, pieces, panel);
-    case 4: return product_tile<Real, 4, W>(to, add, columns, rows, pieces, panel);
-    case 5: return product_tile<Real, 5, W>(to, add, columns, rows, pieces, panel);
-    case 6: return product_tile<Real, 6, W>(to, add, columns, rows, pieces, panel);
+    case 1: return product_tile<Real, 1, W>(to, add, columns, rows, pieces, panel, ahead);
+    case 2: return product_tile<Real, 2, W>(to, add, columns, rows, pieces, panel, ahead);
+    case 3: return product_tile<Real, 3, W>(to, add, columns, rows, pieces, panel, ahead);
+    case 4: return product_tile<Real, 4, W>(to, add, columns, rows, pieces, panel, ahead);
+    case 5: return product_tile<Real, 5, W>(to, add, columns, rows, pieces, panel, ahead);
+    case 6: return product_tile<Real, 6, W>(to, add, columns, rows, pieces, panel, ahead);
   }
 }
 
@@ -124,13 +140,13 @@ inline int group_width(int64_t first, int64_t vectors) {
 // product_tile() for one group of columns of a tile; columns counts from the group's first.
 template <class Real>
 inline void product_group(int rows_count, int width, Real* const* to, bool add, int64_t columns,
-                          const Real* const* rows, Pieces pieces, const Real* panel) {
+                          const Real* const* rows, Pieces pieces, const Real* panel, const Real* ahead) {
   switch (width) {
-    case 1: return product_rows<Real, 1>(rows_count, to, add, columns, rows, pieces, panel);
-    case 2: return product_rows<Real, 2>(rows_count, to, add, columns, rows, pieces, panel);
+    case 1: return product_rows<Real, 1>(rows_count, to, add, columns, rows, pieces, panel, ahead);
+    case 2: return product_rows<Real, 2>(rows_count, to, add, columns, rows, pieces, panel, ahead);
 #if UNROLLED_TILE_VECTORS > 2
-    case 3: return product_rows<Real, 3>(rows_count, to, add, columns, rows, pieces, panel);
-    case 4: return product_rows<Real, 4>(rows_count, to, add, columns, rows, pieces, panel);
+    case 3: return product_rows<Real, 3>(rows_count, to, add, columns, rows, pieces, panel, ahead);
+    case 4: return product_rows<Real, 4>(rows_count, to, add, columns, rows, pieces, panel, ahead);
 #endif
   }
 }

@@ -22,6 +22,7 @@ void run_team(int threads, const Work& work) {
     return;
   }
 #endif
+  (void)threads;
   const FlushDenormals flush;
   work(0, 1);
 }
