@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check bench docs clean sanitize
+.PHONY: train test check bench docs sanitize wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -17,7 +17,7 @@ check: $(VENV)/installed
 	$(BIN)/mypy
 
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/unrolling.py $(ARGS)
+	$(BIN)/python benchmarks/kernels.py $(ARGS)
 
 # The kernel tests under the address and undefined-behaviour sanitizers, on a build of their own.
 SANITIZED := build/sanitized
@@ -29,6 +29,10 @@ sanitize: $(VENV)/installed
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UNROLLED_NATIVE=$(SANITIZED) \
 		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels -k 'not compile and not opcheck' $(ARGS)
+
+# For this machine's Python and processor family.
+wheel: $(VENV)/installed
+	$(BIN)/pip wheel -q --no-deps -w dist .
 
 docs: $(VENV)/installed
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
