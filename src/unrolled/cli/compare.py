@@ -141,12 +141,12 @@ def make_row(outcome: Outcome) -> Row:
     )
 
 
-HEADINGS = ("network", "parameters", "validation", "test accuracy", "seconds", "ms a step")
+HEADINGS = ("network", "parameters", "validation", "test", "seconds", "ms/step")
 
 
 def cells(row: Row) -> list[str]:
     """The row as it is shown."""
-    validation = "" if row.validation_accuracy is None else f"{row.validation_accuracy:.4f}"
+    validation = "-" if row.validation_accuracy is None else f"{row.validation_accuracy:.4f}"
     return [
         row.network,
         f"{row.parameters:,}",
@@ -159,9 +159,13 @@ def cells(row: Row) -> list[str]:
 
 def show(comparison: Comparison, console: Console) -> None:
     """Print the table."""
+    from rich import box
     from rich.table import Table
 
-    table = Table(*HEADINGS, title=comparison.title)
+    table = Table(
+        *HEADINGS, title=comparison.title, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+    )
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     for row in comparison.rows:
