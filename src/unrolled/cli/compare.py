@@ -10,20 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from unrolled.atomic import atomic_path
-from unrolled.cli.options import (
-    BatchSize,
-    Data,
-    DataDir,
-    Device,
-    Epochs,
-    LearningRate,
-    Read,
-    RecipeName,
-    Seed,
-    Steps,
-    Threads,
-    Validation,
-)
+from unrolled.cli.options import TrainingOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,25 +45,13 @@ class Comparison(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class CompareOptions:
+class CompareOptions(TrainingOptions):
     """What `unrolled compare` is told."""
 
     networks: Annotated[
         list[str] | None,
         typer.Argument(help="Names from `unrolled networks`; by default the first 14.", show_default=False),
     ] = None
-    recipe: RecipeName = "default"
-    data: Data = "sample"
-    data_dir: DataDir = None
-    epochs: Epochs = None
-    steps: Steps = None
-    batch_size: BatchSize = None
-    learning_rate: LearningRate = None
-    read: Read = None
-    validation: Validation = None
-    seed: Seed = 0
-    threads: Threads = None
-    device: Device = "cpu"
     run: Annotated[
         Path | None, typer.Option(help="The folder to make; by default runs/compare-<number>.")
     ] = None
@@ -105,7 +80,7 @@ def compare(options: CompareOptions) -> None:
     check_free(folder)
     recipe = changed_recipe(options)
     names = list(dict.fromkeys(options.networks or list(CATALOGUE)[:TUTORIAL_NETWORKS]))
-    configs = [run_config(name, recipe, options.read, options.seed, options.data) for name in names]
+    configs = [run_config(name, recipe, options) for name in names]
     set_threads(options.threads)
     device = check_device(options.device)
     data = datasets.load(options.data, options.data_dir, validation=options.validation)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unrolled.cli.options import DataDir, Device, Threads
 from unrolled.errors import UnrolledError, unknown_name
+
+if TYPE_CHECKING:
+    from unrolled.training import Run
 
 SPLITS = ("train", "validation", "test")
 
@@ -74,11 +77,11 @@ def evaluate(options: EvaluateOptions) -> None:
     console.print(f"{options.split} accuracy {result.accuracy:.4f}  {run.folder}", markup=False)
 
 
-def check_fits(run: object, name: str, width: int, classes: int) -> None:
+def check_fits(run: Run, name: str, width: int, classes: int) -> None:
     """Raise an UnrolledError if a run's network cannot read such examples."""
-    network = run.config.network  # type: ignore[attr-defined]
+    network = run.config.network
     if (network.input_size, network.classes) != (width, classes):
         raise UnrolledError(
-            f"{run.folder} reads steps of {network.input_size} into {network.classes} classes, "  # type: ignore[attr-defined]
+            f"{run.folder} reads steps of {network.input_size} into {network.classes} classes, "
             f"but {name} has steps of {width} and {classes} classes: choose other data with --data"
         )

@@ -43,6 +43,24 @@ Read: TypeAlias = Annotated[
 ]
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """What every verb that trains is told."""
+
+    recipe: RecipeName = "default"
+    data: Data = "sample"
+    data_dir: DataDir = None
+    epochs: Epochs = None
+    steps: Steps = None
+    batch_size: BatchSize = None
+    learning_rate: LearningRate = None
+    read: Read = None
+    validation: Validation = None
+    seed: Seed = 0
+    threads: Threads = None
+    device: Device = "cpu"
+
+
 def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
     """Make `run(options)` a verb of `app`, with the function's name and docstring.
 

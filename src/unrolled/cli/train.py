@@ -8,21 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.options import (
-    BatchSize,
-    Data,
-    DataDir,
-    Device,
-    Epochs,
-    LearningRate,
-    Patience,
-    Read,
-    RecipeName,
-    Seed,
-    Steps,
-    Threads,
-    Validation,
-)
+from unrolled.cli.options import Patience, TrainingOptions
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
@@ -31,25 +17,13 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(TrainingOptions):
     """What `unrolled train` is told."""
 
     network: Annotated[str, typer.Option(help="One of those that `unrolled networks` lists.")] = (
         "single-layer-dynamic-lstm"
     )
-    recipe: RecipeName = "default"
-    data: Data = "sample"
-    data_dir: DataDir = None
-    epochs: Epochs = None
-    steps: Steps = None
-    batch_size: BatchSize = None
-    learning_rate: LearningRate = None
     patience: Patience = None
-    read: Read = None
-    validation: Validation = None
-    seed: Seed = 0
-    threads: Threads = None
-    device: Device = "cpu"
     run: Annotated[
         Path | None, typer.Option(help="The folder to make; by default runs/<network>-<number>.")
     ] = None
@@ -75,7 +49,7 @@ def train(options: TrainOptions) -> None:
     if options.run is not None:
         check_free(options.run)
     recipe = changed_recipe(options)
-    config = run_config(options.network, recipe, options.read, options.seed, options.data)
+    config = run_config(options.network, recipe, options)
     set_threads(options.threads)
     device = check_device(options.device)
     data = datasets.load(options.data, options.data_dir, validation=options.validation)
@@ -94,11 +68,11 @@ def train(options: TrainOptions) -> None:
     console.print(f"test accuracy {outcome.test.accuracy:.4f}  {folder}", markup=False)
 
 
-def changed_recipe(options: object) -> Recipe:
+def changed_recipe(options: TrainingOptions) -> Recipe:
     """The recipe that `options.recipe` names, with those of its values that the options give themselves."""
     from unrolled.training import recipe as recipes
 
-    base = recipes.lookup(options.recipe)  # type: ignore[attr-defined]
+    base = recipes.lookup(options.recipe)
     names = ("epochs", "steps", "batch_size", "learning_rate", "patience")
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     if "epochs" in given and "steps" in given:
@@ -108,15 +82,15 @@ def changed_recipe(options: object) -> Recipe:
     return recipes.Recipe.from_dict({**dataclasses.asdict(base), **given})
 
 
-def run_config(network: str, recipe: Recipe, read: str | None, seed: int, data: str) -> RunConfig:
+def run_config(network: str, recipe: Recipe, options: TrainingOptions) -> RunConfig:
     """What a run is of; `fit_to_data` then completes it."""
     from unrolled import networks
     from unrolled.training import RunConfig
 
     config = networks.lookup(network)
-    if read is not None:
-        config = config.changed(read=read)
-    return RunConfig(config, recipe, data, classes=(), seed=seed, validation=0)
+    if options.read is not None:
+        config = config.changed(read=options.read)
+    return RunConfig(config, recipe, options.data, classes=(), seed=options.seed, validation=0)
 
 
 def fit_to_data(config: RunConfig, data: Dataset) -> RunConfig:
