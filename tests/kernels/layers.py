@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from unrolled.kernels import reference
 from unrolled.kernels.native_call import KINDS, Layer
 
 # Relative to the largest number of the expected tensor, or to 1 where that is smaller.
 TOLERANCES = {torch.float64: 1e-13, torch.float32: 2e-6}
 
-GATES = dict(zip(KINDS, (4, 3, 3, 1, 1), strict=True))
+GATES = dict(zip(KINDS, (4, 3, 3, 1, 1, 4, 4, 4), strict=True))
+NORMS = {"lstm_norm_gates": 5, "lstm_norm_projections": 9}
+OPTIONS = ("peephole", "projection", "clips", "dropout", "zoneout", "mean zoneout")
 
 
 def make_layer(
@@ -27,29 +31,54 @@ def make_layer(
     states: bool = False,
     reverse: bool = False,
     batch_first: bool = True,
+    options: Collection[str] = (),
     seed: int = 0,
 ) -> Layer:
-    """A layer in float64 whose weights are large enough for every gate to move."""
+    """A layer in float64 whose weights are large enough for every gate to move; options of an LSTM by name."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, scale: float = 1.0) -> Tensor:
         return scale * torch.randn(*shape, generator=generator, dtype=torch.float64)
 
+    def steps(last: int, draw: Any = normal) -> Tensor:
+        return draw(batch, time, last) if batch_first else draw(time, batch, last)
+
+    def noise(last: int) -> Tensor:
+        return steps(last, lambda *shape: torch.rand(*shape, generator=generator, dtype=torch.float64))
+
     rows = GATES[kind] * hidden
-    return Layer(
+    output = max(1, 2 * hidden // 3) if "projection" in options else hidden
+    norms = NORMS.get(kind, 0)
+    layer = Layer(
         kind,
-        normal(batch, time, width) if batch_first else normal(time, batch, width),
+        steps(width),
         normal(rows, width, scale=width**-0.5),
-        normal(rows, hidden, scale=0.7 * hidden**-0.5),
-        normal(rows, scale=0.3) if bias else None,
-        normal(rows, scale=0.3) if bias else None,
+        normal(rows, output, scale=0.7 * hidden**-0.5),
+        normal(rows, scale=0.3) if bias and not norms else None,
+        normal(rows, scale=0.3) if bias and not norms else None,
         None if lengths is None else torch.as_tensor(lengths, dtype=torch.int64),
-        normal(batch, hidden) if states else None,
-        normal(batch, hidden) if states and kind == "lstm" else None,
-        1.0 if kind == "lstm" else 0.0,
+        normal(batch, output) if states else None,
+        normal(batch, hidden) if states and kind.startswith("lstm") else None,
+        1.0 if kind.startswith("lstm") else 0.0,
         reverse,
         batch_first,
     )
+    if norms:
+        layer = layer._replace(norm_weight=1 + normal(norms * hidden, scale=0.2))
+        layer = layer._replace(norm_bias=normal(norms * hidden, scale=0.2)) if bias else layer
+    if "peephole" in options:
+        layer = layer._replace(peephole=normal(3, hidden, scale=0.5))
+    if "projection" in options:
+        layer = layer._replace(weight_hr=normal(output, hidden, scale=hidden**-0.5))
+    if "clips" in options:
+        layer = layer._replace(cell_clip=0.6, proj_clip=0.3 if "projection" in options else 0.0)
+    if "dropout" in options:
+        layer = layer._replace(g_noise=noise(hidden), recurrent_dropout=0.4)
+    if "zoneout" in options:
+        layer = layer._replace(h_noise=noise(output), c_noise=noise(hidden), zoneout=0.3)
+    elif "mean zoneout" in options:
+        layer = layer._replace(zoneout=0.3)
+    return layer
 
 
 def as_leaves(layer: Layer, dtype: torch.dtype, *, wants_x: bool = True) -> Layer:
@@ -58,6 +87,8 @@ def as_leaves(layer: Layer, dtype: torch.dtype, *, wants_x: bool = True) -> Laye
     def leaf(name: str, value: Any) -> Any:
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
+        if name.endswith("noise"):
+            return value.to(dtype)
         return value.detach().to(dtype).requires_grad_(wants_x or name != "x")
 
     return Layer(*(leaf(name, value) for name, value in layer._asdict().items()))
@@ -75,15 +106,30 @@ def everything(unroll: Any, layer: Layer) -> list[Tensor]:
     return [*results, *torch.autograd.grad(results, inputs, incoming, allow_unused=True)]
 
 
-def assert_near(actual: list[Tensor], expected: list[Tensor], dtype: torch.dtype) -> None:
-    """Compare with results in float64, relative to the scale of each."""
+def assert_near(unroll: Any, layer: Layer, dtype: torch.dtype) -> None:
+    """Compare results and gradients in `dtype` with the reference's in float64, relative to the scale of each.
+
+    A layer norm divides by how much a row varies, and so magnifies errors: there, the tolerance is thrice what the
+    reference itself loses in float32.
+    """
+    expected = everything(reference.unroll, as_leaves(layer, torch.float64))
+    actual = everything(unroll, as_leaves(layer, dtype))
+    tolerances = [TOLERANCES[dtype]] * len(expected)
+    if layer.kind in NORMS and dtype == torch.float32:
+        peer = everything(reference.unroll, as_leaves(layer, dtype))
+        tolerances = [max(TOLERANCES[dtype], 3 * worst) for worst in map(error, peer, expected)]
+    elif layer.kind in NORMS:
+        tolerances = [1e-11] * len(expected)
     assert len(actual) == len(expected)
-    for place, (a, e) in enumerate(zip(actual, expected, strict=True)):
+    for place, (a, e, allowed) in enumerate(zip(actual, expected, tolerances, strict=True)):
         assert a.shape == e.shape
         assert a.dtype == dtype
-        if e.numel() == 0:
-            continue
-        error = float((a.detach().double() - e.detach()).abs().max()) / max(
-            1.0, float(e.detach().abs().max())
-        )
-        assert error <= TOLERANCES[dtype], f"tensor {place} of shape {list(e.shape)} is {error:.1e} away"
+        assert error(a, e) <= allowed, f"tensor {place} of shape {list(e.shape)} is {error(a, e):.1e} away"
+
+
+def error(actual: Tensor, expected: Tensor) -> float:
+    """The greatest difference, relative to the scale of what was expected or to 1."""
+    if expected.numel() == 0:
+        return 0.0
+    difference = (actual.detach().double() - expected.detach()).abs().max()
+    return float(difference) / max(1.0, float(expected.detach().abs().max()))

@@ -5,11 +5,12 @@ import random
 import pytest
 import torch
 
-from tests.kernels.layers import as_leaves, assert_near, everything, make_layer
+from tests.kernels.layers import NORMS, OPTIONS, as_leaves, assert_near, everything, make_layer
 from unrolled.kernels import ops, reference
 from unrolled.kernels.native_call import KINDS
 
 DTYPES = [torch.float32, torch.float64]
+OPTIONAL = ("lstm_options", "lstm_norm_gates", "lstm_norm_projections")
 SIZES = [1, 2, 3, 7, 16, 17, 29, 37, 64, 67]
 
 
@@ -20,18 +21,21 @@ def unroll(layer):
 def draw(kind, number):
     """A layer of random sizes: empty batches, lengths of 0, sizes that are no multiple of a vector."""
     chance = random.Random(f"{kind}{number}")
+    # A layer norm of one or two units divides by next to nothing: its numbers say little.
+    widest = SIZES[3:] if kind in NORMS else SIZES
     batch, time = chance.choice([0, 1, 2, 5, 6, 7, 13, 31]), chance.choice([1, 2, 3, 5, 11])
     return make_layer(
         kind,
         batch,
         time,
         chance.choice(SIZES),
-        chance.choice(SIZES),
+        chance.choice(widest),
         lengths=[chance.randint(0, time) for _ in range(batch)] if chance.random() < 0.6 else None,
         bias=chance.random() < 0.8,
         states=chance.random() < 0.5,
         reverse=chance.random() < 0.5,
         batch_first=chance.random() < 0.5,
+        options=[name for name in OPTIONS if kind in OPTIONAL and chance.random() < 0.4],
         seed=number,
     )
 
@@ -40,9 +44,7 @@ def draw(kind, number):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_and_gradients_are_the_references(each_isa, kind, dtype, number):
-    layer = draw(kind, number)
-    expected = everything(reference.unroll, as_leaves(layer, torch.float64))
-    assert_near(everything(unroll, as_leaves(layer, dtype)), expected, dtype)
+    assert_near(unroll, draw(kind, number), dtype)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,8 +52,7 @@ def test_a_long_wide_layer_stays_as_near(each_isa, kind):
     layer = make_layer(kind, 40, 60, 20, 48)
     if kind == "rnn_relu":
         layer = layer._replace(weight_hh=0.5 * layer.weight_hh)
-    expected = everything(reference.unroll, as_leaves(layer, torch.float64))
-    assert_near(everything(unroll, as_leaves(layer, torch.float32)), expected, torch.float32)
+    assert_near(unroll, layer, torch.float32)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,7 +71,7 @@ def test_x_needs_no_gradient(each_isa, kind):
     layer = make_layer(kind, 9, 5, 4, 19)
     expected = everything(unroll, as_leaves(layer, torch.float64))
     without = everything(unroll, as_leaves(layer, torch.float64, wants_x=False))
-    results = 4 if kind == "lstm" else 2
+    results = 4 if kind.startswith("lstm") else 2
     for a, b in zip(expected[:results] + expected[results + 1 :], without, strict=True):
         assert torch.equal(a, b)
 

@@ -14,8 +14,18 @@ from torch import Tensor
 from unrolled.kernels import isa
 
 # As CellKind in native/layer.h.
-KINDS = ("lstm", "gru_after", "gru_before", "rnn_tanh", "rnn_relu")
+KINDS = (
+    "lstm",
+    "gru_after",
+    "gru_before",
+    "rnn_tanh",
+    "rnn_relu",
+    "lstm_options",
+    "lstm_norm_gates",
+    "lstm_norm_projections",
+)
 
+_STEPS = ("x", "g_noise", "h_noise", "c_noise")  # what may have any strides but among its features
 _NO_STEPS = (0, 0, 0)
 _SMALL = 16384  # numbers up to which PyTorch's own memory is as fast
 
@@ -23,8 +33,13 @@ _SMALL = 16384  # numbers up to which PyTorch's own memory is as fast
 class Layer(NamedTuple):
     """One recurrent layer and what goes into it, as the operators take it.
 
-    Symbols: x [N, T, I], or [T, N, I] if time comes first; lengths [N] int64 or None; h0, c0 [N, H] or None;
-    weights and biases as torch.nn has them, biases both or none.
+    Symbols: x [N, T, I], or [T, N, I] if time comes first; lengths [N] int64 or None; h0 [N, P], c0 [N, H] or
+    None; weights and biases as torch.nn has them, biases both or none. P is H but for a projection.
+
+    The rest are options of the LSTM of the last three kinds, as cells/lstm.py defines them: peephole [3, H] of i,
+    f and o; weight_hr [P, H]; norm_weight and norm_bias [5 H] of the gates and c, or [9 H] of W x, U h and c;
+    noise, uniform in [0, 1), laid out as x: g_noise and c_noise [N, T, H], h_noise [N, T, P], where a number
+    below recurrent_dropout drops a unit of g, and one below zoneout keeps an old h or c; clips, 0 for none.
     """
 
     kind: str
@@ -39,16 +54,29 @@ class Layer(NamedTuple):
     forget_bias: float
     reverse: bool
     batch_first: bool
+    peephole: Tensor | None = None
+    weight_hr: Tensor | None = None
+    norm_weight: Tensor | None = None
+    norm_bias: Tensor | None = None
+    g_noise: Tensor | None = None
+    h_noise: Tensor | None = None
+    c_noise: Tensor | None = None
+    recurrent_dropout: float = 0.0
+    zoneout: float = 0.0
+    cell_clip: float = 0.0
+    proj_clip: float = 0.0
 
     @property
     def has_c(self) -> bool:
-        return self.kind == "lstm"
+        return self.kind.startswith("lstm")
 
     @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        """T, N, I, H."""
+    def sizes(self) -> tuple[int, int, int, int, int]:
+        """T, N, I, H, P."""
         time_axis = 1 if self.batch_first else 0
-        return self.x.shape[time_axis], self.x.shape[1 - time_axis], self.x.shape[2], self.weight_hh.shape[1]
+        output = self.weight_hh.shape[1]
+        hidden = output if self.weight_hr is None else self.weight_hr.shape[1]
+        return self.x.shape[time_axis], self.x.shape[1 - time_axis], self.x.shape[2], hidden, output
 
     def steps_like(self, width: int) -> Tensor:
         """Memory for a result [N, T, width], laid out as the user wants it."""
@@ -64,9 +92,13 @@ class Layer(NamedTuple):
 
     def saved_like(self) -> Tensor:
         """Memory for what backward needs, [T, N, width]."""
-        time, batch, _, hidden = self.sizes
+        time, batch, _, hidden, output = self.sizes
         width = _native().saved_width(
-            isa.active(), self.x.dtype == torch.float64, KINDS.index(self.kind), int(hidden)
+            isa.active(),
+            self.x.dtype == torch.float64,
+            KINDS.index(self.kind),
+            int(hidden),
+            0 if self.weight_hr is None else int(output),
         )
         return self._empty(time, batch, width)
 
@@ -79,15 +111,15 @@ class Layer(NamedTuple):
 
     def dense(self) -> Layer:
         """The same with everything in the layout that the kernels read: only what does not fit is copied."""
-        return self._replace(
-            x=_features_contiguous(self.x),
-            weight_ih=self.weight_ih.contiguous(),
-            weight_hh=self.weight_hh.contiguous(),
-            bias_ih=None if self.bias_ih is None else self.bias_ih.contiguous(),
-            bias_hh=None if self.bias_hh is None else self.bias_hh.contiguous(),
-            lengths=None if self.lengths is None else self.lengths.contiguous(),
-            h0=None if self.h0 is None else self.h0.contiguous(),
-            c0=None if self.c0 is None else self.c0.contiguous(),
+        return Layer(
+            *(
+                value
+                if not isinstance(value, Tensor)
+                else _features_contiguous(value)
+                if name in _STEPS
+                else value.contiguous()
+                for name, value in zip(Layer._fields, self, strict=True)
+            )
         )
 
     def arguments(self) -> tuple[Any, ...]:
@@ -96,7 +128,7 @@ class Layer(NamedTuple):
             self.reverse,
             self.forget_bias,
             torch.get_num_threads(),
-            *self.sizes,
+            *self.sizes[:4],
             _address(self.lengths),
             self.view(self.x),
             _address(self.h0),
@@ -105,6 +137,23 @@ class Layer(NamedTuple):
             self.weight_hh.data_ptr(),
             _address(self.bias_ih),
             _address(self.bias_hh),
+            self.weight_hh.shape[1],
+            self._options() if self.kind.startswith("lstm_") else None,
+        )
+
+    def _options(self) -> tuple[Any, ...]:
+        return (
+            _address(self.peephole),
+            _address(self.weight_hr),
+            _address(self.norm_weight),
+            _address(self.norm_bias),
+            self.view(self.g_noise),
+            self.view(self.h_noise),
+            self.view(self.c_noise),
+            self.recurrent_dropout,
+            self.zoneout,
+            self.cell_clip,
+            self.proj_clip,
         )
 
     def view(self, steps: Tensor | None) -> tuple[int, int, int]:
@@ -127,13 +176,12 @@ class Results(NamedTuple):
 
 def empty_results(layer: Layer, keep: bool, keep_c: bool) -> Results:
     """Memory for the results of `layer`."""
-    _, batch, _, hidden = layer.sizes
-    state = (batch, hidden)
+    _, batch, _, hidden, output = layer.sizes
     none = (0,)
     return Results(
-        layer.steps_like(hidden),
-        layer.x.new_empty(state),
-        layer.x.new_empty(state if layer.has_c else none),
+        layer.steps_like(output),
+        layer.x.new_empty(batch, output),
+        layer.x.new_empty((batch, hidden) if layer.has_c else none),
         layer.steps_like(hidden) if layer.has_c and keep_c else layer.x.new_empty(none),
         layer.saved_like() if keep else layer.x.new_empty(none),
     )
@@ -173,21 +221,31 @@ class Gradients(NamedTuple):
     bias_hh: Tensor
     h0: Tensor
     c0: Tensor
+    peephole: Tensor
+    weight_hr: Tensor
+    norm_weight: Tensor
+    norm_bias: Tensor
 
 
 def empty_gradients(layer: Layer, wants_x: bool) -> Gradients:
     """Memory for the gradients of `layer`'s inputs."""
-    _, batch, width, hidden = layer.sizes
-    gates = layer.weight_ih.shape[0]
-    none = (0,)
+    _, batch, width, hidden, output = layer.sizes
+
+    def like(parameter: Tensor | None) -> Tensor:
+        return layer.x.new_empty((0,) if parameter is None else parameter.shape)
+
     return Gradients(
-        layer.steps_like(width) if wants_x else layer.x.new_empty(none),
-        layer.x.new_empty(gates, width),
-        layer.x.new_empty(gates, hidden),
-        layer.x.new_empty(none if layer.bias_ih is None else (gates,)),
-        layer.x.new_empty(none if layer.bias_hh is None else (gates,)),
-        layer.x.new_empty(batch, hidden),
-        layer.x.new_empty((batch, hidden) if layer.has_c else none),
+        layer.steps_like(width) if wants_x else like(None),
+        like(layer.weight_ih),
+        like(layer.weight_hh),
+        like(layer.bias_ih),
+        like(layer.bias_hh),
+        layer.x.new_empty(batch, output),
+        layer.x.new_empty((batch, hidden) if layer.has_c else (0,)),
+        like(layer.peephole),
+        like(layer.weight_hr),
+        like(layer.norm_weight),
+        like(layer.norm_bias),
     )
 
 
@@ -209,8 +267,17 @@ def backward(layer: Layer, out: Tensor, saved: Tensor, incoming: Incoming, gradi
         gradients.c0.data_ptr(),
         gradients.weight_ih.data_ptr(),
         gradients.weight_hh.data_ptr(),
-        0 if layer.bias_ih is None else gradients.bias_ih.data_ptr(),
-        0 if layer.bias_hh is None else gradients.bias_hh.data_ptr(),
+        *(
+            _address(gradient if gradient.numel() else None)
+            for gradient in (
+                gradients.bias_ih,
+                gradients.bias_hh,
+                gradients.peephole,
+                gradients.weight_hr,
+                gradients.norm_weight,
+                gradients.norm_bias,
+            )
+        ),
     )
     _native().backward(isa.active(), layer.x.dtype == torch.float64, dense.arguments(), arguments)
 

@@ -16,7 +16,10 @@ from unrolled.kernels.native_call import Gradients, Incoming, Layer, Results
 
 _INPUTS = (
     "str kind, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
-    "Tensor? lengths, Tensor? h0, Tensor? c0, float forget_bias, bool reverse, bool batch_first"
+    "Tensor? lengths, Tensor? h0, Tensor? c0, float forget_bias, bool reverse, bool batch_first, "
+    "Tensor? peephole, Tensor? weight_hr, Tensor? norm_weight, Tensor? norm_bias, "
+    "Tensor? g_noise, Tensor? h_noise, Tensor? c_noise, "
+    "float recurrent_dropout, float zoneout, float cell_clip, float proj_clip"
 )
 _LIBRARY = torch.library.Library("unrolled", "DEF")
 _LIBRARY.define(
@@ -27,7 +30,8 @@ _LIBRARY.define(
     f"unroll_backward({_INPUTS}, Tensor out, Tensor saved, "
     "Tensor? d_out, Tensor? d_h_n, Tensor? d_c_n, Tensor? d_c, bool wants_x) "
     "-> (Tensor d_x, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias_ih, Tensor d_bias_hh, "
-    "Tensor d_h0, Tensor d_c0)"
+    "Tensor d_h0, Tensor d_c0, "
+    "Tensor d_peephole, Tensor d_weight_hr, Tensor d_norm_weight, Tensor d_norm_bias)"
 )
 _LAYER_INPUTS = len(Layer._fields)
 
@@ -93,18 +97,7 @@ def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
         found = Gradients(
             *torch.ops.unrolled.unroll_backward(*layer, out, saved, *incoming, ctx.needs_input_grad[1])
         )
-        gradients = [
-            None,
-            found.x,
-            found.weight_ih,
-            found.weight_hh,
-            found.bias_ih,
-            found.bias_hh,
-            None,
-            found.h0,
-            found.c0,
-            *[None] * 3,
-        ]
+        gradients = [getattr(found, name, None) for name in Layer._fields]
     needed = ctx.needs_input_grad[:_LAYER_INPUTS]
     return (
         *(gradient if needs else None for gradient, needs in zip(gradients, needed, strict=True)),

@@ -8,45 +8,44 @@ from torch.nn import functional as F
 
 from unrolled.kernels.native_call import Layer, Results
 
+EPSILON = {"lstm_norm_gates": 1e-12, "lstm_norm_projections": 1e-5}
+
 
 def unroll(layer: Layer) -> Results:
     """What the operator `unrolled::unroll` computes, step by step; `saved` stays empty.
 
     States are carried through the padding; out and c are zero there.
     """
-    x = layer.x if not layer.batch_first else layer.x.transpose(0, 1)
-    time, batch, _, hidden = layer.sizes
-    zeros = x.new_zeros(batch, hidden)
-    h = zeros if layer.h0 is None else layer.h0
-    c = zeros if layer.c0 is None else layer.c0
+    if layer.batch_first:
+        layer = _time_first(layer)
+        results = unroll(layer)
+        out, c = (part.transpose(0, 1) if part.dim() == 3 else part for part in (results.out, results.c))
+        return results._replace(out=out, c=c)
+    x = layer.x
+    time, batch, _, hidden, output = layer.sizes
+    h = x.new_zeros(batch, output) if layer.h0 is None else layer.h0
+    c = x.new_zeros(batch, hidden) if layer.c0 is None else layer.c0
     lengths = x.new_full((batch,), time, dtype=torch.int64) if layer.lengths is None else layer.lengths
 
-    outs: list[Tensor] = [zeros] * time
-    cs: list[Tensor] = [zeros] * time
+    outs, cs = list(x.new_zeros(time, batch, output)), list(x.new_zeros(time, batch, hidden))
     for t in reversed(range(time)) if layer.reverse else range(time):
         running = (t < lengths).unsqueeze(1)
-        h_next, c_next = step(layer, torch.where(running, x[t], 0), h, c)
+        h_next, c_next = step(layer, t, torch.where(running, x[t], 0), h, c)
         outs[t], cs[t] = torch.where(running, h_next, 0), torch.where(running, c_next, 0)
         h, c = torch.where(running, h_next, h), torch.where(running, c_next, c)
 
-    time_axis = 1 if layer.batch_first else 0
     none = x.new_empty(0)
-
-    def stack(steps: list[Tensor]) -> Tensor:
-        return torch.stack(steps, time_axis) if time else layer.steps_like(hidden)
-
+    out = torch.stack(outs) if time else layer.steps_like(output)
     if not layer.has_c:
-        return Results(stack(outs), h, none, none, none)
-    return Results(stack(outs), h, c, stack(cs), none)
+        return Results(out, h, none, none, none)
+    return Results(out, h, c, torch.stack(cs) if time else layer.steps_like(hidden), none)
 
 
-def step(layer: Layer, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """One step: the next h and c, of a layer without c the c that came."""
+def step(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Step t: the next h and c, of a layer without c the c that came."""
+    if layer.has_c:
+        return _lstm(layer, t, x, h, c)
     from_x = F.linear(x, layer.weight_ih, layer.bias_ih)
-    if layer.kind == "lstm":
-        i, f, g, o = (from_x + F.linear(h, layer.weight_hh, layer.bias_hh)).chunk(4, 1)
-        c = torch.sigmoid(f + layer.forget_bias) * c + torch.sigmoid(i) * torch.tanh(g)
-        return torch.sigmoid(o) * torch.tanh(c), c
     if layer.kind.startswith("rnn"):
         pre = from_x + F.linear(h, layer.weight_hh, layer.bias_hh)
         return (torch.tanh(pre) if layer.kind == "rnn_tanh" else torch.relu(pre)), c
@@ -60,3 +59,60 @@ def step(layer: Layer, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]
     else:
         n = torch.tanh(x_n + F.linear(r * h, U_n, b_n))
     return (1 - z) * n + z * h, c
+
+
+def _lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    from_x = F.linear(x, layer.weight_ih, layer.bias_ih)
+    from_h = F.linear(h, layer.weight_hh, layer.bias_hh)
+    if layer.kind == "lstm_norm_projections":
+        from_x, from_h = _norm(layer, from_x, 0, 4), _norm(layer, from_h, 4, 8)
+    i, f, g, o = (from_x + from_h).chunk(4, 1)
+    if layer.kind == "lstm_norm_gates":
+        i, f, g, o = (_norm(layer, gate, k, k + 1) for k, gate in enumerate((i, f, g, o)))
+    p_i, p_f, p_o = (0, 0, 0) if layer.peephole is None else layer.peephole
+    i, f = torch.sigmoid(i + p_i * c), torch.sigmoid(f + layer.forget_bias + p_f * c)
+    g = torch.tanh(g)
+    if layer.g_noise is not None:
+        dropped = layer.g_noise[t] < layer.recurrent_dropout
+        g = torch.where(dropped, 0, g / (1 - layer.recurrent_dropout))
+
+    c_next = f * c + i * g
+    if layer.kind == "lstm_norm_gates":
+        c_next = _norm(layer, c_next, 4, 5)
+    if layer.cell_clip:
+        c_next = c_next.clamp(-layer.cell_clip, layer.cell_clip)
+    shown = _norm(layer, c_next, 8, 9) if layer.kind == "lstm_norm_projections" else c_next
+    h_next = torch.sigmoid(o + p_o * c_next) * torch.tanh(shown)
+    if layer.weight_hr is not None:
+        h_next = F.linear(h_next, layer.weight_hr)
+        if layer.proj_clip:
+            h_next = h_next.clamp(-layer.proj_clip, layer.proj_clip)
+    return _zone_out(layer, h, h_next, layer.h_noise, t), _zone_out(layer, c, c_next, layer.c_noise, t)
+
+
+def _norm(layer: Layer, x: Tensor, begin: int, end: int) -> Tensor:
+    """Layer normalisation with the parameters of gates begin ... end - 1."""
+    assert layer.norm_weight is not None
+    hidden = layer.sizes[3]
+    here = slice(begin * hidden, end * hidden)
+    bias = None if layer.norm_bias is None else layer.norm_bias[here]
+    return F.layer_norm(x, x.shape[1:], layer.norm_weight[here], bias, EPSILON[layer.kind])
+
+
+def _zone_out(layer: Layer, old: Tensor, new: Tensor, noise: Tensor | None, t: int) -> Tensor:
+    if noise is None:
+        return layer.zoneout * old + (1 - layer.zoneout) * new if layer.zoneout else new
+    return torch.where(noise[t] < layer.zoneout, old, new)
+
+
+def _time_first(layer: Layer) -> Layer:
+    def turned(steps: Tensor | None) -> Tensor | None:
+        return None if steps is None else steps.transpose(0, 1)
+
+    return layer._replace(
+        batch_first=False,
+        x=layer.x.transpose(0, 1),
+        g_noise=turned(layer.g_noise),
+        h_noise=turned(layer.h_noise),
+        c_noise=turned(layer.c_noise),
+    )

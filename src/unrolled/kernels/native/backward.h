@@ -2,6 +2,7 @@
 // forward), then, when all have finished the chunk, the weights (each thread its pieces of the sums).
 #pragma once
 
+#include "lstm_row_backward.h"
 #include "panels.h"
 #include "plan.h"
 #include "team.h"
@@ -17,27 +18,26 @@ struct BackwardWalk {
   const Layer<Real>& layer;
   const Backward<Real>& result;
   const Plan& plan;
-  int64_t blocks, stride, chunk;       // units in blocks, units of all blocks, steps in a chunk
+  WeightWalk<Cell, Real> weights;
   Saved<Cell, Real> saved;
-  GateGradients<Cell, Real> d_gates = {};   // of a chunk
-  Real* d_h = {};                           // [N][stride]
-  Real* d_c = {};                           // [N][stride]
-  Real* h_panels = {};                      // U, for d_h; without the candidate's part where that has panels of its own
-  Real* x_panels = {};                      // W, for d_x
-  Real* candidate_panels = {};              // U_n of the GRU that resets before
-  Real* reset = {};                         // [chunk][N][stride] r * h of the same
-  Real* d_reset = {};                       // [N][stride]
-  const Real** x_rows = {};                 // [chunk][N] x of every (step, slot)
-  const Real** h_rows = {};                 // [chunk][N] h before the step
-  const Real** reset_rows = {};             // [chunk][N] r * h
-  Real* zeros = {};                         // [H] the h before the first step, if none was given
-  Factor<Real> by_x = {}, by_h = {}, by_reset = {};
-  Real* bias_sums = {};                     // [blocks][slots][lanes]
-
-  static constexpr int candidate_of[1] = {2};
+  int64_t blocks, stride, chunk;  // units in blocks, units of all blocks, steps in a chunk
+  int64_t outputs;                // the numbers of h in whole vectors
+  Real* d_h = {};                 // [N][outputs]
+  Real* d_c = {};                 // [N][stride]
+  Real* h_panels = {};            // U, for d_h; without the candidate's part where that has panels of its own
+  Real* x_panels = {};            // W, for d_x
+  Real* second_panels = {};       // U_n of the GRU that resets before, or the projection of an LSTM
+  Real* second = {};              // [chunk][N][stride] what the second product took: r * h, or m
+  Real* d_reset = {};             // [N][stride] of the GRU that resets before
+  const Real** x_rows = {};       // [chunk][N] x of every (step, slot)
+  const Real** h_rows = {};       // [chunk][N] h before the step
+  const Real** second_rows = {};  // [chunk][N] rows of `second`
+  Real* zeros = {};               // [outputs] the h before the first step, if none was given
+  Real* unit_panel = {};          // the unit vectors of every block, of an LSTM with options
+  Real* scratch = {};             // [threads] rows of an LSTM with options
 
   void pack(int thread, int team) const {
-    const int64_t H = layer.hidden, I = layer.input;
+    const int64_t H = layer.hidden, I = layer.input, P = layer.output;
     const auto share = [&](int64_t columns, auto&& pack_group_of) {
       const int64_t vectors = divide_up(columns, lanes), groups = divide_up(vectors, kTileVectors);
       for (int64_t group = thread; group < groups; group += team) {
@@ -45,48 +45,51 @@ struct BackwardWalk {
         pack_group_of(begin, begin + kTileVectors < vectors ? begin + kTileVectors : vectors);
       }
     };
-    share(H, [&](int64_t begin, int64_t end) {
-      pack_columns(h_panels, layer.weight_hh, Cell::h_gate, H, H, begin, end);
-      if constexpr (Cell::two_halves)
-        pack_columns(candidate_panels, layer.weight_hh, candidate_of, H, H, begin, end);
+    share(P, [&](int64_t begin, int64_t end) {
+      pack_columns(h_panels, layer.weight_hh, Cell::h_gate, H, P, begin, end);
     });
+    if (weights.second_blocks)
+      share(H, [&](int64_t begin, int64_t end) {
+        pack_columns(second_panels, Cell::two_halves ? layer.weight_hh : layer.options.weight_hr,
+                     SecondProduct<Cell>::gate, P, H, begin, end);
+      });
     if (result.d_x.data)
       share(I, [&](int64_t begin, int64_t end) {
         pack_columns(x_panels, layer.weight_ih, Cell::x_gate, H, I, begin, end);
       });
-    for (int64_t block = thread; block < blocks; block += team) {
-      clear(by_x, block, Cell::x_count);
-      clear(by_h, block, Cell::h_count);
-      if (Cell::two_halves) clear(by_reset, block, 1);
-      std::memset(bias_sums + block * Cell::slots * lanes, 0, sizeof(Real) * Cell::slots * lanes);
-    }
+    if constexpr (Cell::whole_rows)
+      for (int64_t block = thread; block < blocks; block += team)
+        pack_unit_vectors<Cell>(unit_panels().unit(block), layer, block);
+    weights.clear(thread, team);
   }
 
-  static void clear(const Factor<Real>& factor, int64_t block, int count) {
-    const int64_t size = factor.depth * count * lanes;
-    std::memset(factor.sums + block * size, 0, size_t(size) * sizeof(Real));
-  }
+  // Panels that hold nothing but the unit vectors.
+  Panels<Cell, Real> unit_panels() const { return {unit_panel - blocks * Cell::slots * lanes, 0, 0, 0, blocks}; }
 
   void begin(int64_t slot) const {
-    const int64_t H = layer.hidden, from = plan.row[slot] * H, to = slot * stride;
-    std::memset(d_h + to, 0, size_t(stride) * sizeof(Real));
-    if (result.d_h_n) std::memcpy(d_h + to, result.d_h_n + from, size_t(H) * sizeof(Real));
+    const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
+    std::memset(d_h + slot * outputs, 0, size_t(outputs) * sizeof(Real));
+    if (result.d_h_n) std::memcpy(d_h + slot * outputs, result.d_h_n + row * P, size_t(P) * sizeof(Real));
     if (Cell::has_c) {
-      std::memset(d_c + to, 0, size_t(stride) * sizeof(Real));
-      if (result.d_c_n) std::memcpy(d_c + to, result.d_c_n + from, size_t(H) * sizeof(Real));
+      std::memset(d_c + slot * stride, 0, size_t(stride) * sizeof(Real));
+      if (result.d_c_n) std::memcpy(d_c + slot * stride, result.d_c_n + row * H, size_t(H) * sizeof(Real));
+    }
+    if (Cell::whole_rows) {
+      const int64_t size = blocks * unit_vectors<Cell>() * lanes;
+      std::memset(weights.unit_sums + slot * size, 0, size_t(size) * sizeof(Real));
     }
     if (result.d_x.data) zero_padding(result.d_x, plan, slot, layer.time, layer.input);
   }
 
   void end(int64_t slot) const {
-    const int64_t H = layer.hidden, to = plan.row[slot] * H, from = slot * stride;
-    std::memcpy(result.d_h0 + to, d_h + from, size_t(H) * sizeof(Real));
-    if (Cell::has_c) std::memcpy(result.d_c0 + to, d_c + from, size_t(H) * sizeof(Real));
+    const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
+    std::memcpy(result.d_h0 + row * P, d_h + slot * outputs, size_t(P) * sizeof(Real));
+    if (Cell::has_c) std::memcpy(result.d_c0 + row * H, d_c + slot * stride, size_t(H) * sizeof(Real));
   }
 
   const Real* h_before(int64_t step, int64_t slot) const {
     if (step > 0) return at(result.out, plan.row[slot], plan.time_of(slot, step - 1));
-    return layer.h0 ? layer.h0 + plan.row[slot] * layer.hidden : zeros;
+    return layer.h0 ? layer.h0 + plan.row[slot] * layer.output : zeros;
   }
 
   Vec<Real> c_before(int64_t step, int64_t block, int64_t slot) const {
@@ -100,7 +103,7 @@ struct BackwardWalk {
     const int64_t place = chunk_step * plan.slots + slot;
     x_rows[place] = at(layer.x, plan.row[slot], plan.time_of(slot, step));
     h_rows[place] = h_before(step, slot);
-    if (Cell::two_halves) reset_rows[place] = reset + place * stride;
+    if (second_rows) second_rows[place] = second + place * stride;
   }
 
   // The gate gradients of one slot and block at one step; of a cell with two halves those that do not wait for d_reset.
@@ -118,7 +121,7 @@ struct BackwardWalk {
     if constexpr (Cell::two_halves) {
       d_gate[1] = Vec<Real>{};
       store(d_h + place, keep_first<Real>(Cell::template candidate_backward<Real>(gate, h, d, d_gate), known));
-      store(reset + (chunk_step * plan.slots + slot) * stride + unit, gate[1] * h);
+      store(second + (chunk_step * plan.slots + slot) * stride + unit, gate[1] * h);
     } else if constexpr (Cell::has_c) {
       Vec<Real> d_state = load(d_c + place);
       if (result.d_c.data) d_state = d_state + load_first(at(result.d_c, row, time) + unit, known);
@@ -129,7 +132,7 @@ struct BackwardWalk {
       Vec<Real> none = {};
       store(d_h + place, keep_first<Real>(Cell::template backward<Real>(gate, h, none, none, d, none, d_gate), known));
     }
-    Real* to = d_gates(chunk_step, block, slot);
+    Real* to = weights.d_gates(chunk_step, block, slot);
 #pragma GCC unroll 8
     for (int v = 0; v < Cell::slots; ++v) store(to + v * lanes, keep_first<Real>(d_gate[v], known));
   }
@@ -146,18 +149,17 @@ struct BackwardWalk {
         const Vec<Real> direct = Cell::template reset_backward<Real>(gate, load_first(before + unit, known),
                                                                       load(d_reset + place), d_gate);
         store(d_h + place, load(d_h + place) + keep_first<Real>(direct, known));
-        store(d_gates(chunk_step, block, slot) + lanes, keep_first<Real>(d_gate[1], known));
+        store(weights.d_gates(chunk_step, block, slot) + lanes, keep_first<Real>(d_gate[1], known));
       }
     }
   }
 
-  // to[slot] (+)= the gate gradients of `count` slots of the cell from `gate` on, times panels, for a thread's tiles.
-  template <class Place>
-  void product(int64_t step, int64_t chunk_step, int gate, int count, const Real* panels, int64_t columns, bool add,
-               int thread, int team, const Place& place) const {
+  // to[slot] (+)= a row of pieces, from(slot), times panels, for a thread's tiles.
+  template <class From, class To>
+  void product(int64_t step, Pieces pieces, const From& from_slot, const Real* panels, int64_t columns, bool add,
+               int thread, int team, const To& to_slot) const {
     const int64_t vectors = divide_up(columns, lanes), mine = divide_up(plan.tiles, team);
-    const Pieces pieces = {blocks, count * lanes, plan.slots * Cell::slots * lanes};
-    const int64_t depth = blocks * count * lanes * lanes;  // numbers of a column of vectors
+    const int64_t depth = pieces.count * pieces.length * lanes;  // numbers of a column of vectors
     for (int64_t first = 0; first < vectors; first += kTileVectors) {
       const int64_t next = first + 2 * kTileVectors <= vectors ? first + kTileVectors : 0;
       for (int64_t i = 0; i < mine; ++i) {
@@ -168,14 +170,24 @@ struct BackwardWalk {
         Real* to[kTileRows];
         const Real* from[kTileRows];
         for (int r = 0; r < rows; ++r) {
-          to[r] = place(slot + r) + first * lanes;
-          from[r] = d_gates(chunk_step, 0, slot + r) + gate * lanes;
+          to[r] = to_slot(slot + r) + first * lanes;
+          from[r] = from_slot(slot + r);
         }
         product_group<Real>(rows, group_width(first, vectors), to, add, columns - first * lanes, from, pieces,
                             panels + first * depth,
                             lines_of<Real>(panels + next * depth, i, group_width(next, vectors) * lanes));
       }
     }
+  }
+
+  // The same from the gradients of `count` slots of the cell from `gate` on.
+  template <class To>
+  void gate_product(int64_t step, int64_t chunk_step, int gate, int count, const Real* panels, int64_t columns,
+                    bool add, int thread, int team, const To& to_slot) const {
+    product(
+        step, {blocks, count * lanes, plan.slots * Cell::slots * lanes},
+        [&](int64_t slot) { return weights.d_gates(chunk_step, 0, slot) + gate * lanes; }, panels, columns, add, thread,
+        team, to_slot);
   }
 
   template <class Action>
@@ -189,105 +201,95 @@ struct BackwardWalk {
     }
   }
 
-  void step_rows(int64_t step, int64_t chunk_step, int thread, int team) const {
-    each_slot(step, thread, team, [&](int64_t slot) { note_rows(step, chunk_step, slot); });
-    for (int64_t block = 0; block < blocks; ++block)  // outside: the slots of one block lie side by side
-      each_slot(step, thread, team, [&](int64_t slot) { gate_gradients(step, chunk_step, block, slot); });
+  // The row of `second` of a slot: with a projection the weights ask for every step's, without one none is kept.
+  Real* second_row(int64_t chunk_step, int64_t slot) const {
+    return second + ((weights.second_blocks ? chunk_step * plan.slots : 0) + slot) * stride;
+  }
+
+  // What reaches the h of a step of an LSTM with options: through zoneout to the h before, and on to the projection.
+  void incoming_h(int64_t step, int64_t chunk_step, int64_t slot) const {
+    if constexpr (Cell::whole_rows) {
+      const int64_t row = plan.row[slot], time = plan.time_of(slot, step), P = layer.output;
+      const LstmOptions<Real>& options = layer.options;
+      const Real* noise = options.h_noise.data ? at(options.h_noise, row, time) : nullptr;
+      const Vec<Real> zero = {};
+      for (int64_t vector = 0; vector < outputs / lanes; ++vector) {
+        const int64_t unit = vector * lanes, known = P - unit;
+        Vec<Real> d = load(d_h + slot * outputs + unit), direct = {};
+        if (result.d_out.data) d = d + load_first(at(result.d_out, row, time) + unit, known);
+        if (options.zoneout != 0 && noise) {
+          const Int<Real> kept = below(noise, unit, known, options.zoneout);
+          direct = kept ? d : zero;
+          d = kept ? zero : d;
+        } else if (options.zoneout != 0) {
+          direct = broadcast(options.zoneout) * d;
+          d = broadcast(1 - options.zoneout) * d;
+        }
+        store(d_h + slot * outputs + unit, keep_first<Real>(direct, known));
+        if (options.proj_clip > 0) {
+          const Vec<Real> sum = load(saved.projected(step, slot) + unit), bound = broadcast(options.proj_clip);
+          d = (sum > bound) | (sum < -bound) ? zero : d;
+        }
+        d = keep_first<Real>(d, known);
+        store(options.weight_hr ? weights.d_second(chunk_step, vector, slot) : second_row(chunk_step, slot) + unit, d);
+      }
+    }
+  }
+
+  void whole_row(int64_t step, int64_t chunk_step, int64_t slot, int thread) const {
+    if constexpr (Cell::whole_rows) {
+      using Row = LstmRowBackward<Cell, Real>;
+      const int64_t row = plan.row[slot], time = plan.time_of(slot, step);
+      const Panels<Cell, Real> panels = unit_panels();
+      const LstmRow<Cell, Real> maths = {layer, panels, blocks};
+      Moments<Real> moments[saved.moments_width() / 2 + 1];
+      std::memcpy(moments, saved.moments(step, slot), sizeof(Real) * saved.moments_width());
+      Real* d_state = d_c + slot * stride;
+      if (result.d_c.data)
+        for (int64_t block = 0; block < blocks; ++block) {
+          const int64_t unit = block * lanes;
+          store(d_state + unit,
+                load(d_state + unit) + load_first(at(result.d_c, row, time) + unit, layer.hidden - unit));
+        }
+      Row backward = {maths, moments, maths.noise(layer.options.g_noise, row, time),
+                      maths.noise(layer.options.c_noise, row, time), scratch + thread * kScratchRows * stride, stride,
+                      second_row(chunk_step, slot), d_state,
+                      weights.unit_sums + slot * blocks * Cell::vectors * lanes};
+      backward.run([&](int64_t block) { return saved.gates(step, block, slot); },
+                   [&](int64_t block) { return c_before(step, block, slot); },
+                   [&](int64_t block) { return weights.d_gates(chunk_step, block, slot); });
+    }
+  }
+
+  // From the gradients of h and c after the step to those of its gates.
+  void step_gates(int64_t step, int64_t chunk_step, int thread, int team) const {
+    if constexpr (Cell::whole_rows) {
+      each_slot(step, thread, team, [&](int64_t slot) { incoming_h(step, chunk_step, slot); });
+      if (layer.options.weight_hr)
+        product(
+            step, {outputs / lanes, lanes, plan.slots * lanes},
+            [&](int64_t slot) { return weights.d_second(chunk_step, 0, slot); }, second_panels, stride, false, thread,
+            team, [&](int64_t slot) { return second_row(chunk_step, slot); });
+      each_slot(step, thread, team, [&](int64_t slot) { whole_row(step, chunk_step, slot, thread); });
+    } else {
+      for (int64_t block = 0; block < blocks; ++block)  // outside: the slots of one block lie side by side
+        each_slot(step, thread, team, [&](int64_t slot) { gate_gradients(step, chunk_step, block, slot); });
+    }
     if constexpr (Cell::two_halves) {
-      product(step, chunk_step, 0, 1, candidate_panels, stride, false, thread, team,
-              [&](int64_t slot) { return d_reset + slot * stride; });
+      gate_product(step, chunk_step, 0, 1, second_panels, stride, false, thread, team,
+                   [&](int64_t slot) { return d_reset + slot * stride; });
       each_slot(step, thread, team, [&](int64_t slot) { slot_reset(step, chunk_step, slot); });
     }
-    product(step, chunk_step, Cell::h_first, Cell::h_count, h_panels, stride, true, thread, team,
-            [&](int64_t slot) { return d_h + slot * stride; });
+  }
+
+  void step_rows(int64_t step, int64_t chunk_step, int thread, int team) const {
+    each_slot(step, thread, team, [&](int64_t slot) { note_rows(step, chunk_step, slot); });
+    step_gates(step, chunk_step, thread, team);
+    gate_product(step, chunk_step, Cell::h_first, Cell::h_count, h_panels, outputs, true, thread, team,
+                 [&](int64_t slot) { return d_h + slot * outputs; });
     if (result.d_x.data)
-      product(step, chunk_step, Cell::x_first, Cell::x_count, x_panels, layer.input, false, thread, team,
-              [&](int64_t slot) { return at(result.d_x, plan.row[slot], plan.time_of(slot, step)); });
-  }
-
-  // Pieces of the sums: of each block its tiles of x, of h, of the reset h, and its biases.
-  int64_t pieces_of_block() const {
-    return WeightSums<Cell, Real, 0, 1>::tiles(by_x.depth) + WeightSums<Cell, Real, 0, 1>::tiles(by_h.depth) +
-           (Cell::two_halves ? WeightSums<Cell, Real, 0, 1>::tiles(by_reset.depth) : 0) + 1;
-  }
-
-  using XSums = WeightSums<Cell, Real, Cell::x_first, Cell::x_count>;
-  using HSums = WeightSums<Cell, Real, Cell::h_first, Cell::h_count>;
-  using ResetSums = WeightSums<Cell, Real, 0, 1>;
-
-  // on_x(block, tile), on_h, on_reset or on_bias(block) for each of the thread's pieces.
-  template <class OnX, class OnH, class OnReset, class OnBias>
-  void each_piece(int thread, int team, const OnX& on_x, const OnH& on_h, const OnReset& on_reset,
-                  const OnBias& on_bias) const {
-    const int64_t of_block = pieces_of_block(), all = blocks * of_block;
-    const int64_t x_end = XSums::tiles(by_x.depth), h_end = x_end + HSums::tiles(by_h.depth);
-    for (int64_t i = thread * all / team; i < (thread + 1) * all / team; ++i) {
-      const int64_t block = i / of_block, piece = i % of_block;
-      if (piece < x_end) on_x(block, piece);
-      else if (piece < h_end) on_h(block, piece - x_end);
-      else if (piece < of_block - 1) on_reset(block, piece - h_end);
-      else on_bias(block);
-    }
-  }
-
-  void add_run(const Run* runs, int count, int thread, int team) const {
-    const XSums x_sums = {d_gates, by_x};
-    const HSums h_sums = {d_gates, by_h};
-    const ResetSums reset_sums = {d_gates, by_reset};
-    each_piece(
-        thread, team, [&](int64_t block, int64_t tile) { x_sums.tile(block, tile, runs, count); },
-        [&](int64_t block, int64_t tile) { h_sums.tile(block, tile, runs, count); },
-        [&](int64_t block, int64_t tile) { reset_sums.tile(block, tile, runs, count); },
-        [&](int64_t block) { add_biases(bias_sums + block * Cell::slots * lanes, d_gates, block, runs, count); });
-  }
-
-  void chunk_weights(int64_t first_step, int64_t end_step, int thread, int team) const {
-    Run runs[kRunRows];
-    int count = 0;
-    int64_t rows = 0;
-    for (int64_t step = end_step - 1; step >= first_step; --step)
-      for (int64_t slot = 0; slot < plan.active[step];) {
-        const int64_t left = plan.active[step] - slot, room = kRunRows - rows;
-        const int64_t taken = left < room ? left : room;
-        runs[count++] = {step - first_step, slot, taken};
-        slot += taken;
-        rows += taken;
-        if (rows == kRunRows) {
-          add_run(runs, count, thread, team);
-          count = 0;
-          rows = 0;
-        }
-      }
-    if (count > 0) add_run(runs, count, thread, team);
-  }
-
-  void finish_biases(int64_t block) const {
-    const Real* sums = bias_sums + block * Cell::slots * lanes;
-    const int64_t H = layer.hidden;
-    for (int lane = 0; lane < lanes && block * lanes + lane < H; ++lane) {
-      const int64_t unit = block * lanes + lane;
-      if (result.d_bias_ih)
-        for (int v = 0; v < Cell::x_count; ++v)
-          result.d_bias_ih[Cell::x_gate[v] * H + unit] = sums[(Cell::x_first + v) * lanes + lane];
-      if (result.d_bias_hh) {
-        for (int v = 0; v < Cell::h_count; ++v)
-          result.d_bias_hh[Cell::h_gate[v] * H + unit] = sums[(Cell::h_first + v) * lanes + lane];
-        if (Cell::two_halves) result.d_bias_hh[candidate_of[0] * H + unit] = sums[lane];
-      }
-    }
-  }
-
-  void finish(int thread, int team) const {
-    const int64_t H = layer.hidden;
-    const XSums x_sums = {d_gates, by_x};
-    const HSums h_sums = {d_gates, by_h};
-    const ResetSums reset_sums = {d_gates, by_reset};
-    each_piece(
-        thread, team,
-        [&](int64_t block, int64_t tile) { x_sums.finish(block, tile, result.d_weight_ih, Cell::x_gate, H); },
-        [&](int64_t block, int64_t tile) { h_sums.finish(block, tile, result.d_weight_hh, Cell::h_gate, H); },
-        [&](int64_t block, int64_t tile) { reset_sums.finish(block, tile, result.d_weight_hh, candidate_of, H); },
-        [&](int64_t block) { finish_biases(block); });
+      gate_product(step, chunk_step, Cell::x_first, Cell::x_count, x_panels, layer.input, false, thread, team,
+                   [&](int64_t slot) { return at(result.d_x, plan.row[slot], plan.time_of(slot, step)); });
   }
 
   void walk(int thread, int team) const {
@@ -299,20 +301,21 @@ struct BackwardWalk {
       for (int64_t step = end_step - 1; step >= first_step; --step)
         step_rows(step, step - first_step, thread, team);
       wait_for_team(team);
-      chunk_weights(first_step, end_step, thread, team);
+      weights.add_chunk(first_step, end_step, thread, team);
       wait_for_team(team);
     }
     each_slot(-1, thread, team, [&](int64_t slot) { end(slot); });
-    finish(thread, team);
+    weights.finish(thread, team);
   }
 };
 
 template <class Cell, class Real>
 bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   using Walk = BackwardWalk<Cell, Real>;
-  constexpr int lanes = Walk::lanes, reset = Cell::two_halves;
-  const int64_t N = layer.batch, I = layer.input, H = layer.hidden;
+  constexpr int lanes = Walk::lanes, vectors = unit_vectors<Cell>();
+  const int64_t N = layer.batch, I = layer.input, H = layer.hidden, P = layer.output;
   const int64_t blocks = divide_up(H, lanes), stride = blocks * lanes;
+  const int64_t out_blocks = divide_up(P, lanes), outputs = out_blocks * lanes;
   Buffer<int64_t> order(plan_size(layer));
   if (!order) return false;
   const Plan plan = make_plan(layer, order);
@@ -322,36 +325,46 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   if (chunk < 1) chunk = 1;
   if (chunk > plan.steps) chunk = plan.steps;
 
-  const int64_t h_size = columns_size<Real>(H, stride, Cell::h_count);
-  const int64_t x_size = result.d_x.data ? columns_size<Real>(H, I, Cell::x_count) : 0;
-  const int64_t candidate_size = reset * columns_size<Real>(H, stride, 1);
-  const int64_t x_sums = stride * I * Cell::x_count, h_sums = stride * H * Cell::h_count;
-  Buffer<Real> memory(chunk * step_size + N * stride * (1 + Cell::has_c + reset) + chunk * N * stride * reset +
-                      h_size + x_size + candidate_size + stride + x_sums + h_sums + reset * stride * H +
-                      stride * Cell::slots);
-  Buffer<const Real*> rows(chunk * N * (2 + reset));
-  if (!memory || !rows) return false;
-
-  Real* part = memory;
-  const auto take = [&part](int64_t size) { return (part += size) - size; };
-  Walk walk = {layer, result, plan, blocks, stride, chunk, {const_cast<Real*>(result.saved), N, blocks}};
-  walk.d_gates = {take(chunk * step_size), N, blocks};
-  walk.d_h = take(N * stride);
-  walk.d_c = take(N * stride * Cell::has_c);
-  walk.d_reset = take(N * stride * reset);
-  walk.reset = take(chunk * N * stride * reset);
-  walk.h_panels = take(h_size);
-  walk.x_panels = take(x_size);
-  walk.candidate_panels = take(candidate_size);
-  walk.zeros = take(stride);
+  const int64_t second_blocks = Cell::two_halves || layer.options.weight_hr ? out_blocks : 0;
+  const int64_t second_steps = second_blocks ? chunk : Cell::whole_rows ? 1 : 0;
+  const int64_t projected = Cell::whole_rows ? second_blocks * lanes : 0;
+  Buffer<const Real*> rows(chunk * N * 3);
+  Walk walk = {layer, result, plan, {layer, result, plan, blocks},
+               {const_cast<Real*>(result.saved), N, H, projected_width(layer)}, blocks, stride, chunk, outputs};
+  WeightWalk<Cell, Real>& weights = walk.weights;
+  weights.second_blocks = second_blocks;
   walk.x_rows = rows;
   walk.h_rows = rows + chunk * N;
-  walk.reset_rows = rows + 2 * chunk * N;
-  walk.by_x = {walk.x_rows, I, take(x_sums)};
-  walk.by_h = {walk.h_rows, H, take(h_sums)};
-  walk.by_reset = {walk.reset_rows, H, take(reset * stride * H)};
-  walk.bias_sums = take(stride * Cell::slots);
-  std::memset(walk.zeros, 0, size_t(stride) * sizeof(Real));
+  walk.second_rows = second_blocks ? rows + 2 * chunk * N : nullptr;
+
+  // Hands out the memory, and returns how much it is: called without any first.
+  const auto lay_out = [&](Real* memory) {
+    int64_t taken = 0;
+    const auto take = [&](int64_t size) { return (taken += size, memory ? memory + taken - size : nullptr); };
+    weights.d_gates = {take(chunk * step_size), N, blocks};
+    weights.d_second = {take(chunk * N * projected), N, out_blocks};
+    if constexpr (Cell::two_halves) weights.d_second = weights.d_gates;
+    walk.d_h = take(N * outputs);
+    walk.d_c = take(N * stride * Cell::has_c);
+    walk.d_reset = take(N * stride * Cell::two_halves);
+    walk.second = take(second_steps * N * stride);
+    walk.h_panels = take(columns_size<Real>(H, P, Cell::h_count));
+    walk.x_panels = take(result.d_x.data ? columns_size<Real>(H, I, Cell::x_count) : 0);
+    walk.second_panels = take(second_blocks ? columns_size<Real>(P, H, 1) : 0);
+    walk.zeros = take(outputs);
+    weights.by_x = {walk.x_rows, I, take(stride * I * Cell::x_count)};
+    weights.by_h = {walk.h_rows, P, take(stride * P * Cell::h_count)};
+    weights.by_second = {walk.second_rows, second_blocks ? H : 0, take(second_blocks * lanes * H)};
+    weights.bias_sums = take(stride * Cell::slots);
+    weights.unit_sums = take(N * stride * vectors);
+    walk.unit_panel = take(stride * vectors);
+    walk.scratch = take(Cell::whole_rows ? plan.threads * kScratchRows * stride : 0);
+    return taken;
+  };
+  Buffer<Real> memory(lay_out(nullptr));
+  if (!memory || !rows) return false;
+  lay_out(memory);
+  std::memset(walk.zeros, 0, size_t(outputs) * sizeof(Real));
 
   run_team(plan.threads, [&](int thread, int team) { walk.walk(thread, team); });
   return true;

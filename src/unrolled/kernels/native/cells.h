@@ -12,7 +12,7 @@ namespace unrolled::UNROLLED_ISA {
 
 //     c' = f * c + i * g;   h' = o * tanh(c')
 struct Lstm {
-  static constexpr bool has_c = true, two_halves = false;
+  static constexpr bool has_c = true, two_halves = false, whole_rows = false;
   static constexpr int gates = 4, slots = 4;
   static constexpr int x_first = 0, x_count = 4, h_first = 0, h_count = 4;
   static constexpr int x_gate[] = {0, 1, 2, 3}, h_gate[] = {0, 1, 2, 3};
@@ -52,7 +52,7 @@ struct Lstm {
 // Slots n (its x part), r, z, m = U_n h + b_hn:
 //     n = tanh(n + r * m);   h' = n + z * (h - n)
 struct GruAfter {
-  static constexpr bool has_c = false, two_halves = false;
+  static constexpr bool has_c = false, two_halves = false, whole_rows = false;
   static constexpr int gates = 3, slots = 4;
   static constexpr int x_first = 0, x_count = 3, h_first = 1, h_count = 3;
   static constexpr int x_gate[] = {2, 0, 1}, h_gate[] = {0, 1, 2};
@@ -86,7 +86,7 @@ struct GruAfter {
 // Slots n, r, z. The candidate waits for U_n (r * h), so a step has two halves:
 //     r, z = σ(r), σ(z);   reset = r * h            |   n = tanh(n + U_n reset);   h' = n + z * (h - n)
 struct GruBefore {
-  static constexpr bool has_c = false, two_halves = true;
+  static constexpr bool has_c = false, two_halves = true, whole_rows = false;
   static constexpr int gates = 3, slots = 3;
   static constexpr int x_first = 0, x_count = 3, h_first = 1, h_count = 2;
   static constexpr int x_gate[] = {2, 0, 1}, h_gate[] = {0, 1};
@@ -126,7 +126,7 @@ struct GruBefore {
 //     h' = φ(W x + U h + b)
 template <bool Relu>
 struct Rnn {
-  static constexpr bool has_c = false, two_halves = false;
+  static constexpr bool has_c = false, two_halves = false, whole_rows = false;
   static constexpr int gates = 1, slots = 1;
   static constexpr int x_first = 0, x_count = 1, h_first = 0, h_count = 1;
   static constexpr int x_gate[] = {0}, h_gate[] = {0};
@@ -147,6 +147,27 @@ struct Rnn {
     d_gate[0] = Relu ? (gate[0] <= zero ? zero : d_h) : through_tanh<Real>(d_h, gate[0]);
     return zero;
   }
+};
+
+// The LSTM with options. A layer norm and a projection need all units of a row before the next can go on, so here
+// stand the slots alone, and the maths in lstm_row.h. W x and U h that are normalised apart have slots of their own.
+enum class Norm { none, gates, projections };
+
+template <Norm kNorm>
+struct LstmWithOptions {
+  static constexpr Norm norm = kNorm;
+  static constexpr bool has_c = true, two_halves = false, whole_rows = true;
+  static constexpr int gates = 4, slots = norm == Norm::projections ? 8 : 4;
+  static constexpr int x_first = 0, x_count = 4, h_first = slots - 4, h_count = 4;
+  static constexpr int x_gate[] = {0, 1, 2, 3}, h_gate[] = {0, 1, 2, 3};
+  static constexpr int forget_slot = -1;  // behind the layer norm
+
+  static constexpr int norms = norm == Norm::none ? 0 : norm == Norm::gates ? 5 : 9;
+  static constexpr int c_norm = norms - 1;                 // the last of them is that of c
+  static constexpr int peepholes = 3;                      // of i, f and o
+  static constexpr int vectors = peepholes + 2 * norms;    // of a unit: peepholes, weights and biases of the norms
+  static constexpr int moments = norm == Norm::none ? 0 : norm == Norm::gates ? 5 : 3;  // of a row; c's are the last
+  static constexpr double epsilon = norm == Norm::gates ? 1e-12 : 1e-5;  // of TensorFlow and of PyTorch
 };
 
 }  // namespace unrolled::UNROLLED_ISA

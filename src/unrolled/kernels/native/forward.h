@@ -1,6 +1,7 @@
 // A layer walks forward: each thread takes its tiles of sequences through all steps without waiting for another.
 #pragma once
 
+#include "lstm_row.h"
 #include "panels.h"
 #include "plan.h"
 #include "team.h"
@@ -14,12 +15,14 @@ struct ForwardWalk {
   const Forward<Real>& result;
   const Plan& plan;
   Panels<Cell, Real> panels;
-  int64_t blocks, stride;    // of units, and the units of all blocks
-  Real* h[2];                // [N][stride] before and after the step, by the step's parity
-  Real* c;                   // [N][stride]
-  Real* reset;               // [N][stride] r * h of the GRU that resets before
   Saved<Cell, Real> saved;
   bool keep;
+  int64_t blocks, stride;    // of units, and the units of all blocks
+  int64_t outputs;           // the numbers of h in whole vectors
+  Real* h[2] = {};           // [N][outputs] before and after the step, by the step's parity
+  Real* c = {};              // [N][stride]
+  Real* second = {};         // [N][stride] what the second product takes: r * h of the GRU that resets before, m of an LSTM
+  Real* scratch = {};        // [threads][stride]
 
   // Where the step's gates go: without backward, every step's to the same place, and only if a second half reads it.
   Real* gates(int64_t step, int64_t block, int64_t slot) const {
@@ -29,55 +32,62 @@ struct ForwardWalk {
   void pack(int thread, int team) const {
     for (int64_t block = thread; block < blocks; block += team) {
       pack_block(panels.x(block), layer.weight_ih, Cell::x_gate, block, layer.hidden, layer.input);
-      pack_block(panels.h(block), layer.weight_hh, Cell::h_gate, block, layer.hidden, layer.hidden);
+      pack_block(panels.h(block), layer.weight_hh, Cell::h_gate, block, layer.hidden, layer.output);
       pack_bias<Cell>(panels.bias(block), layer, block);
-      if constexpr (Cell::two_halves)
-        if (block % kTileVectors == 0)
-          pack_group(panels.candidate(block),
-                     layer.weight_hh + Cell::candidate_gate * layer.hidden * layer.hidden, block, layer.hidden,
-                     layer.hidden);
+      if constexpr (Cell::whole_rows) pack_unit_vectors<Cell>(panels.unit(block), layer, block);
     }
+    const Real* weight = second_weight();
+    for (int64_t group = thread * kTileVectors; weight && group < outputs / lanes; group += team * kTileVectors)
+      pack_group(panels.second(group), weight, group, layer.output, layer.hidden);
+  }
+
+  // [P, H] of the second product; null if there is none.
+  const Real* second_weight() const {
+    if constexpr (Cell::two_halves) return layer.weight_hh + Cell::candidate_gate * layer.hidden * layer.hidden;
+    return layer.options.weight_hr;
   }
 
   void begin(int64_t slot) const {
-    const int64_t H = layer.hidden, from = plan.row[slot] * H, to = slot * stride;
-    const size_t bytes = size_t(H) * sizeof(Real);
-    std::memset(h[0] + to, 0, size_t(stride) * sizeof(Real));
-    std::memset(h[1] + to, 0, size_t(stride) * sizeof(Real));
-    if (layer.h0) std::memcpy(h[0] + to, layer.h0 + from, bytes);
+    const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
+    std::memset(h[0] + slot * outputs, 0, size_t(outputs) * sizeof(Real));
+    std::memset(h[1] + slot * outputs, 0, size_t(outputs) * sizeof(Real));
+    if (layer.h0) std::memcpy(h[0] + slot * outputs, layer.h0 + row * P, size_t(P) * sizeof(Real));
     if constexpr (Cell::has_c) {
-      std::memset(c + to, 0, size_t(stride) * sizeof(Real));
-      if (layer.c0) std::memcpy(c + to, layer.c0 + from, bytes);
+      std::memset(c + slot * stride, 0, size_t(stride) * sizeof(Real));
+      if (layer.c0) std::memcpy(c + slot * stride, layer.c0 + row * H, size_t(H) * sizeof(Real));
     }
-    zero_padding(result.out, plan, slot, layer.time, H);
+    zero_padding(result.out, plan, slot, layer.time, P);
     if (Cell::has_c && result.c.data) zero_padding(result.c, plan, slot, layer.time, H);
   }
 
   void end(int64_t slot) const {
-    const int64_t H = layer.hidden, to = plan.row[slot] * H, from = slot * stride;
-    const size_t bytes = size_t(H) * sizeof(Real);
-    std::memcpy(result.h_n + to, h[plan.length[slot] % 2] + from, bytes);
-    if (Cell::has_c) std::memcpy(result.c_n + to, c + from, bytes);
+    const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
+    std::memcpy(result.h_n + row * P, h[plan.length[slot] % 2] + slot * outputs, size_t(P) * sizeof(Real));
+    if (Cell::has_c) std::memcpy(result.c_n + row * H, c + slot * stride, size_t(H) * sizeof(Real));
   }
 
-  // One step of one block of units for R slots from `first` on; of a cell with two halves the first.
+  // One step of one block of units for R slots from `first` on; of a cell with two halves the first, and of one that
+  // needs whole rows the pre-activations alone.
   template <int R>
   void tile(int64_t step, int64_t block, int64_t first, int64_t turn) const {
-    alignas(64) Real pre[R * Cell::slots * lanes];
+    alignas(64) Real own[Cell::whole_rows ? 1 : R * Cell::slots * lanes];
+    Real* pre = Cell::whole_rows ? gates(step, block, first) : own;
     Operand<Real, R> x, before;
     for (int r = 0; r < R; ++r) {
       x.rows[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
-      before.rows[r] = h[step % 2] + (first + r) * stride;
+      before.rows[r] = h[step % 2] + (first + r) * outputs;
     }
     const int64_t next = block + 1 < blocks ? block + 1 : 0;
     x.panel = panels.x(block), x.depth = layer.input;
     x.ahead = lines_of<Real>(panels.x(next), turn, Cell::x_count * lanes);
     before.ahead = lines_of<Real>(panels.h(next), turn, Cell::h_count * lanes);
-    before.panel = panels.h(block), before.depth = layer.hidden;
+    before.panel = panels.h(block), before.depth = layer.output;
     preactivate<Cell, Real, R>(pre, panels.bias(block), x, before);
-    for (int r = 0; r < R; ++r) begin_row(step, block, first + r, pre + r * Cell::slots * lanes);
-    if constexpr (!Cell::two_halves)
-      for (int r = 0; r < R; ++r) end_row(step, block, first + r, pre + r * Cell::slots * lanes);
+    if constexpr (!Cell::whole_rows) {
+      for (int r = 0; r < R; ++r) begin_row(step, block, first + r, pre + r * Cell::slots * lanes);
+      if constexpr (!Cell::two_halves)
+        for (int r = 0; r < R; ++r) end_row(step, block, first + r, pre + r * Cell::slots * lanes);
+    }
   }
 
   UNROLLED_INLINE void begin_row(int64_t step, int64_t block, int64_t slot, Real* pre) const {
@@ -86,8 +96,8 @@ struct ForwardWalk {
 #pragma GCC unroll 8
     for (int v = 0; v < Cell::slots; ++v) gate[v] = load(pre + v * lanes);
     if constexpr (Cell::two_halves) {
-      const Vec<Real> before = load(h[step % 2] + slot * stride + unit);
-      store(reset + slot * stride + unit, Cell::template reset<Real>(gate, before));
+      const Vec<Real> before = load(h[step % 2] + slot * outputs + unit);
+      store(second + slot * stride + unit, Cell::template reset<Real>(gate, before));
       keep_gates(gates(step, block, slot), gate);
     } else {
       Vec<Real> state = {};
@@ -95,9 +105,7 @@ struct ForwardWalk {
       Cell::template begin<Real>(gate, state);
       if constexpr (Cell::has_c) {
         store(c + slot * stride + unit, state);
-        if (keep) store(saved.c(step, block, slot), state);
-        if (result.c.data)
-          store_first(at(result.c, plan.row[slot], plan.time_of(slot, step)) + unit, state, layer.hidden - unit);
+        keep_c(step, block, slot, state);
       }
       keep_gates(pre, gate);
     }
@@ -108,11 +116,18 @@ struct ForwardWalk {
     Vec<Real> gate[Cell::slots];
 #pragma GCC unroll 8
     for (int v = 0; v < Cell::slots; ++v) gate[v] = load(pre + v * lanes);
-    const Vec<Real> before = load(h[step % 2] + slot * stride + unit);
+    const Vec<Real> before = load(h[step % 2] + slot * outputs + unit);
     Vec<Real> state = {};
     if constexpr (Cell::has_c) state = load(c + slot * stride + unit);
     show(step, slot, unit, Cell::template end<Real>(gate, before, state));
     if (keep) keep_gates(gates(step, block, slot), gate);
+  }
+
+  UNROLLED_INLINE void keep_c(int64_t step, int64_t block, int64_t slot, Vec<Real> state) const {
+    const int64_t unit = block * lanes;
+    if (keep) store(saved.c(step, block, slot), state);
+    if (result.c.data)
+      store_first(at(result.c, plan.row[slot], plan.time_of(slot, step)) + unit, state, layer.hidden - unit);
   }
 
   static UNROLLED_INLINE void keep_gates(Real* to, const Vec<Real>* gate) {
@@ -121,27 +136,72 @@ struct ForwardWalk {
   }
 
   UNROLLED_INLINE void show(int64_t step, int64_t slot, int64_t unit, Vec<Real> after) const {
-    store(h[(step + 1) % 2] + slot * stride + unit, after);
-    store_first(at(result.out, plan.row[slot], plan.time_of(slot, step)) + unit, after, layer.hidden - unit);
+    store(h[(step + 1) % 2] + slot * outputs + unit, after);
+    store_first(at(result.out, plan.row[slot], plan.time_of(slot, step)) + unit, after, layer.output - unit);
   }
 
-  // The second half: reset, of all units, has become U_n (r * h), and the candidate can be finished.
-  void second_half(int64_t step, int64_t first, int rows) const {
+  // The second product of a tile, from[r] = `second` of its slots times the panels, starting from what begins(slot,
+  // vector) gives: done(slot, vector, sum) for each vector of outputs.
+  template <class Begins, class Done>
+  void second_product(int64_t first, int rows, const Begins& begins, const Done& done) const {
     alignas(64) Real product[kTileRows * kTileVectors * lanes];
-    for (int64_t group = 0; group < blocks; group += kTileVectors) {
-      const int width = group_width(group, blocks);
+    const int64_t vectors = outputs / lanes;
+    for (int64_t group = 0; group < vectors; group += kTileVectors) {
+      const int width = group_width(group, vectors);
       const Real* from[kTileRows];
       Real* to[kTileRows];
       for (int r = 0; r < rows; ++r) {
-        from[r] = reset + (first + r) * stride;
+        from[r] = second + (first + r) * stride;
         to[r] = product + r * kTileVectors * lanes;
-        for (int v = 0; v < width; ++v)
-          store(to[r] + v * lanes, load(gates(step, group + v, first + r)));
+        for (int v = 0; v < width; ++v) store(to[r] + v * lanes, begins(first + r, group + v));
       }
-      product_group<Real>(rows, width, to, true, width * lanes, from, {1, layer.hidden, 0},
-                          panels.candidate(group), panels.candidate(group));
+      product_group<Real>(rows, width, to, true, width * lanes, from, {1, layer.hidden, 0}, panels.second(group),
+                          panels.second(group));
       for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < width; ++v) candidate(step, group + v, first + r, load(to[r] + v * lanes));
+        for (int v = 0; v < width; ++v) done(first + r, group + v, load(to[r] + v * lanes));
+    }
+  }
+
+  // What follows when all blocks of a tile's slots stand.
+  void second_half(int64_t step, int64_t first, int rows, int thread) const {
+    if constexpr (Cell::two_halves)
+      second_product(
+          first, rows, [&](int64_t slot, int64_t block) { return load(gates(step, block, slot)); },
+          [&](int64_t slot, int64_t block, Vec<Real> sum) { candidate(step, block, slot, sum); });
+    if constexpr (Cell::whole_rows) {
+      for (int r = 0; r < rows; ++r) whole_row(step, first + r, scratch + thread * stride);
+      if (!layer.options.weight_hr) return;
+      second_product(
+          first, rows, [](int64_t, int64_t) { return Vec<Real>{}; },
+          [&](int64_t slot, int64_t vector, Vec<Real> sum) {
+            if (keep) store(saved.projected(step, slot) + vector * lanes, sum);
+            if (layer.options.proj_clip > 0) sum = clamp(sum, layer.options.proj_clip);
+            show_zoned(step, slot, vector, sum);
+          });
+    }
+  }
+
+  void whole_row(int64_t step, int64_t slot, Real* scratch) const {
+    if constexpr (Cell::whole_rows) {
+      const LstmRow<Cell, Real> row = {layer, panels, blocks};
+      Moments<Real> moments[saved.moments_width() / 2 + 1] = {};
+      Real *state = c + slot * stride, *m = second + slot * stride;
+      row.forward(plan.row[slot], plan.time_of(slot, step),
+                  [&](int64_t block) { return gates(step, block, slot); }, moments, state, m, scratch);
+      if (keep) std::memcpy(saved.moments(step, slot), moments, sizeof(Real) * saved.moments_width());
+      for (int64_t block = 0; block < blocks; ++block) {
+        keep_c(step, block, slot, load(state + block * lanes));
+        if (!layer.options.weight_hr) show_zoned(step, slot, block, load(m + block * lanes));
+      }
+    }
+  }
+
+  void show_zoned(int64_t step, int64_t slot, int64_t vector, Vec<Real> after) const {
+    if constexpr (Cell::whole_rows) {
+      const LstmRow<Cell, Real> row = {layer, panels, blocks};
+      const Real* noise = row.noise(layer.options.h_noise, plan.row[slot], plan.time_of(slot, step));
+      const Vec<Real> before = load(h[step % 2] + slot * outputs + vector * lanes);
+      show(step, slot, vector * lanes, row.zoned(before, after, noise, vector * lanes, layer.output - vector * lanes));
     }
   }
 
@@ -150,7 +210,7 @@ struct ForwardWalk {
       const int64_t unit = block * lanes;
       Real* kept = gates(step, block, slot);
       Vec<Real> gate[] = {pre, load(kept + lanes), load(kept + 2 * lanes)};
-      const Vec<Real> before = load(h[step % 2] + slot * stride + unit);
+      const Vec<Real> before = load(h[step % 2] + slot * outputs + unit);
       show(step, slot, unit, Cell::template candidate<Real>(gate, before));
       store(kept, gate[0]);
     }
@@ -180,10 +240,10 @@ struct ForwardWalk {
           const int64_t tile = plan.tile_of(i, thread, team);
           if (tile < plan.tiles) block_of_tile(step, block, plan.tile_begin(tile), plan.rows_at(tile, step), i);
         }
-      if constexpr (Cell::two_halves)
+      if constexpr (Cell::two_halves || Cell::whole_rows)
         for (int64_t i = 0; i < mine; ++i) {
           const int64_t tile = plan.tile_of(i, thread, team);
-          if (tile < plan.tiles) second_half(step, plan.tile_begin(tile), plan.rows_at(tile, step));
+          if (tile < plan.tiles) second_half(step, plan.tile_begin(tile), plan.rows_at(tile, step), thread);
         }
     }
     for (int64_t i = 0; i < mine; ++i) {
@@ -197,22 +257,29 @@ struct ForwardWalk {
 template <class Cell, class Real>
 bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   using Walk = ForwardWalk<Cell, Real>;
-  const int64_t N = layer.batch, blocks = divide_up(layer.hidden, Walk::lanes), stride = blocks * Walk::lanes;
+  constexpr int lanes = Walk::lanes;
+  constexpr bool second = Cell::two_halves || Cell::whole_rows;
+  const int64_t N = layer.batch, blocks = divide_up(layer.hidden, lanes), stride = blocks * lanes;
+  const int64_t outputs = divide_up(layer.output, lanes) * lanes;
   Buffer<int64_t> order(plan_size(layer));
   if (!order) return false;
   const Plan plan = make_plan(layer, order);
 
+  // Without backward every step's gates go to one place, and only if a second half reads them.
   const bool keep = result.saved != nullptr;
-  Buffer<Real> states(N * stride * (2 + Cell::has_c + Cell::two_halves));
-  Buffer<Real> step_gates(keep || !Cell::two_halves ? 0 : N * Saved<Cell, Real>::width(layer.hidden));
-  if (!states || !step_gates) return false;
+  const int64_t step_gates = keep || !second ? 0 : N * Saved<Cell, Real>::width(layer.hidden, projected_width(layer));
+  Buffer<Real> memory(N * (2 * outputs + stride * (Cell::has_c + second)) + plan.threads * stride + step_gates);
+  if (!memory) return false;
 
-  Real* part = states;
-  const auto take = [&part, size = N * stride] { return (part += size) - size; };
-  Walk walk = {layer, result, plan, {result.packed, layer.input, layer.hidden, blocks}, blocks, stride,
-               {take(), take()}, nullptr, nullptr, {keep ? result.saved : step_gates, N, blocks}, keep};
-  if (Cell::has_c) walk.c = take();
-  if (Cell::two_halves) walk.reset = take();
+  Real* part = memory;
+  const auto take = [&part](int64_t size) { return (part += size) - size; };
+  Walk walk = {layer, result, plan, {result.packed, layer.input, layer.hidden, layer.output, blocks},
+               {keep ? result.saved : take(step_gates), N, layer.hidden, projected_width(layer)}, keep, blocks, stride, outputs};
+  walk.h[0] = take(N * outputs);
+  walk.h[1] = take(N * outputs);
+  walk.c = take(N * stride * Cell::has_c);
+  walk.second = take(N * stride * second);
+  walk.scratch = take(plan.threads * stride);
 
   run_team(plan.threads, [&](int thread, int team) {
     if (!result.packed_ready) {

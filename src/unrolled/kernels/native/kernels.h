@@ -16,6 +16,9 @@ auto with_cell(CellKind kind, const Action& action) {
     case CellKind::gru_after: return action(GruAfter{});
     case CellKind::gru_before: return action(GruBefore{});
     case CellKind::rnn_tanh: return action(Rnn<false>{});
+    case CellKind::lstm_options: return action(LstmWithOptions<Norm::none>{});
+    case CellKind::lstm_norm_gates: return action(LstmWithOptions<Norm::gates>{});
+    case CellKind::lstm_norm_projections: return action(LstmWithOptions<Norm::projections>{});
     case CellKind::rnn_relu: break;
   }
   return action(Rnn<true>{});
@@ -30,11 +33,11 @@ Kernels<Real> kernels() {
   table.backward = [](const Layer<Real>& layer, const Backward<Real>& result) {
     return with_cell(layer.kind, [&](auto cell) { return backward<decltype(cell), Real>(layer, result); });
   };
-  table.saved_width = [](CellKind kind, int64_t hidden) {
-    return with_cell(kind, [&](auto cell) { return Saved<decltype(cell), Real>::width(hidden); });
+  table.saved_width = [](CellKind kind, int64_t hidden, int64_t projected) {
+    return with_cell(kind, [&](auto cell) { return Saved<decltype(cell), Real>::width(hidden, projected); });
   };
-  table.packed_size = [](CellKind kind, int64_t input, int64_t hidden) {
-    return with_cell(kind, [&](auto cell) { return Panels<decltype(cell), Real>::size(input, hidden); });
+  table.packed_size = [](CellKind kind, int64_t input, int64_t hidden, int64_t output) {
+    return with_cell(kind, [&](auto cell) { return Panels<decltype(cell), Real>::size(input, hidden, output); });
   };
   return table;
 }

@@ -46,6 +46,14 @@ Steps<Real> steps(nb::handle view) {
 }
 
 template <class Real>
+LstmOptions<Real> options_of(nb::tuple t) {
+  return {pointer<const Real>(t[0]),        pointer<const Real>(t[1]),        pointer<const Real>(t[2]),
+          pointer<const Real>(t[3]),        steps<const Real>(t[4]),          steps<const Real>(t[5]),
+          steps<const Real>(t[6]),          Real(nb::cast<double>(t[7])),     Real(nb::cast<double>(t[8])),
+          Real(nb::cast<double>(t[9])),     Real(nb::cast<double>(t[10]))};
+}
+
+template <class Real>
 Layer<Real> layer_of(nb::tuple t) {
   return {CellKind(nb::cast<int>(t[0])),
           nb::cast<bool>(t[1]),
@@ -62,7 +70,9 @@ Layer<Real> layer_of(nb::tuple t) {
           pointer<const Real>(t[12]),
           pointer<const Real>(t[13]),
           pointer<const Real>(t[14]),
-          pointer<const Real>(t[15])};
+          pointer<const Real>(t[15]),
+          nb::cast<int64_t>(t[16]),
+          t[17].is_none() ? LstmOptions<Real>{} : options_of<Real>(nb::cast<nb::tuple>(t[17]))};
 }
 
 template <class Real>
@@ -76,7 +86,8 @@ Backward<Real> backward_of(nb::tuple t) {
   return {steps<const Real>(t[0]),   pointer<const Real>(t[1]), steps<const Real>(t[2]), steps<const Real>(t[3]),
           pointer<const Real>(t[4]), pointer<const Real>(t[5]), steps<Real>(t[6]),       pointer<Real>(t[7]),
           pointer<Real>(t[8]),       pointer<Real>(t[9]),       pointer<Real>(t[10]),    pointer<Real>(t[11]),
-          pointer<Real>(t[12])};
+          pointer<Real>(t[12]),      pointer<Real>(t[13]),      pointer<Real>(t[14]),    pointer<Real>(t[15]),
+          pointer<Real>(t[16])};
 }
 
 template <class Real, class Arguments>
@@ -105,16 +116,17 @@ void backward(const std::string& isa, bool double_precision, nb::tuple layer, nb
     run(kernels.single_precision.backward, layer_of<float>(layer), backward_of<float>(result));
 }
 
-int64_t saved_width(const std::string& isa, bool double_precision, int kind, int64_t hidden) {
+int64_t saved_width(const std::string& isa, bool double_precision, int kind, int64_t hidden, int64_t projected) {
   const Isa& kernels = isa_named(isa);
-  return double_precision ? kernels.double_precision.saved_width(CellKind(kind), hidden)
-                          : kernels.single_precision.saved_width(CellKind(kind), hidden);
+  return double_precision ? kernels.double_precision.saved_width(CellKind(kind), hidden, projected)
+                          : kernels.single_precision.saved_width(CellKind(kind), hidden, projected);
 }
 
-int64_t packed_size(const std::string& isa, bool double_precision, int kind, int64_t input, int64_t hidden) {
+int64_t packed_size(const std::string& isa, bool double_precision, int kind, int64_t input, int64_t hidden,
+                    int64_t output) {
   const Isa& kernels = isa_named(isa);
-  return double_precision ? kernels.double_precision.packed_size(CellKind(kind), input, hidden)
-                          : kernels.single_precision.packed_size(CellKind(kind), input, hidden);
+  return double_precision ? kernels.double_precision.packed_size(CellKind(kind), input, hidden, output)
+                          : kernels.single_precision.packed_size(CellKind(kind), input, hidden, output);
 }
 
 // A tensor of `count` numbers with any content, in memory that goes back to the kernels' own when it dies.

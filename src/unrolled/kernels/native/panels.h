@@ -73,23 +73,49 @@ int64_t columns_size(int64_t hidden, int64_t columns, int count) {
   return divide_up(columns, lanes) * lanes * divide_up(hidden, lanes) * count * lanes;
 }
 
-// The panels of forward, in one piece of memory: those of x, those of h, the biases, and for the GRU that resets
-// before those of the candidate, which is a product over columns [width][depth H].
+// How many vectors of parameters a block of units has beside its weights and biases.
+template <class Cell>
+constexpr int unit_vectors() {
+  if constexpr (Cell::whole_rows) return Cell::vectors;
+  return 0;
+}
+
+// The panels of forward, in one piece of memory: those of x, those of h, the biases, the vectors of parameters, and
+// those of a second product over columns [width][depth H]: the candidate's of the GRU that resets before, or the
+// projection's of an LSTM.
 template <class Cell, class Real>
 struct Panels {
   static constexpr int lanes = kLanes<Real>;
   Real* data;
-  int64_t input, hidden, blocks;
+  int64_t input, hidden, output, blocks;
 
-  static int64_t size(int64_t input, int64_t hidden) {
-    const int64_t blocks = divide_up(hidden, lanes);
-    return blocks * lanes * (input * Cell::x_count + hidden * Cell::h_count + Cell::slots + hidden);
+  static int64_t size(int64_t input, int64_t hidden, int64_t output) {
+    const int64_t units = divide_up(hidden, lanes) * lanes, outputs = divide_up(output, lanes) * lanes;
+    const int64_t second = Cell::two_halves || Cell::whole_rows ? outputs * hidden : 0;
+    return units * (input * Cell::x_count + output * Cell::h_count + Cell::slots + unit_vectors<Cell>()) + second;
   }
   Real* x(int64_t block) const { return data + block * input * Cell::x_count * lanes; }
-  Real* h(int64_t block) const { return x(blocks) + block * hidden * Cell::h_count * lanes; }
+  Real* h(int64_t block) const { return x(blocks) + block * output * Cell::h_count * lanes; }
   Real* bias(int64_t block) const { return h(blocks) + block * Cell::slots * lanes; }
-  Real* candidate(int64_t first) const { return bias(blocks) + first * hidden * lanes; }
+  Real* unit(int64_t block) const { return bias(blocks) + block * unit_vectors<Cell>() * lanes; }
+  Real* second(int64_t first) const { return unit(blocks) + first * hidden * lanes; }
 };
+
+// [vectors][lanes] of one block: the peepholes, weights and biases of the norms of an LSTM with options.
+template <class Cell, class Real>
+void pack_unit_vectors(Real* to, const Layer<Real>& layer, int64_t block) {
+  constexpr int lanes = kLanes<Real>;
+  const auto pack = [&](const Real* from, int count) {
+    for (int v = 0; v < count; ++v)
+      for (int lane = 0; lane < lanes; ++lane, ++to) {
+        const int64_t unit = block * lanes + lane;
+        *to = from && unit < layer.hidden ? from[v * layer.hidden + unit] : Real(0);
+      }
+  };
+  pack(layer.options.peephole, Cell::peepholes);
+  pack(layer.options.norm_weight, Cell::norms);
+  pack(layer.options.norm_bias, Cell::norms);
+}
 
 template <class Cell, class Real>
 void pack_bias(Real* to, const Layer<Real>& layer, int64_t block) {

@@ -4,9 +4,8 @@
 // threads there are. A tile of sums stays in registers for up to kRunRows rows.
 #pragma once
 
-#include "cells.h"
-#include "multiply.h"
 #include "panels.h"
+#include "plan.h"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -131,5 +130,165 @@ void add_biases(Real* sums, const GateGradients<Cell, Real>& d_gates, int64_t bl
 #pragma GCC unroll 8
   for (int v = 0; v < Cell::slots; ++v) add_to(sums + v * lanes, sum[v]);
 }
+
+// The product behind the gates, as its weights' gradients see it: that of the GRU that resets before is a product with
+// one of the gates' gradients, that of an LSTM's projection has gradients of its own.
+template <class Cell>
+struct SecondProduct {
+  using Gradients = Cell;
+  static constexpr int gate[1] = {2};  // its rows of weight_hh
+  static constexpr bool exists = Cell::two_halves;
+};
+
+template <Norm norm>
+struct SecondProduct<LstmWithOptions<norm>> {
+  struct Gradients {
+    static constexpr int slots = 1;
+  };
+  static constexpr int gate[1] = {0};
+  static constexpr bool exists = true;
+};
+
+// All sums of a layer. A piece of them, a tile of x, of h or of what the second product takes, or the biases of one
+// block, is one thread's.
+template <class Cell, class Real>
+struct WeightWalk {
+  static constexpr int lanes = kLanes<Real>;
+  using Second = SecondProduct<Cell>;
+  using XSums = WeightSums<Cell, Real, Cell::x_first, Cell::x_count>;
+  using HSums = WeightSums<Cell, Real, Cell::h_first, Cell::h_count>;
+  using SecondSums = WeightSums<typename Second::Gradients, Real, 0, 1>;
+
+  const Layer<Real>& layer;
+  const Backward<Real>& result;
+  const Plan& plan;
+  int64_t blocks;                                              // of units
+  int64_t second_blocks = 0;                                   // of what the second product gives; 0: there is none
+  GateGradients<Cell, Real> d_gates = {};                      // of a chunk
+  GateGradients<typename Second::Gradients, Real> d_second = {};
+  Factor<Real> by_x = {}, by_h = {}, by_second = {};
+  Real* bias_sums = {};                                        // [blocks][slots][lanes]
+  Real* unit_sums = {};                                        // [slots of the batch][blocks][unit vectors][lanes]
+
+  int64_t pieces_of_block() const { return XSums::tiles(by_x.depth) + HSums::tiles(by_h.depth) + 1; }
+
+  // on_x(block, tile), on_h(block, tile), on_second(block, tile) or on_bias(block) for each of the thread's pieces.
+  template <class OnX, class OnH, class OnSecond, class OnBias>
+  void each_piece(int thread, int team, const OnX& on_x, const OnH& on_h, const OnSecond& on_second,
+                  const OnBias& on_bias) const {
+    const int64_t of_block = pieces_of_block(), of_second = SecondSums::tiles(by_second.depth);
+    const int64_t firsts = blocks * of_block, all = firsts + second_blocks * of_second;
+    const int64_t x_end = XSums::tiles(by_x.depth);
+    for (int64_t i = thread * all / team; i < (thread + 1) * all / team; ++i) {
+      const int64_t block = i / of_block, piece = i % of_block;
+      if (i >= firsts) on_second((i - firsts) / of_second, (i - firsts) % of_second);
+      else if (piece < x_end) on_x(block, piece);
+      else if (piece < of_block - 1) on_h(block, piece - x_end);
+      else on_bias(block);
+    }
+  }
+
+  void clear(int thread, int team) const {
+    const auto clear_tile = [](const Factor<Real>& factor, int64_t block, int64_t tile, int count) {
+      const int64_t tiles = XSums::tiles(factor.depth);
+      const int64_t begin = tile * factor.depth / tiles, end = (tile + 1) * factor.depth / tiles;
+      std::memset(factor.sums + (block * factor.depth + begin) * count * lanes, 0,
+                  size_t((end - begin) * count * lanes) * sizeof(Real));
+    };
+    each_piece(
+        thread, team, [&](int64_t block, int64_t tile) { clear_tile(by_x, block, tile, Cell::x_count); },
+        [&](int64_t block, int64_t tile) { clear_tile(by_h, block, tile, Cell::h_count); },
+        [&](int64_t block, int64_t tile) { clear_tile(by_second, block, tile, 1); },
+        [&](int64_t block) {
+          std::memset(bias_sums + block * Cell::slots * lanes, 0, sizeof(Real) * Cell::slots * lanes);
+        });
+  }
+
+  void add_run(const Run* runs, int count, int thread, int team) const {
+    const XSums x_sums = {d_gates, by_x};
+    const HSums h_sums = {d_gates, by_h};
+    const SecondSums second_sums = {d_second, by_second};
+    each_piece(
+        thread, team, [&](int64_t block, int64_t tile) { x_sums.tile(block, tile, runs, count); },
+        [&](int64_t block, int64_t tile) { h_sums.tile(block, tile, runs, count); },
+        [&](int64_t block, int64_t tile) { second_sums.tile(block, tile, runs, count); },
+        [&](int64_t block) { add_biases(bias_sums + block * Cell::slots * lanes, d_gates, block, runs, count); });
+  }
+
+  // The thread's pieces of the steps of a chunk.
+  void add_chunk(int64_t first_step, int64_t end_step, int thread, int team) const {
+    Run runs[kRunRows];
+    int count = 0;
+    int64_t rows = 0;
+    for (int64_t step = end_step - 1; step >= first_step; --step)
+      for (int64_t slot = 0; slot < plan.active[step];) {
+        const int64_t left = plan.active[step] - slot, room = kRunRows - rows;
+        const int64_t taken = left < room ? left : room;
+        runs[count++] = {step - first_step, slot, taken};
+        slot += taken;
+        rows += taken;
+        if (rows == kRunRows) {
+          add_run(runs, count, thread, team);
+          count = 0;
+          rows = 0;
+        }
+      }
+    if (count > 0) add_run(runs, count, thread, team);
+  }
+
+  void finish_biases(int64_t block) const {
+    const Real* sums = bias_sums + block * Cell::slots * lanes;
+    const int64_t H = layer.hidden;
+    for (int lane = 0; lane < lanes && block * lanes + lane < H; ++lane) {
+      const int64_t unit = block * lanes + lane;
+      if (result.d_bias_ih)
+        for (int v = 0; v < Cell::x_count; ++v)
+          result.d_bias_ih[Cell::x_gate[v] * H + unit] = sums[(Cell::x_first + v) * lanes + lane];
+      if (result.d_bias_hh) {
+        for (int v = 0; v < Cell::h_count; ++v)
+          result.d_bias_hh[Cell::h_gate[v] * H + unit] = sums[(Cell::h_first + v) * lanes + lane];
+        if (Cell::two_halves) result.d_bias_hh[Second::gate[0] * H + unit] = sums[lane];
+      }
+    }
+  }
+
+  // The gradients of a block's peepholes and norms: each slot has summed its own steps.
+  void finish_unit_vectors(int64_t block) const {
+    if constexpr (Cell::whole_rows) {
+      const int64_t H = layer.hidden, unit = block * lanes;
+      const auto finish = [&](Real* to, int first, int count) {
+        for (int v = 0; to && v < count; ++v) {
+          Vec<Real> sum = {};
+          for (int64_t slot = 0; slot < plan.slots; ++slot)
+            sum = sum + load(unit_sums + ((slot * blocks + block) * Cell::vectors + first + v) * lanes);
+          store_first(to + v * H + unit, sum, H - unit);
+        }
+      };
+      finish(result.d_peephole, 0, Cell::peepholes);
+      finish(result.d_norm_weight, Cell::peepholes, Cell::norms);
+      finish(result.d_norm_bias, Cell::peepholes + Cell::norms, Cell::norms);
+    }
+  }
+
+  // The thread's pieces, into torch's layout.
+  void finish(int thread, int team) const {
+    const int64_t H = layer.hidden;
+    const XSums x_sums = {d_gates, by_x};
+    const HSums h_sums = {d_gates, by_h};
+    const SecondSums second_sums = {d_second, by_second};
+    each_piece(
+        thread, team,
+        [&](int64_t block, int64_t tile) { x_sums.finish(block, tile, result.d_weight_ih, Cell::x_gate, H); },
+        [&](int64_t block, int64_t tile) { h_sums.finish(block, tile, result.d_weight_hh, Cell::h_gate, H); },
+        [&](int64_t block, int64_t tile) {
+          second_sums.finish(block, tile, Cell::two_halves ? result.d_weight_hh : result.d_weight_hr, Second::gate,
+                             layer.output);
+        },
+        [&](int64_t block) {
+          finish_biases(block);
+          finish_unit_vectors(block);
+        });
+  }
+};
 
 }  // namespace unrolled::UNROLLED_ISA
