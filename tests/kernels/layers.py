@@ -34,7 +34,7 @@ def make_layer(
     options: Collection[str] = (),
     seed: int = 0,
 ) -> Layer:
-    """A layer in float64 whose weights are large enough for every gate to move; options of an LSTM by name."""
+    """A layer in float64 whose weights are large enough for every gate to move; options by name."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, scale: float = 1.0) -> Tensor:
@@ -107,10 +107,10 @@ def everything(unroll: Any, layer: Layer) -> list[Tensor]:
 
 
 def assert_near(unroll: Any, layer: Layer, dtype: torch.dtype) -> None:
-    """Compare results and gradients in `dtype` with the reference's in float64, relative to the scale of each.
+    """Compare results and gradients in `dtype` with those of the reference in float64, relative to their scale.
 
-    A layer norm divides by how much a row varies, and so magnifies errors: there, the tolerance is thrice what the
-    reference itself loses in float32.
+    A layer norm divides by how much a row varies, and so magnifies errors: there, the tolerance is thrice
+    what the reference itself loses in float32.
     """
     expected = everything(reference.unroll, as_leaves(layer, torch.float64))
     actual = everything(unroll, as_leaves(layer, dtype))

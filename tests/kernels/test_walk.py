@@ -7,7 +7,9 @@ from tests.kernels.layers import TOLERANCES
 from unrolled import (
     DropoutCell,
     GRUCell,
+    HighwayCell,
     LSTMCell,
+    LSTMState,
     ResidualCell,
     RNNCell,
     StackedCell,
@@ -15,19 +17,33 @@ from unrolled import (
     dynamic_unroll,
 )
 from unrolled.kernels import isa, ops
-from unrolled.unroll.fused import fused_unroll
 
 CELLS = {
     "rnn": lambda: RNNCell(5, 7),
     "rnn-relu": lambda: RNNCell(5, 7, nonlinearity="relu"),
     "lstm": lambda: LSTMCell(5, 7, forget_bias=1.0),
+    "peephole": lambda: LSTMCell(5, 7, peephole=True, cell_clip=0.4),
+    "projection": lambda: LSTMCell(5, 7, proj_size=3, proj_clip=0.1),
+    "norm-gates": lambda: LSTMCell(5, 7, layer_norm="gates", forget_bias=1.0),
+    "norm-projections": lambda: LSTMCell(5, 7, bias=False, layer_norm="projections", peephole=True),
+    "mean-zoneout": lambda: LSTMCell(5, 7, zoneout=0.3, recurrent_dropout=0.5).eval(),
     "gru-after": lambda: GRUCell(5, 7),
     "gru-before": lambda: GRUCell(5, 7, reset="before", bias=False),
     "stack": lambda: StackedCell([LSTMCell(5, 7), GRUCell(7, 4), ResidualCell(RNNCell(4, 4))]),
+    "stack-with-a-loop": lambda: StackedCell(
+        [GRUCell(5, 7), LSTMCell(7, 4, activation="relu"), _Mine(4, 3), LSTMCell(3, 2, proj_size=1)]
+    ),
     "dropout-off": lambda: DropoutCell(LSTMCell(5, 7), output=0.5).eval(),
     "residual": lambda: ResidualCell(GRUCell(5, 5)),
+    "highway": lambda: HighwayCell(GRUCell(5, 5)),
 }
+CALLS = {"stack": 3, "stack-with-a-loop": 2}
 LENGTHS = [None, [6, 0, 3, 1]]
+
+
+class _Mine(GRUCell):
+    def step(self, x, state):
+        return super().step(x, state)
 
 
 @pytest.fixture
@@ -35,7 +51,7 @@ def calls(each_isa, monkeypatch):
     """The layers that went through the kernels."""
     seen = []
     run = ops.unroll
-    monkeypatch.setattr(ops, "unroll", lambda layer, keep_c=False: seen.append(layer) or run(layer, keep_c))
+    monkeypatch.setattr(ops, "unroll", lambda layer, **how: seen.append(layer) or run(layer, **how))
     return seen
 
 
@@ -75,7 +91,7 @@ def test_the_kernels_give_what_the_loop_gives(name, lengths, batch_first, calls,
         return results, torch.autograd.grad(loss, [x, *cell.parameters()])
 
     fused, looped = both_ways(unroll, monkeypatch)
-    assert len(calls) == (3 if name == "stack" else 1)
+    assert len(calls) == CALLS.get(name, 1)
     assert_near(fused, looped)
 
 
@@ -88,29 +104,24 @@ def test_both_directions_go_through_the_kernels(lengths, calls, monkeypatch):
     assert_near(fused, looped)
 
 
-def _hooked():
-    cell = GRUCell(5, 7)
-    cell.register_forward_hook(lambda *_: None)
+def _hooked(cell, part):
+    part.register_forward_hook(lambda *_: None)
     return cell
 
 
-class _Mine(GRUCell):
-    def step(self, x, state):
-        return super().step(x, state)
+def _inner_hook():
+    cell = LSTMCell(5, 7, layer_norm="gates")
+    return _hooked(cell, cell.norm_c)
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: LSTMCell(5, 7, peephole=True),
-        lambda: LSTMCell(5, 7, layer_norm="gates"),
-        lambda: LSTMCell(5, 7, proj_size=3),
-        lambda: LSTMCell(5, 7, recurrent_dropout=0.5),
-        lambda: LSTMCell(5, 7, zoneout=0.5),
         lambda: LSTMCell(5, 7, activation="relu"),
-        lambda: DropoutCell(LSTMCell(5, 7), input=0.5),
+        lambda: DropoutCell(LSTMCell(5, 7), state=0.5),
         lambda: GRUCell(5, 7).to(torch.bfloat16),
-        _hooked,
+        lambda: _hooked(*[GRUCell(5, 7)] * 2),
+        _inner_hook,
         lambda: _Mine(5, 7),
     ],
 )
@@ -153,6 +164,122 @@ def test_torch_compile_keeps_one_op(calls):
     assert torch.equal(compiled(x), dynamic_unroll(cell, x)[0])
 
 
-def test_fused_unroll_says_when_it_cannot(monkeypatch):
+@pytest.mark.parametrize("variational", [False, True])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_dropout_around_a_layer_drops_as_often_as_it_says(batch_first, variational, calls):
+    torch.manual_seed(1)
+    cell = DropoutCell(LSTMCell(40, 50), input=0.3, output=0.4, variational=variational)
+    x = torch.ones(20, 30, 40) if batch_first else torch.ones(30, 20, 40)
+    outputs, _ = dynamic_unroll(cell, x, batch_first=batch_first)
+    (layer,) = calls
+    for dropped, p in ((layer.x, 0.3), (outputs, 0.4)):
+        zero = dropped == 0
+        assert abs(float(zero.double().mean()) - p) < 0.05
+        steps = zero.transpose(0, 1) if batch_first else zero
+        assert bool((steps == steps[:1]).all()) == variational
+    assert layer.x.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
+
+
+def test_an_output_that_is_dropped_does_not_touch_the_state(calls):
+    cell = DropoutCell(GRUCell(5, 7), output=1.0)
+    outputs, state = dynamic_unroll(cell, torch.ones(2, 3, 5))
+    assert not bool(outputs.any())
+    assert bool((state != 0).all())
+
+
+def test_recurrent_dropout_drops_g_as_often_as_it_says_and_scales_the_rest(calls):
+    torch.manual_seed(2)
+    cell = LSTMCell(4, 300, recurrent_dropout=0.25)
+    plain = LSTMCell(4, 300)
+    plain.load_state_dict(cell.state_dict())
+    x = torch.randn(8, 1, 4)
+    ratio = (dynamic_unroll(cell, x)[1].c / dynamic_unroll(plain, x)[1].c).detach()
+    assert abs(float((ratio == 0).double().mean()) - 0.25) < 0.05
+    torch.testing.assert_close(ratio[ratio != 0], torch.full_like(ratio[ratio != 0], 1 / 0.75))
+    assert not torch.equal(dynamic_unroll(cell, x)[0], dynamic_unroll(cell, x)[0])
+
+
+def test_zoneout_keeps_old_values_as_often_as_it_says(calls):
+    torch.manual_seed(3)
+    cell = LSTMCell(4, 300, zoneout=0.25)
+    x, h, c = torch.randn(8, 1, 4), torch.randn(8, 300), torch.randn(8, 300)
+    _, state = dynamic_unroll(cell, x, state=LSTMState(h, c))
+    for old, new in ((h, state.h), (c, state.c)):
+        assert abs(float((old == new).double().mean()) - 0.25) < 0.05
+    assert not torch.equal(state.h == h, state.c == c)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize(
+    "name", ["lstm", "peephole", "norm-gates", "gru-after", "gru-before", "rnn", "stack"]
+)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_gates_are_those_of_the_reference(name, lengths, reverse, calls, monkeypatch):
+    cell = CELLS[name]()
+    x = torch.randn(4, 6, 5)
+
+    def unroll():
+        *_, gates = dynamic_unroll(cell, x, lengths, reverse=reverse, return_gates=True)
+        return gates
+
+    fused = unroll()
     monkeypatch.setenv(isa.VARIABLE, isa.REFERENCE)
-    assert fused_unroll(GRUCell(5, 7), torch.zeros(1, 2, 5), None, None, batch_first=True) is None
+    looped = unroll()
+    assert str(type(fused)) == str(type(looped))
+    if name == "rnn":
+        assert fused is None
+    elif name == "stack":
+        assert [type(part).__name__ for part in fused] == ["LSTMGates", "GRUGates", "NoneType"]
+    else:
+        assert_near(flat(fused), flat(looped))
+        assert float(flat(fused)[0].abs().min()) == (0 if lengths else pytest.approx(0.5, abs=0.5))
+
+
+def test_gates_are_what_the_state_is_made_of(calls):
+    cell = LSTMCell(5, 7, forget_bias=1.0)
+    x = torch.randn(4, 6, 5)
+    _, _, (h, c), gates = dynamic_unroll(cell, x, return_states=True, return_gates=True)
+    before = torch.cat([torch.zeros(4, 1, 7), c[:, :-1]], 1)
+    assert_near([gates.f * before + gates.i * gates.g, gates.o * torch.tanh(c)], [c, h])
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("name", ["lstm", "projection", "norm-gates", "gru-after", "gru-before", "rnn"])
+def test_recomputed_gates_give_the_same_gradients(name, batch_first, reverse, lengths, calls):
+    cell = CELLS[name]().double()
+    x = torch.randn(*((4, 6) if batch_first else (6, 4)), 5, dtype=torch.float64, requires_grad=True)
+    state = cell.initial_state(4)
+    for part in flat(state):
+        part.normal_().requires_grad_()
+
+    def gradients(recompute_gates):
+        results = dynamic_unroll(
+            cell,
+            x,
+            lengths,
+            state,
+            batch_first=batch_first,
+            reverse=reverse,
+            return_states=True,
+            recompute_gates=recompute_gates,
+        )
+        loss = sum((part * part.detach().cos()).sum() for part in flat(results))
+        return [loss, *torch.autograd.grad(loss, [x, *flat(state), *cell.parameters()])]
+
+    assert_near(gradients(True), gradients(False))
+
+
+def test_recomputing_keeps_h_and_c_alone(each_isa):
+    cell = LSTMCell(16, 64)
+    x = torch.randn(4, 50, 16)
+    kept = {}
+    for recompute_gates in (False, True):
+        seen = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, seen=seen: seen.append(t) or t, lambda t: t):
+            dynamic_unroll(cell, x, recompute_gates=recompute_gates)
+        inputs = {p.data_ptr() for p in (x, *cell.parameters())}
+        kept[recompute_gates] = sum(t.numel() for t in seen if t.data_ptr() not in inputs)
+    assert kept[True] == 2 * 4 * 50 * 64
+    assert kept[False] == 6 * 4 * 50 * 64

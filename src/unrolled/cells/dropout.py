@@ -74,6 +74,22 @@ class DropoutCell(Cell):
         output, next_state = self.cell(self._drop("input", x, self.input), state)
         return self._drop("output", output, self.output), self._drop_state("state", next_state)
 
+    def drop_input(self, steps: Tensor, time_axis: int) -> Tensor:
+        """The inputs of all steps of a sequence, after their dropout."""
+        return self._drop_steps(steps, time_axis, self.input)
+
+    def drop_output(self, steps: Tensor, time_axis: int) -> Tensor:
+        """The same for the outputs."""
+        return self._drop_steps(steps, time_axis, self.output)
+
+    def _drop_steps(self, steps: Tensor, time_axis: int, probability: float) -> Tensor:
+        if probability == 0 or not self.training:
+            return steps
+        if not self.variational:
+            return F.dropout(steps, probability)
+        one_step = steps.narrow(time_axis, 0, 1)
+        return steps * F.dropout(torch.ones_like(one_step), probability)
+
     def _drop(self, place: str, value: Tensor, probability: float) -> Tensor:
         if probability == 0 or not self.training:
             return value

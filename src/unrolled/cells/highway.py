@@ -52,5 +52,9 @@ class HighwayCell(Cell):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         output, next_state = self.cell(x, state)
+        return self.combine(x, output), next_state
+
+    def combine(self, x: Tensor, output: Tensor) -> Tensor:
+        """The output of a step from its x and the wrapped cell's output."""
         t = torch.sigmoid(F.linear(x, self.weight_carry, self.bias_carry))
-        return t * x + (1 - t) * output, next_state
+        return t * x + (1 - t) * output

@@ -40,5 +40,8 @@ def info(options: InfoOptions) -> None:
         where = str(files[0].parent) if files else "not here: downloaded when it is first asked for"
         lines[f"data {name}"] = where
     lines["fused kernels"] = isa.explain()
+    lines["on other devices"] = (
+        "LSTM, GRU (reset after) and RNN without options on torch's operators, the rest loops"
+    )
     for what, value in lines.items():
         print(f"{what:20} {value}")

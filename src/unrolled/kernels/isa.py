@@ -8,6 +8,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch  # before the kernels: its OpenMP, already loaded, then becomes theirs
 
@@ -69,6 +70,13 @@ def explain() -> str:
         )
     chosen = f"{VARIABLE} asks for it" if os.environ.get(VARIABLE) else "the best that this CPU has"
     return f"{active()}: {chosen}; available: {', '.join(available())}"
+
+
+def lanes(dtype: torch.dtype) -> int:
+    """How many numbers a vector of the instruction set in use has."""
+    double = dtype == torch.float64
+    native: Any = _native()
+    return int(native.saved_width(active(), double, 3, 1, 0))  # an RNN keeps one vector of a unit
 
 
 @lru_cache(maxsize=1)

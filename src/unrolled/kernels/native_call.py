@@ -33,13 +33,14 @@ _SMALL = 16384  # numbers up to which PyTorch's own memory is as fast
 class Layer(NamedTuple):
     """One recurrent layer and what goes into it, as the operators take it.
 
-    Symbols: x [N, T, I], or [T, N, I] if time comes first; lengths [N] int64 or None; h0 [N, P], c0 [N, H] or
-    None; weights and biases as torch.nn has them, biases both or none. P is H but for a projection.
+    Symbols: x [N, T, I], or [T, N, I] if time comes first; lengths [N] int64 or None; h0 [N, P], c0 [N, H]
+    or None; weights and biases as torch.nn has them, biases both or none. P is H but for a projection.
 
-    The rest are options of the LSTM of the last three kinds, as cells/lstm.py defines them: peephole [3, H] of i,
-    f and o; weight_hr [P, H]; norm_weight and norm_bias [5 H] of the gates and c, or [9 H] of W x, U h and c;
-    noise, uniform in [0, 1), laid out as x: g_noise and c_noise [N, T, H], h_noise [N, T, P], where a number
-    below recurrent_dropout drops a unit of g, and one below zoneout keeps an old h or c; clips, 0 for none.
+    The rest are options of the LSTM of the last three kinds, as cells/lstm.py defines them: peephole [3, H]
+    of i, f and o; weight_hr [P, H]; norm_weight and norm_bias [5 H] of the gates and c, or [9 H] of W x, U h
+    and c; noise, uniform in [0, 1), laid out as x: g_noise and c_noise [N, T, H], h_noise [N, T, P], where a
+    number below recurrent_dropout drops a unit of g, and one below zoneout keeps an old h or c; clips, 0 for
+    none.
     """
 
     kind: str
@@ -111,16 +112,12 @@ class Layer(NamedTuple):
 
     def dense(self) -> Layer:
         """The same with everything in the layout that the kernels read: only what does not fit is copied."""
-        return Layer(
-            *(
-                value
-                if not isinstance(value, Tensor)
-                else _features_contiguous(value)
-                if name in _STEPS
-                else value.contiguous()
-                for name, value in zip(Layer._fields, self, strict=True)
-            )
-        )
+        changed: dict[str, Any] = {
+            name: _features_contiguous(value) if name in _STEPS else value.contiguous()
+            for name, value in zip(Layer._fields, self, strict=True)
+            if isinstance(value, Tensor)
+        }
+        return self._replace(**changed)
 
     def arguments(self) -> tuple[Any, ...]:
         return (

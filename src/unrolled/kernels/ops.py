@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.kernels import native_call, reference
+from unrolled.kernels import native_call, recompute, reference
 from unrolled.kernels.native_call import Gradients, Incoming, Layer, Results
 
 _INPUTS = (
@@ -23,11 +23,11 @@ _INPUTS = (
 )
 _LIBRARY = torch.library.Library("unrolled", "DEF")
 _LIBRARY.define(
-    f"unroll({_INPUTS}, bool keep, bool keep_c) "
+    f"unroll({_INPUTS}, bool keep, bool keep_c, bool recompute) "
     "-> (Tensor out, Tensor h_n, Tensor c_n, Tensor c, Tensor saved)"
 )
 _LIBRARY.define(
-    f"unroll_backward({_INPUTS}, Tensor out, Tensor saved, "
+    f"unroll_backward({_INPUTS}, Tensor out, Tensor c, Tensor saved, "
     "Tensor? d_out, Tensor? d_h_n, Tensor? d_c_n, Tensor? d_c, bool wants_x) "
     "-> (Tensor d_x, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias_ih, Tensor d_bias_hh, "
     "Tensor d_h0, Tensor d_c0, "
@@ -36,34 +36,42 @@ _LIBRARY.define(
 _LAYER_INPUTS = len(Layer._fields)
 
 
-def unroll(layer: Layer, keep_c: bool = False) -> Results:
+def unroll(
+    layer: Layer, keep_c: bool = False, keep_gates: bool = False, recompute_gates: bool = False
+) -> Results:
     """Run a layer over its sequences.
 
     Args:
         layer: the layer and its inputs.
         keep_c: whether c of every step is wanted, for an LSTM.
+        keep_gates: whether `saved` is wanted, also where there is no backward.
+        recompute_gates: whether backward computes the gates again from h and c of every step.
     """
-    keep = torch.is_grad_enabled() and any(
+    differentiable = torch.is_grad_enabled() and any(
         isinstance(value, Tensor) and value.requires_grad for value in layer
     )
-    return Results(*torch.ops.unrolled.unroll(*layer, keep, keep_c))
+    recompute = differentiable and recompute_gates
+    keep = keep_gates or (differentiable and not recompute)
+    return Results(*torch.ops.unrolled.unroll(*layer, keep, keep_c or recompute, recompute))
 
 
 def _unroll_cpu(*arguments: Any) -> Results:
-    layer, (keep, keep_c) = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
+    layer, (keep, keep_c, _) = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
     results = native_call.empty_results(layer, keep, keep_c)
     native_call.forward(layer, results, layer.packed_like())
     return results
 
 
 def _unroll_fake(*arguments: Any) -> Results:
-    layer, (keep, keep_c) = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
+    layer, (keep, keep_c, _) = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
     return native_call.empty_results(layer, keep, keep_c)
 
 
 def _unroll_backward_cpu(*arguments: Any) -> Gradients:
     layer = Layer(*arguments[:_LAYER_INPUTS])
-    out, saved, *incoming, wants_x = arguments[_LAYER_INPUTS:]
+    out, c, saved, *incoming, wants_x = arguments[_LAYER_INPUTS:]
+    if saved.numel() == 0 < out.numel():
+        return recompute.backward(layer, out, c, Incoming(*incoming), wants_x)
     gradients = native_call.empty_gradients(layer, wants_x)
     native_call.backward(layer, out, saved, Incoming(*incoming), gradients)
     return gradients
@@ -74,33 +82,37 @@ def _unroll_backward_fake(*arguments: Any) -> Gradients:
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    layer, (keep, _) = Layer(*inputs[:_LAYER_INPUTS]), inputs[_LAYER_INPUTS:]
+    layer, (keep, _, recomputes) = Layer(*inputs[:_LAYER_INPUTS]), inputs[_LAYER_INPUTS:]
     results = Results(*output)
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(results.saved)
-    ctx.keep = keep
+    ctx.native = keep or recomputes
     ctx.plain = [None if isinstance(value, Tensor) else value for value in layer]
     ctx.save_for_backward(
-        *(value if isinstance(value, Tensor) else None for value in layer), results.out, results.saved
+        *(value if isinstance(value, Tensor) else None for value in layer),
+        results.out,
+        results.c if recomputes else results.saved.new_empty(0),
+        results.saved,
     )
 
 
 def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
-    *tensors, out, saved = ctx.saved_tensors
+    *tensors, out, c, saved = ctx.saved_tensors
     layer = Layer(
         *(plain if tensor is None else tensor for tensor, plain in zip(tensors, ctx.plain, strict=True))
     )
     incoming = Incoming(*d_results[:4])
-    if not ctx.keep or torch.is_grad_enabled():
+    if not ctx.native or torch.is_grad_enabled():
         gradients = _reference_backward(layer, incoming, ctx.needs_input_grad)
     else:
         found = Gradients(
-            *torch.ops.unrolled.unroll_backward(*layer, out, saved, *incoming, ctx.needs_input_grad[1])
+            *torch.ops.unrolled.unroll_backward(*layer, out, c, saved, *incoming, ctx.needs_input_grad[1])
         )
         gradients = [getattr(found, name, None) for name in Layer._fields]
     needed = ctx.needs_input_grad[:_LAYER_INPUTS]
     return (
         *(gradient if needs else None for gradient, needs in zip(gradients, needed, strict=True)),
+        None,
         None,
         None,
     )

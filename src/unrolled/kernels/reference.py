@@ -16,11 +16,15 @@ def unroll(layer: Layer) -> Results:
 
     States are carried through the padding; out and c are zero there.
     """
+    return unroll_with_gates(layer)[0]
+
+
+def unroll_with_gates(layer: Layer) -> tuple[Results, list[Tensor]]:
+    """The same, and each gate of every step [N, T, H] in torch's order: none for an RNN."""
     if layer.batch_first:
-        layer = _time_first(layer)
-        results = unroll(layer)
+        results, every_gate = unroll_with_gates(_time_first(layer))
         out, c = (part.transpose(0, 1) if part.dim() == 3 else part for part in (results.out, results.c))
-        return results._replace(out=out, c=c)
+        return results._replace(out=out, c=c), [gate.transpose(0, 1) for gate in every_gate]
     x = layer.x
     time, batch, _, hidden, output = layer.sizes
     h = x.new_zeros(batch, output) if layer.h0 is None else layer.h0
@@ -28,27 +32,31 @@ def unroll(layer: Layer) -> Results:
     lengths = x.new_full((batch,), time, dtype=torch.int64) if layer.lengths is None else layer.lengths
 
     outs, cs = list(x.new_zeros(time, batch, output)), list(x.new_zeros(time, batch, hidden))
+    gates: list[tuple[Tensor, ...]] = [()] * time
     for t in reversed(range(time)) if layer.reverse else range(time):
         running = (t < lengths).unsqueeze(1)
-        h_next, c_next = step(layer, t, torch.where(running, x[t], 0), h, c)
+        h_next, c_next, gates_t = step(layer, t, torch.where(running, x[t], 0), h, c)
+        gates[t] = tuple(torch.where(running, gate, 0) for gate in gates_t)
         outs[t], cs[t] = torch.where(running, h_next, 0), torch.where(running, c_next, 0)
         h, c = torch.where(running, h_next, h), torch.where(running, c_next, c)
 
     none = x.new_empty(0)
     out = torch.stack(outs) if time else layer.steps_like(output)
+    every_gate = [torch.stack(steps) for steps in zip(*gates, strict=True)]
     if not layer.has_c:
-        return Results(out, h, none, none, none)
-    return Results(out, h, c, torch.stack(cs) if time else layer.steps_like(hidden), none)
+        return Results(out, h, none, none, none), every_gate
+    every_c = torch.stack(cs) if time else layer.steps_like(hidden)
+    return Results(out, h, c, every_c, none), every_gate
 
 
-def step(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """Step t: the next h and c, of a layer without c the c that came."""
+def step(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    """Step t: the next h and c, of a layer without c the c that came, and the gates."""
     if layer.has_c:
         return _lstm(layer, t, x, h, c)
     from_x = F.linear(x, layer.weight_ih, layer.bias_ih)
     if layer.kind.startswith("rnn"):
         pre = from_x + F.linear(h, layer.weight_hh, layer.bias_hh)
-        return (torch.tanh(pre) if layer.kind == "rnn_tanh" else torch.relu(pre)), c
+        return (torch.tanh(pre) if layer.kind == "rnn_tanh" else torch.relu(pre)), c, ()
 
     x_r, x_z, x_n = from_x.chunk(3, 1)
     U_r, U_z, U_n = layer.weight_hh.chunk(3, 0)
@@ -58,10 +66,10 @@ def step(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor,
         n = torch.tanh(x_n + r * F.linear(h, U_n, b_n))
     else:
         n = torch.tanh(x_n + F.linear(r * h, U_n, b_n))
-    return (1 - z) * n + z * h, c
+    return (1 - z) * n + z * h, c, (r, z, n)
 
 
-def _lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+def _lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
     from_x = F.linear(x, layer.weight_ih, layer.bias_ih)
     from_h = F.linear(h, layer.weight_hh, layer.bias_hh)
     if layer.kind == "lstm_norm_projections":
@@ -71,23 +79,25 @@ def _lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor
         i, f, g, o = (_norm(layer, gate, k, k + 1) for k, gate in enumerate((i, f, g, o)))
     p_i, p_f, p_o = (0, 0, 0) if layer.peephole is None else layer.peephole
     i, f = torch.sigmoid(i + p_i * c), torch.sigmoid(f + layer.forget_bias + p_f * c)
-    g = torch.tanh(g)
+    g = let_in = torch.tanh(g)
     if layer.g_noise is not None:
         dropped = layer.g_noise[t] < layer.recurrent_dropout
-        g = torch.where(dropped, 0, g / (1 - layer.recurrent_dropout))
+        let_in = torch.where(dropped, 0, g / (1 - layer.recurrent_dropout))
 
-    c_next = f * c + i * g
+    c_next = f * c + i * let_in
     if layer.kind == "lstm_norm_gates":
         c_next = _norm(layer, c_next, 4, 5)
     if layer.cell_clip:
         c_next = c_next.clamp(-layer.cell_clip, layer.cell_clip)
     shown = _norm(layer, c_next, 8, 9) if layer.kind == "lstm_norm_projections" else c_next
-    h_next = torch.sigmoid(o + p_o * c_next) * torch.tanh(shown)
+    o = torch.sigmoid(o + p_o * c_next)
+    h_next = o * torch.tanh(shown)
     if layer.weight_hr is not None:
         h_next = F.linear(h_next, layer.weight_hr)
         if layer.proj_clip:
             h_next = h_next.clamp(-layer.proj_clip, layer.proj_clip)
-    return _zone_out(layer, h, h_next, layer.h_noise, t), _zone_out(layer, c, c_next, layer.c_noise, t)
+    h_next = _zone_out(layer, h, h_next, layer.h_noise, t)
+    return h_next, _zone_out(layer, c, c_next, layer.c_noise, t), (i, f, g, o)
 
 
 def _norm(layer: Layer, x: Tensor, begin: int, end: int) -> Tensor:

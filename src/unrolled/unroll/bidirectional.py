@@ -9,9 +9,8 @@ from torch import Tensor
 
 from unrolled.cells.cell import Cell
 from unrolled.cells.state import State
-from unrolled.unroll.fused import fused_unroll
 from unrolled.unroll.kinds import unroll
-from unrolled.unroll.lengths import Lengths, reverse_sequence
+from unrolled.unroll.lengths import Lengths
 
 
 def bidirectional_unroll(
@@ -61,19 +60,7 @@ def bidirectional_unroll(
     forward_outputs, forward_state = unroll(
         forward_cell, x, lengths, forward_state, batch_first=batch_first, kind=kind
     )
-    fused = None
-    if kind == "dynamic" and x.dim() == 3 and x.shape[1 if batch_first else 0] > 0:
-        fused = fused_unroll(backward_cell, x, lengths, backward_state, batch_first=batch_first, reverse=True)
-    if fused is not None:
-        backward_outputs, backward_state, _ = fused
-    else:
-        backward_outputs, backward_state = unroll(
-            backward_cell,
-            reverse_sequence(x, lengths, batch_first=batch_first),
-            lengths,
-            backward_state,
-            batch_first=batch_first,
-            kind=kind,
-        )
-        backward_outputs = reverse_sequence(backward_outputs, lengths, batch_first=batch_first)
+    backward_outputs, backward_state = unroll(
+        backward_cell, x, lengths, backward_state, batch_first=batch_first, reverse=True, kind=kind
+    )
     return torch.cat([forward_outputs, backward_outputs], dim=2), (forward_state, backward_state)

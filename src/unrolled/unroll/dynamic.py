@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unrolled.cells.cell import Cell, check_cell
 from unrolled.cells.state import State, map_state
-from unrolled.unroll.fused import fused_unroll
+from unrolled.unroll.layerwise import Unrolled, Walk
 from unrolled.unroll.lengths import Lengths, check_lengths
-from unrolled.unroll.static import walk
-
-
-@overload
-def dynamic_unroll(
-    cell: Cell,
-    x: Tensor,
-    lengths: Lengths | None = None,
-    state: State | None = None,
-    *,
-    batch_first: bool = True,
-    return_states: Literal[False] = False,
-) -> tuple[Tensor, Any]: ...
-
-
-@overload
-def dynamic_unroll(
-    cell: Cell,
-    x: Tensor,
-    lengths: Lengths | None = None,
-    state: State | None = None,
-    *,
-    batch_first: bool = True,
-    return_states: Literal[True],
-) -> tuple[Tensor, Any, Any]: ...
 
 
 def dynamic_unroll(
@@ -45,8 +20,11 @@ def dynamic_unroll(
     state: State | None = None,
     *,
     batch_first: bool = True,
+    reverse: bool = False,
     return_states: bool = False,
-) -> tuple[Tensor, Any] | tuple[Tensor, Any, Any]:
+    return_gates: bool = False,
+    recompute_gates: bool = False,
+) -> tuple[Any, ...]:
     r"""Apply a cell to each step of a batch of sequences.
 
         y_t, s_t = cell(x_t, s_{t-1})       t = 1 ... T
@@ -62,11 +40,17 @@ def dynamic_unroll(
         lengths: [N] whole numbers from 0 to T in any order; None if all sequences have T steps.
         state: s_0, nested as the cell's state; None for the cell's initial state.
         batch_first: whether the batch is the first axis of x, and so of what is returned.
+        reverse: read each sequence from its last step to its first; outputs stay beside their inputs.
         return_states: whether to return the state after every step as well.
+        return_gates: whether to return the gates of every step, without gradients, as well.
+        recompute_gates: keep h and c alone for backward, and compute the gates again there: about a third
+            of the memory for about a third more time.
 
     Returns:
         The outputs [N, T, O] and the final state of each sequence; with return_states also the states of
-        all steps, nested as the state, each tensor [N, T, size]. Time comes first with batch_first=False.
+        all steps, nested as the state, each tensor [N, T, size]; with return_gates last `LSTMGates` (i, f, g,
+        o) or `GRUGates` (r, z, n), each [N, T, H] and zero past each length: for a stack a tuple of them, and
+        None for a cell that has none or no kernel. Time comes first with batch_first=False.
 
     Raises:
         TypeError: cell is not a cell.
@@ -81,38 +65,20 @@ def dynamic_unroll(
     if x.dim() < 3:
         layout = "[N, T, I]" if batch_first else "[T, N, I]"
         raise ValueError(f"x has shape {list(x.shape)}, expected {layout}: a batch of sequences")
-    time_axis = 1 if batch_first else 0
-    if x.shape[time_axis] == 0:
-        return _no_steps(cell, x, lengths, state, time_axis, return_states)
-
-    fused = fused_unroll(cell, x, lengths, state, batch_first=batch_first, return_states=return_states)
-    if fused is not None:
-        return fused if return_states else fused[:2]
-
-    outputs, states = [], []
-    for output, next_state in walk(cell, x.unbind(time_axis), lengths, state):
-        outputs.append(output)
-        state = next_state
-        if return_states:
-            states.append(state)
-    stacked = torch.stack(outputs, time_axis)
-    if not return_states:
-        return stacked, state
-    return stacked, state, map_state(lambda *steps: torch.stack(steps, time_axis), *states)
+    batch_size, time = (x.shape[0], x.shape[1]) if batch_first else (x.shape[1], x.shape[0])
+    known = None if lengths is None else check_lengths(lengths, batch_size, time, x.device)
+    walk = Walk(known, batch_first, reverse, return_states, return_gates, recompute_gates)
+    found = walk.through(cell, x, state) if time else _no_steps(cell, x, state, 1 if batch_first else 0)
+    extras = (
+        *((found.states,) if return_states else ()),
+        *((found.gates,) if return_gates else ()),
+    )
+    return found.outputs, found.state, *extras
 
 
-def _no_steps(
-    cell: Cell,
-    x: Tensor,
-    lengths: Lengths | None,
-    state: State | None,
-    time_axis: int,
-    return_states: bool,
-) -> tuple[Tensor, Any] | tuple[Tensor, Any, Any]:
+def _no_steps(cell: Cell, x: Tensor, state: State | None, time_axis: int) -> Unrolled:
     """The results for T = 0: no outputs, and the initial state."""
     batch_size = x.shape[1 - time_axis]
-    if lengths is not None:
-        check_lengths(lengths, batch_size, 0, x.device)
     state = cell.initial_state(batch_size) if state is None else state
 
     def none_of(part: Tensor) -> Tensor:
@@ -120,5 +86,4 @@ def _no_steps(
 
     # A step on zeros tells the shape of an output, for a module with no output_size as well.
     output, _ = cell(x.new_zeros(batch_size, *x.shape[2:]), state)
-    outputs = none_of(output)
-    return (outputs, state, map_state(none_of, state)) if return_states else (outputs, state)
+    return Unrolled(none_of(output), state, map_state(none_of, state))

@@ -11,7 +11,7 @@ from unrolled.cells.cell import Cell
 from unrolled.cells.state import State
 from unrolled.errors import unknown_name
 from unrolled.unroll.dynamic import dynamic_unroll
-from unrolled.unroll.lengths import Lengths
+from unrolled.unroll.lengths import Lengths, reverse_sequence
 from unrolled.unroll.static import static_unroll
 
 KINDS = ("static", "dynamic")
@@ -24,6 +24,7 @@ def unroll(
     state: State | None = None,
     *,
     batch_first: bool = True,
+    reverse: bool = False,
     kind: str = "dynamic",
 ) -> tuple[Tensor, Any]:
     """Apply a cell to a batch of sequences with the unrolling named by `kind`, "static" or "dynamic".
@@ -31,9 +32,12 @@ def unroll(
     Arguments, results and errors are those of `dynamic_unroll`; an unknown kind is a ValueError.
     """
     if kind == "dynamic":
-        return dynamic_unroll(cell, x, lengths, state, batch_first=batch_first)
+        outputs, state = dynamic_unroll(cell, x, lengths, state, batch_first=batch_first, reverse=reverse)
+        return outputs, state
     if kind == "static":
         time_axis = 1 if batch_first else 0
-        outputs, state = static_unroll(cell, x.unbind(time_axis), lengths, state)
-        return torch.stack(outputs, time_axis), state
+        x = reverse_sequence(x, lengths, batch_first=batch_first) if reverse else x
+        steps, state = static_unroll(cell, x.unbind(time_axis), lengths, state)
+        outputs = torch.stack(steps, time_axis)
+        return reverse_sequence(outputs, lengths, batch_first=batch_first) if reverse else outputs, state
     raise unknown_name("kind of unrolling", kind, KINDS)

@@ -1,0 +1,171 @@
+"""A cell walks its sequences layer by layer: each layer all steps at once where a kernel has its maths.
+
+What a stack gives does not depend on whether its layers take turns at every step, or each takes all steps
+after the one below. So a stack, and a wrapper that acts on each step alone, is taken apart here; what remains is a cell
+with a kernel, or one that goes through the loop.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled.cells.dropout import DropoutCell
+from unrolled.cells.highway import HighwayCell
+from unrolled.cells.residual import ResidualCell
+from unrolled.cells.stacked import StackedCell
+from unrolled.cells.state import LSTMState, map_state
+from unrolled.kernels import isa, torch_ops
+from unrolled.kernels.unroll import unroll
+from unrolled.unroll.kernel_layer import fits, has_hooks, is_plain, kernel_of, layer_of, state_fits
+from unrolled.unroll.lengths import reverse_sequence
+from unrolled.unroll.static import walk
+
+
+class Unrolled(NamedTuple):
+    """Outputs, final state, and the states and gates of every step (None if they were not asked for)."""
+
+    outputs: Tensor
+    state: Any
+    states: Any = None
+    gates: Any = None
+
+
+class Walk(NamedTuple):
+    """How sequences are walked; see `dynamic_unroll` for the arguments. lengths are checked."""
+
+    lengths: Tensor | None
+    batch_first: bool
+    reverse: bool = False
+    return_states: bool = False
+    return_gates: bool = False
+    recompute_gates: bool = False
+
+    def through(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
+        """The results of `cell` on x [N, T, I], T > 0."""
+        if not self._pays(cell, x):
+            return self._loop(cell, x, state)
+        if state is not None:
+            cell._check_state(state, x.shape[self._batch_axis])
+        if isinstance(cell, StackedCell):
+            return self._stack(cell, x, state)
+        if isinstance(cell, DropoutCell):
+            cell.begin_sequence()
+            inner = self.through(cell.cell, cell.drop_input(x, self._time_axis), state)
+            return inner._replace(outputs=cell.drop_output(inner.outputs, self._time_axis))
+        if isinstance(cell, ResidualCell):
+            inner = self.through(cell.cell, x, state)
+            return inner._replace(outputs=self._within(x) + inner.outputs)
+        if isinstance(cell, HighwayCell):
+            inner = self.through(cell.cell, x, state)
+            # One product for each step: one for all would round otherwise with other numbers of steps.
+            steps = zip(
+                self._within(x).unbind(self._time_axis), inner.outputs.unbind(self._time_axis), strict=True
+            )
+            outputs = torch.stack([cell.combine(*step) for step in steps], self._time_axis)
+            return inner._replace(outputs=outputs)
+        if not self._takes(cell, x, state):
+            return self._loop(cell, x, state)
+        return self._layer(cell, x, state)
+
+    @property
+    def _batch_axis(self) -> int:
+        return 0 if self.batch_first else 1
+
+    @property
+    def _time_axis(self) -> int:
+        return 1 - self._batch_axis
+
+    def _pays(self, cell: Any, x: Tensor) -> bool:
+        """Whether there is something in the cell for a kernel, and taking it apart changes nothing."""
+        kind = type(cell)
+        if not is_plain(x) or has_hooks(cell):
+            return False
+        if kind is StackedCell:
+            return any(self._pays(part, self._like(x, part)) for part in cell.cells)
+        if kind is DropoutCell and cell.training and cell.state:
+            return False  # what it drops of h is gone for the next step
+        if kind in (DropoutCell, ResidualCell, HighwayCell):
+            return self._pays(cell.cell, x)
+        return self._takes(cell, x, None)
+
+    def _takes(self, cell: Any, x: Tensor, state: Any) -> bool:
+        """Whether a kernel takes the cell, neither stack nor wrapper, on this x and from this state."""
+        if not fits(cell, x) or (state is not None and not state_fits(state, x)):
+            return False
+        if self.return_gates:
+            return True  # the loop has none to show; so, where no kernel runs, its reference does
+        if x.device.type == "cpu":
+            return isa.active() != isa.REFERENCE
+        return kernel_of(cell) in set(torch_ops.KINDS) and not self.return_states
+
+    @staticmethod
+    def _like(x: Tensor, cell: Any) -> Tensor:
+        """A tensor like x, as wide as the cell asks for: what a layer above the first will see."""
+        return x if x.shape[2] == getattr(cell, "input_size", None) else x.new_empty(0, 0, cell.input_size)
+
+    def _stack(self, stack: StackedCell, x: Tensor, state: Any) -> Unrolled:
+        walked = []
+        for layer, cell in enumerate(stack.cells):
+            walked.append(self.through(cell, x, None if state is None else state[layer]))
+            x = walked[-1].outputs
+        states, every, gates = (
+            tuple(getattr(one, name) for one in walked) for name in ("state", "states", "gates")
+        )
+        return Unrolled(x, states, every, gates if self.return_gates else None)
+
+    def _layer(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
+        layer = layer_of(cell, x, self.lengths, state, batch_first=self.batch_first, reverse=self.reverse)
+        results, gates = unroll(
+            layer,
+            keep_c=self.return_states,
+            return_gates=self.return_gates,
+            recompute_gates=self.recompute_gates,
+        )
+        h = results.h_n
+        final = LSTMState(h, results.c_n) if layer.has_c else h
+        if not self.return_states:
+            return Unrolled(results.out, final, None, gates)
+        every: Any = self._carried(results.out, h)
+        if layer.has_c:
+            every = LSTMState(every, self._carried(results.c, results.c_n))
+        return Unrolled(results.out, final, every, gates)
+
+    def _loop(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
+        """The plain loop, one step of the cell after another: the definition."""
+        if self.reverse:
+            x = reverse_sequence(x, self.lengths, batch_first=self.batch_first)
+        outputs, states = [], []
+        for output, next_state in walk(cell, x.unbind(self._time_axis), self.lengths, state):
+            outputs.append(output)
+            state = next_state
+            if self.return_states:
+                states.append(state)
+
+        def stack(*steps: Tensor) -> Tensor:
+            stacked = torch.stack(steps, self._time_axis)
+            if self.reverse:
+                return reverse_sequence(stacked, self.lengths, batch_first=self.batch_first)
+            return stacked
+
+        every = map_state(stack, *states) if self.return_states else None
+        return Unrolled(stack(*outputs), state, every)
+
+    def _running(self, steps: Tensor) -> Tensor:
+        """Whether a sequence has a step there, to be compared with `steps`."""
+        assert self.lengths is not None
+        t = torch.arange(steps.shape[self._time_axis], device=steps.device)
+        running = t < self.lengths[:, None]
+        return (running if self.batch_first else running.T).unsqueeze(2)
+
+    def _within(self, x: Tensor) -> Tensor:
+        """Zeros in the place of the padding: a NaN there would come back through a gradient."""
+        return x if self.lengths is None else torch.where(self._running(x), x, 0)
+
+    def _carried(self, steps: Tensor, final: Tensor) -> Tensor:
+        """The states of every step: past its length a sequence keeps the last."""
+        if self.lengths is None:
+            return steps
+        return torch.where(self._running(steps), steps, final.unsqueeze(self._time_axis))
