@@ -107,7 +107,7 @@ def everything(unroll: Any, layer: Layer) -> list[Tensor]:
 
 
 def assert_near(unroll: Any, layer: Layer, dtype: torch.dtype) -> None:
-    """Compare results and gradients in `dtype` with those of the reference in float64, relative to their scale.
+    """Compare results and gradients in `dtype` with the reference in float64, relative to their scale.
 
     A layer norm divides by how much a row varies, and so magnifies errors: there, the tolerance is thrice
     what the reference itself loses in float32.

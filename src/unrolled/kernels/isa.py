@@ -41,7 +41,12 @@ def active() -> str:
     >>> active() in available()
     True
     """
-    forced = os.environ.get(VARIABLE, "")
+    return _chosen(os.environ.get(VARIABLE, ""))
+
+
+@lru_cache(maxsize=16)
+def _chosen(forced: str) -> str:
+    """The instruction set that is used if UNROLLED_ISA is `forced`."""
     if not forced:
         return available()[0]
     if forced in available():

@@ -112,12 +112,11 @@ class Layer(NamedTuple):
 
     def dense(self) -> Layer:
         """The same with everything in the layout that the kernels read: only what does not fit is copied."""
-        changed: dict[str, Any] = {
-            name: _features_contiguous(value) if name in _STEPS else value.contiguous()
-            for name, value in zip(Layer._fields, self, strict=True)
-            if isinstance(value, Tensor)
-        }
-        return self._replace(**changed)
+        changed: dict[str, Any] = {}
+        for name, value in zip(Layer._fields, self, strict=True):
+            if isinstance(value, Tensor) and not value.is_contiguous():
+                changed[name] = _features_contiguous(value) if name in _STEPS else value.contiguous()
+        return self._replace(**changed) if changed else self
 
     def arguments(self) -> tuple[Any, ...]:
         return (

@@ -52,7 +52,11 @@ def unroll(
     )
     recompute = differentiable and recompute_gates
     keep = keep_gates or (differentiable and not recompute)
-    return Results(*torch.ops.unrolled.unroll(*layer, keep, keep_c or recompute, recompute))
+    how = (keep, keep_c or recompute, recompute)
+    if torch.compiler.is_compiling():
+        return Results(*torch.ops.unrolled.unroll(*layer, *how))
+    # The same without the operator's dispatch, which costs as much as a small layer.
+    return Results(*_Unroll.apply(*layer, *how)) if differentiable else _unroll_cpu(*layer, *how)
 
 
 def _unroll_cpu(*arguments: Any) -> Results:
@@ -140,6 +144,14 @@ def _reference_backward(layer: Layer, incoming: Incoming, needed: tuple[bool, ..
             )
         )
     return [next(found) if needs else None for needs in needed[:_LAYER_INPUTS]]
+
+
+class _Unroll(torch.autograd.Function):
+    """The operator with its gradient, for eager mode."""
+
+    forward = staticmethod(_unroll_cpu)
+    setup_context = staticmethod(_setup_context)
+    backward = staticmethod(_backward)
 
 
 _LIBRARY.impl("unroll", _unroll_cpu, "CPU")

@@ -10,13 +10,10 @@ from torch import Tensor, nn
 from unrolled.cells.gru import GRUCell
 from unrolled.cells.lstm import LSTMCell
 from unrolled.cells.rnn import RNNCell
-from unrolled.cells.state import State, map_state
+from unrolled.cells.state import State
 
 if TYPE_CHECKING:
     from unrolled.kernels.native_call import Layer
-
-_DTYPES = (torch.float32, torch.float64)
-
 
 def kernel_of(cell: Any) -> str | None:
     """The name of the kernel that has this cell's maths, None if there is none.
@@ -107,33 +104,40 @@ def has_hooks(cell: nn.Module) -> bool:
 
 
 def fits(cell: Any, x: Tensor) -> bool:
-    """Whether a kernel takes this cell on this x."""
-    return (
-        kernel_of(cell) is not None
-        and x.shape[2] == cell.input_size  # else the loop has the words for it
-        and not any(has_hooks(part) for part in cell.modules())
-        and all(is_plain(value) and value.dtype == x.dtype for value in (x, *cell.parameters()))
+    """Whether a kernel takes this cell on this x, which is plain."""
+    if kernel_of(cell) is None or x.shape[2] != cell.input_size:  # the loop has the words for a wrong width
+        return False
+    parts = (cell, *cell._modules.values())
+    return not any(has_hooks(part) for part in parts) and all(
+        _like(parameter, x) for part in parts for parameter in part._parameters.values()
     )
 
 
 def state_fits(state: State, x: Tensor) -> bool:
-    """Whether a kernel takes this initial state."""
-    parts: list[bool] = []
-    map_state(lambda part: parts.append(is_plain(part) and part.dtype == x.dtype), state)
-    return all(parts)
+    """Whether a kernel takes this initial state beside x."""
+    if isinstance(state, tuple):
+        return all(state_fits(part, x) for part in state)
+    return _like(state, x)
 
 
-def is_plain(tensor: Any) -> bool:
-    """Whether a kernel may see the tensor: real memory, and no transformation that wants every operation."""
+def is_plain(x: Any) -> bool:
+    """Whether a kernel may see x: real memory, and no transformation that wants every operation."""
     return (
-        type(tensor) in (Tensor, nn.Parameter)
-        and tensor.device.type in ("cpu", "cuda", "mps")
-        and tensor.dtype in _DTYPES
-        and tensor.dim() <= 3
-        and tensor.layout == torch.strided
-        and not torch.is_autocast_enabled(tensor.device.type)
+        _is_real(x)
+        and x.device.type in ("cpu", "cuda", "mps")
+        and x.dtype in (torch.float32, torch.float64)
+        and x.dim() == 3
+        and not torch.is_autocast_enabled(x.device.type)
         and (torch.compiler.is_compiling() or not _is_transformed())
     )
+
+
+def _like(tensor: Tensor | None, x: Tensor) -> bool:
+    return tensor is None or (_is_real(tensor) and tensor.dtype == x.dtype and tensor.device == x.device)
+
+
+def _is_real(tensor: Any) -> bool:
+    return type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
 
 
 def _is_transformed() -> bool:

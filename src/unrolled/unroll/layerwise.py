@@ -1,8 +1,8 @@
 """A cell walks its sequences layer by layer: each layer all steps at once where a kernel has its maths.
 
 What a stack gives does not depend on whether its layers take turns at every step, or each takes all steps
-after the one below. So a stack, and a wrapper that acts on each step alone, is taken apart here; what remains is a cell
-with a kernel, or one that goes through the loop.
+after the one below. So a stack, and a wrapper that acts on each step alone, is taken apart here; what remains
+is a cell with a kernel, or one that goes through the loop.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Walk(NamedTuple):
 
     def through(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
         """The results of `cell` on x [N, T, I], T > 0."""
-        if not self._pays(cell, x):
+        if not self._pays(cell, x, state):
             return self._loop(cell, x, state)
         if state is not None:
             cell._check_state(state, x.shape[self._batch_axis])
@@ -66,8 +66,6 @@ class Walk(NamedTuple):
             )
             outputs = torch.stack([cell.combine(*step) for step in steps], self._time_axis)
             return inner._replace(outputs=outputs)
-        if not self._takes(cell, x, state):
-            return self._loop(cell, x, state)
         return self._layer(cell, x, state)
 
     @property
@@ -78,18 +76,25 @@ class Walk(NamedTuple):
     def _time_axis(self) -> int:
         return 1 - self._batch_axis
 
-    def _pays(self, cell: Any, x: Tensor) -> bool:
+    def _pays(self, cell: Any, x: Tensor, state: Any) -> bool:
         """Whether there is something in the cell for a kernel, and taking it apart changes nothing."""
+        return is_plain(x) and self._holds_kernel(cell, x, state)
+
+    def _holds_kernel(self, cell: Any, x: Tensor, state: Any) -> bool:
         kind = type(cell)
-        if not is_plain(x) or has_hooks(cell):
+        if kind not in (StackedCell, DropoutCell, ResidualCell, HighwayCell):
+            return self._takes(cell, x, state)
+        if has_hooks(cell):
             return False
         if kind is StackedCell:
-            return any(self._pays(part, self._like(x, part)) for part in cell.cells)
+            # What a layer above the first will see is like x, and as wide as it asks for.
+            return any(
+                self._holds_kernel(part, x.new_empty(0, 0, part.input_size) if layer else x, None)
+                for layer, part in enumerate(cell.cells)
+            )
         if kind is DropoutCell and cell.training and cell.state:
             return False  # what it drops of h is gone for the next step
-        if kind in (DropoutCell, ResidualCell, HighwayCell):
-            return self._pays(cell.cell, x)
-        return self._takes(cell, x, None)
+        return self._holds_kernel(cell.cell, x, state)
 
     def _takes(self, cell: Any, x: Tensor, state: Any) -> bool:
         """Whether a kernel takes the cell, neither stack nor wrapper, on this x and from this state."""
@@ -98,13 +103,8 @@ class Walk(NamedTuple):
         if self.return_gates:
             return True  # the loop has none to show; so, where no kernel runs, its reference does
         if x.device.type == "cpu":
-            return isa.active() != isa.REFERENCE
-        return kernel_of(cell) in set(torch_ops.KINDS) and not self.return_states
-
-    @staticmethod
-    def _like(x: Tensor, cell: Any) -> Tensor:
-        """A tensor like x, as wide as the cell asks for: what a layer above the first will see."""
-        return x if x.shape[2] == getattr(cell, "input_size", None) else x.new_empty(0, 0, cell.input_size)
+            return bool(isa.active() != isa.REFERENCE)
+        return not self.return_states and kernel_of(cell) in torch_ops.KINDS
 
     def _stack(self, stack: StackedCell, x: Tensor, state: Any) -> Unrolled:
         walked = []
