@@ -158,12 +158,13 @@ struct BackwardWalk {
   template <class From, class To>
   void product(int64_t step, Pieces pieces, const From& from_slot, const Real* panels, int64_t columns, bool add,
                int thread, int team, const To& to_slot) const {
-    const int64_t vectors = divide_up(columns, lanes), mine = divide_up(plan.tiles, team);
+    const int64_t vectors = divide_up(columns, lanes);
     const int64_t depth = pieces.count * pieces.length * lanes;  // numbers of a column of vectors
-    for (int64_t first = 0; first < vectors; first += kTileVectors) {
-      const int64_t next = first + 2 * kTileVectors <= vectors ? first + kTileVectors : 0;
-      for (int64_t i = 0; i < mine; ++i) {
-        const int64_t tile = plan.tile_of(i, thread, team);
+    const Plan::Share share = plan.share(thread, team, vectors);
+    for (int64_t first = share.first_block; first < share.end_block; first += kTileVectors) {
+      const int64_t next = first + 2 * kTileVectors <= share.end_block ? first + kTileVectors : share.first_block;
+      for (int64_t i = 0; i < divide_up(plan.tiles, share.team); ++i) {
+        const int64_t tile = plan.tile_of(i, share.thread, share.team);
         const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
         if (rows == 0) continue;
         const int64_t slot = plan.tile_begin(tile);
@@ -272,8 +273,11 @@ struct BackwardWalk {
             team, [&](int64_t slot) { return second_row(chunk_step, slot); });
       each_slot(step, thread, team, [&](int64_t slot) { whole_row(step, chunk_step, slot, thread); });
     } else {
-      for (int64_t block = 0; block < blocks; ++block)  // outside: the slots of one block lie side by side
-        each_slot(step, thread, team, [&](int64_t slot) { gate_gradients(step, chunk_step, block, slot); });
+      const Plan::Share share = plan.share(thread, team, blocks);
+      for (int64_t block = share.first_block; block < share.end_block; ++block)  // the slots of one lie side by side
+        each_slot(step, share.thread, share.team,
+                  [&](int64_t slot) { gate_gradients(step, chunk_step, block, slot); });
+      if (plan.by_units) wait_for_team(team);
     }
     if constexpr (Cell::two_halves) {
       gate_product(step, chunk_step, 0, 1, second_panels, stride, false, thread, team,
@@ -283,7 +287,6 @@ struct BackwardWalk {
   }
 
   void step_rows(int64_t step, int64_t chunk_step, int thread, int team) const {
-    each_slot(step, thread, team, [&](int64_t slot) { note_rows(step, chunk_step, slot); });
     step_gates(step, chunk_step, thread, team);
     gate_product(step, chunk_step, Cell::h_first, Cell::h_count, h_panels, outputs, true, thread, team,
                  [&](int64_t slot) { return d_h + slot * outputs; });
@@ -298,6 +301,9 @@ struct BackwardWalk {
     wait_for_team(team);
     for (int64_t end_step = plan.steps; end_step > 0; end_step -= chunk) {
       const int64_t first_step = end_step > chunk ? end_step - chunk : 0;
+      for (int64_t step = end_step - 1; step >= first_step; --step)
+        each_slot(step, thread, team, [&](int64_t slot) { note_rows(step, step - first_step, slot); });
+      if (plan.by_units) wait_for_team(team);
       for (int64_t step = end_step - 1; step >= first_step; --step)
         step_rows(step, step - first_step, thread, team);
       wait_for_team(team);
@@ -318,7 +324,7 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   const int64_t out_blocks = divide_up(P, lanes), outputs = out_blocks * lanes;
   Buffer<int64_t> order(plan_size(layer));
   if (!order) return false;
-  const Plan plan = make_plan(layer, order);
+  const Plan plan = make_plan<Cell>(layer, order);
 
   const int64_t step_size = N * stride * Cell::slots;
   int64_t chunk = kChunkBytes / int64_t(sizeof(Real)) / (step_size > 0 ? step_size : 1);

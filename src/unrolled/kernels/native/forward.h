@@ -234,12 +234,16 @@ struct ForwardWalk {
       if (tile >= plan.tiles) continue;
       for (int64_t slot = plan.tile_begin(tile); slot < plan.tile_begin(tile + 1); ++slot) begin(slot);
     }
+    const Plan::Share share = plan.share(thread, team, blocks);
+    const int64_t tiles = divide_up(plan.tiles, share.team);
+    if (plan.by_units) wait_for_team(team);
     for (int64_t step = 0; step < plan.steps; ++step) {
-      for (int64_t block = 0; block < blocks; ++block)
-        for (int64_t i = 0; i < mine; ++i) {
-          const int64_t tile = plan.tile_of(i, thread, team);
+      for (int64_t block = share.first_block; block < share.end_block; ++block)
+        for (int64_t i = 0; i < tiles; ++i) {
+          const int64_t tile = plan.tile_of(i, share.thread, share.team);
           if (tile < plan.tiles) block_of_tile(step, block, plan.tile_begin(tile), plan.rows_at(tile, step), i);
         }
+      if (plan.by_units) wait_for_team(team);
       if constexpr (Cell::two_halves || Cell::whole_rows)
         for (int64_t i = 0; i < mine; ++i) {
           const int64_t tile = plan.tile_of(i, thread, team);
@@ -263,7 +267,7 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   const int64_t outputs = divide_up(layer.output, lanes) * lanes;
   Buffer<int64_t> order(plan_size(layer));
   if (!order) return false;
-  const Plan plan = make_plan(layer, order);
+  const Plan plan = make_plan<Cell>(layer, order);
 
   // Without backward every step's gates go to one place, and only if a second half reads them.
   const bool keep = result.saved != nullptr;

@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cells.h"
 #include "layer.h"
 #include "memory.h"
 #include "multiply.h"
 
 namespace unrolled::UNROLLED_ISA {
+
+constexpr int64_t kSecondCacheBytes = 1 << 20, kFewRows = 64;
 
 // Memory for one call; null when there was none.
 template <class Item>
@@ -32,6 +35,7 @@ struct Plan {
   int64_t slots, steps, tiles;
   int threads;
   bool reverse, uniform;
+  bool by_units;    // whether threads share out the units of a step, not the sequences
   int64_t* row;     // [slots] where the slot's sequence lies in the batch
   int64_t* length;  // [slots] falling
   int64_t* active;  // [steps] how many slots take step s
@@ -44,6 +48,17 @@ struct Plan {
     const int64_t begin = tile_begin(tile), end = tile_begin(tile + 1);
     const int64_t last = active[step] < end ? active[step] : end;
     return last > begin ? int(last - begin) : 0;
+  }
+
+  // What a thread does of every step: blocks of units, and the tiles of a team.
+  struct Share {
+    int64_t first_block, end_block;
+    int thread, team;
+  };
+  Share share(int thread, int team, int64_t blocks) const {
+    if (!by_units) return {0, blocks, thread, team};
+    const int64_t groups = divide_up(blocks, kTileVectors), end = (thread + 1) * groups / team * kTileVectors;
+    return {thread * groups / team * kTileVectors, end < blocks ? end : blocks, 0, 1};
   }
 
   // The thread's i-th tile: side by side if all sequences are of one length, else dealt to and fro, as the first
@@ -63,10 +78,20 @@ int64_t plan_size(const Layer<Real>& layer) {
   return 2 * layer.batch + 2 * layer.time + 2;
 }
 
-template <class Real>
+// Few sequences with weights that fill the second cache: threads do better to keep a part of the weights each, and to
+// meet at every step, than to read all of them each.
+template <class Cell, class Real>
+bool shares_units(const Layer<Real>& layer) {
+  const int64_t groups = divide_up(divide_up(layer.hidden, kLanes<Real>), kTileVectors);
+  const int64_t weights = Cell::gates * layer.hidden * (layer.input + layer.output) * int64_t(sizeof(Real));
+  if (Cell::two_halves || Cell::whole_rows || layer.threads < 2 || groups < 2) return false;
+  return layer.batch <= kTileRows || (weights > kSecondCacheBytes && layer.batch <= kFewRows);
+}
+
+template <class Cell, class Real>
 Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
   const int64_t N = layer.batch, T = layer.time;
-  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, memory, memory + N, memory + 2 * N};
+  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, false, memory, memory + N, memory + 2 * N};
   int64_t* longer = memory + 2 * N + T;  // [T + 2] how many are longer than t, then where length t starts
 
   std::memset(plan.active, 0, size_t(T) * sizeof(int64_t));
@@ -89,8 +114,10 @@ Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
 
   plan.tiles = divide_up(N, kTileRows);
   plan.threads = layer.threads < 1 ? 1 : layer.threads;
-  if (plan.threads > plan.tiles) plan.threads = plan.tiles > 0 ? int(plan.tiles) : 1;
-  plan.tiles = divide_up(plan.tiles, plan.threads) * plan.threads;
+  plan.by_units = shares_units<Cell>(layer);
+  const int64_t shares = plan.by_units ? divide_up(divide_up(layer.hidden, kLanes<Real>), kTileVectors) : plan.tiles;
+  if (plan.threads > shares) plan.threads = shares > 0 ? int(shares) : 1;
+  if (!plan.by_units) plan.tiles = divide_up(plan.tiles, plan.threads) * plan.threads;
   return plan;
 }
 
