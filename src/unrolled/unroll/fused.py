@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from unrolled.cells import DropoutCell, GRUCell, LSTMCell, ResidualCell, RNNCell, StackedCell
 from unrolled.cells.state import LSTMState, State, map_state
 from unrolled.kernels import isa
+from unrolled.kernels.native_call import Layer
 from unrolled.unroll.lengths import Lengths, check_lengths
 
 _KINDS = (RNNCell, LSTMCell, GRUCell, StackedCell, ResidualCell, DropoutCell)
@@ -81,23 +82,8 @@ class _Walk(NamedTuple):
 
     def _layer(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
         from unrolled.kernels import ops  # registers the operators: only now, as it needs the native module
-        from unrolled.kernels.native_call import Layer
 
-        h, c = state if isinstance(state, tuple) else (state, None)
-        layer = Layer(
-            kernel_of(cell) or "",
-            x,
-            cell.weight_ih,
-            cell.weight_hh,
-            cell.bias_ih,
-            cell.bias_hh,
-            self.lengths,
-            h,
-            c,
-            float(getattr(cell, "forget_bias", 0.0)),
-            self.reverse,
-            self.batch_first,
-        )
+        layer = layer_of(cell, x, self.lengths, state, reverse=self.reverse, batch_first=self.batch_first)
         results = ops.unroll(layer, keep_c=self.return_states)
         if not layer.has_c:
             states = self._carried(results.out, results.h_n) if self.return_states else None
@@ -123,6 +109,33 @@ class _Walk(NamedTuple):
         if self.lengths is None:
             return steps
         return torch.where(self._running(steps), steps, final.unsqueeze(1 if self.batch_first else 0))
+
+
+def layer_of(
+    cell: Any,
+    x: Tensor,
+    lengths: Tensor | None,
+    state: Any,
+    *,
+    reverse: bool = False,
+    batch_first: bool = True,
+) -> Layer:
+    """A cell that has a kernel, as the operators take it."""
+    h, c = state if isinstance(state, tuple) else (state, None)
+    return Layer(
+        kernel_of(cell) or "",
+        x,
+        cell.weight_ih,
+        cell.weight_hh,
+        cell.bias_ih,
+        cell.bias_hh,
+        lengths,
+        h,
+        c,
+        float(getattr(cell, "forget_bias", 0.0)),
+        reverse,
+        batch_first,
+    )
 
 
 def kernel_of(cell: Any) -> str | None:
