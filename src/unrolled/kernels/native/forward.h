@@ -60,24 +60,27 @@ struct ForwardWalk {
     if (Cell::has_c) std::memcpy(result.c_n + to, c + from, bytes);
   }
 
-  // One step of one block of units for R slots from `first` on; of a cell with two halves the first.
-  template <int R>
+  // One step of some blocks of units for R slots from `first` on; of a cell with two halves the first.
+  template <int R, int Blocks = 1>
   void tile(int64_t step, int64_t block, int64_t first, int64_t turn) const {
-    alignas(64) Real pre[R * Cell::slots * lanes];
+    alignas(64) Real pre[Blocks * R * Cell::slots * lanes];
     Operand<Real, R> x, before;
     for (int r = 0; r < R; ++r) {
       x.rows[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
       before.rows[r] = h[step % 2] + (first + r) * stride;
     }
-    const int64_t next = block + 1 < blocks ? block + 1 : 0;
+    const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
     x.panel = panels.x(block), x.depth = layer.input;
+    x.apart = panels.x(1) - panels.x(0), before.apart = panels.h(1) - panels.h(0);
     x.ahead = lines_of<Real>(panels.x(next), turn, Cell::x_count * lanes);
     before.ahead = lines_of<Real>(panels.h(next), turn, Cell::h_count * lanes);
     before.panel = panels.h(block), before.depth = layer.hidden;
-    preactivate<Cell, Real, R>(pre, panels.bias(block), x, before);
-    for (int r = 0; r < R; ++r) begin_row(step, block, first + r, pre + r * Cell::slots * lanes);
+    preactivate<Cell, Real, R, Blocks>(pre, panels.bias(block), x, before);
+    for (int i = 0; i < Blocks * R; ++i)
+      begin_row(step, block + i / R, first + i % R, pre + i * Cell::slots * lanes);
     if constexpr (!Cell::two_halves)
-      for (int r = 0; r < R; ++r) end_row(step, block, first + r, pre + r * Cell::slots * lanes);
+      for (int i = 0; i < Blocks * R; ++i)
+        end_row(step, block + i / R, first + i % R, pre + i * Cell::slots * lanes);
   }
 
   UNROLLED_INLINE void begin_row(int64_t step, int64_t block, int64_t slot, Real* pre) const {
@@ -167,6 +170,22 @@ struct ForwardWalk {
     }
   }
 
+  // Of a thread with one tile of one or two rows: takes as many blocks at a time as kPassBlocks says, and returns how
+  // many blocks are done.
+  int64_t several_blocks(int64_t step, int64_t tile) const {
+    const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
+    return rows == 1 ? several_blocks_of<1>(step, tile) : rows == 2 ? several_blocks_of<2>(step, tile) : 0;
+  }
+
+  template <int R>
+  int64_t several_blocks_of(int64_t step, int64_t tile) const {
+    constexpr int together = kPassBlocks<Cell, R>;
+    int64_t done = 0;
+    if constexpr (together > 1)
+      for (; done + together <= blocks; done += together) this->template tile<R, together>(step, done, plan.tile_begin(tile), 0);
+    return done;
+  }
+
   void walk(int thread, int team) const {
     const int64_t mine = divide_up(plan.tiles, team);
     for (int64_t i = 0; i < mine; ++i) {
@@ -175,7 +194,8 @@ struct ForwardWalk {
       for (int64_t slot = plan.tile_begin(tile); slot < plan.tile_begin(tile + 1); ++slot) begin(slot);
     }
     for (int64_t step = 0; step < plan.steps; ++step) {
-      for (int64_t block = 0; block < blocks; ++block)
+      int64_t block = mine == 1 ? several_blocks(step, plan.tile_of(0, thread, team)) : 0;
+      for (; block < blocks; ++block)
         for (int64_t i = 0; i < mine; ++i) {
           const int64_t tile = plan.tile_of(i, thread, team);
           if (tile < plan.tiles) block_of_tile(step, block, plan.tile_begin(tile), plan.rows_at(tile, step), i);
