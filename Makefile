@@ -28,7 +28,7 @@ sanitize: $(VENV)/installed
 	$(BIN)/cmake --build $(SANITIZED)
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UNROLLED_NATIVE=$(SANITIZED) \
-		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels -k 'not compile and not opcheck' $(ARGS)
+		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels tests/stream -k 'not compile and not opcheck' $(ARGS)
 
 # For this machine's Python and processor family.
 wheel: $(VENV)/installed

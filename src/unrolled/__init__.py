@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from unrolled.errors import UnrolledError
     from unrolled.kernels import isa
+    from unrolled.stream import Stream
     from unrolled.unroll import (
         bidirectional_unroll,
         dynamic_unroll,
@@ -43,6 +44,7 @@ __all__ = [
     "RNNCell",
     "ResidualCell",
     "StackedCell",
+    "Stream",
     "UnrolledError",
     "bidirectional_unroll",
     "data",
@@ -63,7 +65,8 @@ def __getattr__(name: str) -> Any:
     if name == "isa":
         return importlib.import_module("unrolled.kernels.isa")
     if name in __all__:
-        home = "errors" if name == "UnrolledError" else "unroll" if name[0].islower() else "cells"
+        homes = {"UnrolledError": "errors", "Stream": "stream"}
+        home = homes.get(name, "unroll" if name[0].islower() else "cells")
         value = getattr(importlib.import_module(f"unrolled.{home}"), name)
         globals()[name] = value
         return value

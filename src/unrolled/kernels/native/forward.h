@@ -66,27 +66,35 @@ struct ForwardWalk {
     if (Cell::has_c) std::memcpy(result.c_n + row * H, c + slot * stride, size_t(H) * sizeof(Real));
   }
 
-  // One step of one block of units for R slots from `first` on; of a cell with two halves the first, and of one that
+  // One step of some blocks of units for R slots from `first` on; of a cell with two halves the first, and of one that
   // needs whole rows the pre-activations alone.
-  template <int R>
+  template <int R, int Blocks = 1>
   void tile(int64_t step, int64_t block, int64_t first, int64_t turn) const {
-    alignas(64) Real own[Cell::whole_rows ? 1 : R * Cell::slots * lanes];
-    Real* pre = Cell::whole_rows ? gates(step, block, first) : own;
+    constexpr bool in_place = Cell::whole_rows && Blocks == 1;
+    alignas(64) Real own[in_place ? 1 : Blocks * R * Cell::slots * lanes];
+    Real* pre = in_place ? gates(step, block, first) : own;
     Operand<Real, R> x, before;
     for (int r = 0; r < R; ++r) {
       x.rows[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
       before.rows[r] = h[step % 2] + (first + r) * outputs;
     }
-    const int64_t next = block + 1 < blocks ? block + 1 : 0;
+    const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
     x.panel = panels.x(block), x.depth = layer.input;
+    x.apart = panels.x(1) - panels.x(0), before.apart = panels.h(1) - panels.h(0);
     x.ahead = lines_of<Real>(panels.x(next), turn, Cell::x_count * lanes);
     before.ahead = lines_of<Real>(panels.h(next), turn, Cell::h_count * lanes);
     before.panel = panels.h(block), before.depth = layer.output;
-    preactivate<Cell, Real, R>(pre, panels.bias(block), x, before);
-    if constexpr (!Cell::whole_rows) {
-      for (int r = 0; r < R; ++r) begin_row(step, block, first + r, pre + r * Cell::slots * lanes);
+    preactivate<Cell, Real, R, Blocks>(pre, panels.bias(block), x, before);
+    if constexpr (Cell::whole_rows) {
+      for (int i = 0; !in_place && i < Blocks * R; ++i)
+        std::memcpy(gates(step, block + i / R, first + i % R), pre + i * Cell::slots * lanes,
+                    sizeof(Real) * Cell::slots * lanes);
+    } else {
+      for (int i = 0; i < Blocks * R; ++i)
+        begin_row(step, block + i / R, first + i % R, pre + i * Cell::slots * lanes);
       if constexpr (!Cell::two_halves)
-        for (int r = 0; r < R; ++r) end_row(step, block, first + r, pre + r * Cell::slots * lanes);
+        for (int i = 0; i < Blocks * R; ++i)
+          end_row(step, block + i / R, first + i % R, pre + i * Cell::slots * lanes);
     }
   }
 
@@ -227,6 +235,24 @@ struct ForwardWalk {
     }
   }
 
+  // Of a thread with one tile of one or two rows: takes as many of its blocks at a time as kPassBlocks says, and
+  // returns the first that is left.
+  int64_t several_blocks(int64_t step, int64_t tile, const Plan::Share& share) const {
+    const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
+    if (rows == 1) return several_blocks_of<1>(step, tile, share);
+    return rows == 2 ? several_blocks_of<2>(step, tile, share) : share.first_block;
+  }
+
+  template <int R>
+  int64_t several_blocks_of(int64_t step, int64_t tile, const Plan::Share& share) const {
+    constexpr int together = kPassBlocks<Cell, R>;
+    int64_t block = share.first_block;
+    if constexpr (together > 1)
+      for (; block + together <= share.end_block; block += together)
+        this->template tile<R, together>(step, block, plan.tile_begin(tile), 0);
+    return block;
+  }
+
   void walk(int thread, int team) const {
     const int64_t mine = divide_up(plan.tiles, team);
     for (int64_t i = 0; i < mine; ++i) {
@@ -238,7 +264,9 @@ struct ForwardWalk {
     const int64_t tiles = divide_up(plan.tiles, share.team);
     if (plan.by_units) wait_for_team(team);
     for (int64_t step = 0; step < plan.steps; ++step) {
-      for (int64_t block = share.first_block; block < share.end_block; ++block)
+      int64_t block = share.first_block;
+      if (tiles == 1) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
+      for (; block < share.end_block; ++block)
         for (int64_t i = 0; i < tiles; ++i) {
           const int64_t tile = plan.tile_of(i, share.thread, share.team);
           if (tile < plan.tiles) block_of_tile(step, block, plan.tile_begin(tile), plan.rows_at(tile, step), i);

@@ -9,6 +9,7 @@
 
 #include "dispatch.h"
 #include "memory.h"
+#include "stream_module.h"
 
 namespace nb = nanobind;
 using namespace unrolled;
@@ -152,4 +153,6 @@ NB_MODULE(_native, m) {
   m.def("backward", &backward);
   m.def("saved_width", &saved_width);
   m.def("packed_size", &packed_size);
+  bind_stream<float>(m, "StreamFloat32", &isa_named, &layer_of<float>);
+  bind_stream<double>(m, "StreamFloat64", &isa_named, &layer_of<double>);
 }

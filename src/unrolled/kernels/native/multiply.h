@@ -17,24 +17,29 @@ constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int greatest(int a, int b) { return a > b ? a : b; }
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// sum[r][first + v] += Σ_k rows[r][k] * panel[k][v] for v in [0, Count); `stride` numbers lie between two k. On the
-// way one line of each k is fetched from `ahead`, the panel whose turn comes next: weights that do not fit into the
-// second cache then arrive while this panel's are used.
-template <class Real, int R, int W, int First, int Count>
+// sum[r][b][first + v] += Σ_k rows[r][k] * panel_b[k][v] for v in [0, Count) and each of the panels, which lie `apart`
+// numbers from one another; `stride` numbers lie between two k. On the way one line of each k is fetched from `ahead`,
+// the panel whose turn comes next: weights that do not fit into the second cache then arrive while this panel's are
+// used. One row uses each number of a panel once, which the processor foresees better by itself.
+template <class Real, int R, int W, int First, int Count, int Blocks = 1>
 UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][W], const Real* const (&rows)[R],
                                                     const Real* __restrict panel, int64_t stride, int64_t depth,
-                                    const Real* ahead) {
+                                    const Real* ahead, int64_t apart = 0) {
   if constexpr (Count > 0) {
     for (int64_t k = 0; k < depth; ++k, panel += stride, ahead += stride) {
-      __builtin_prefetch(ahead, 0, 2);
-      Vec<Real> weight[Count];
-#pragma GCC unroll 8
-      for (int v = 0; v < Count; ++v) weight[v] = load(panel + v * kLanes<Real>);
+      if constexpr (R > 1) __builtin_prefetch(ahead, 0, 2);
+      Vec<Real> weight[Blocks * Count];
+#pragma GCC unroll 16
+      for (int i = 0; i < Blocks * Count; ++i)
+        weight[i] = load(panel + i / Count * apart + i % Count * kLanes<Real>);
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
         const Vec<Real> number = broadcast(rows[r][k]);
-#pragma GCC unroll 8
-        for (int v = 0; v < Count; ++v) sum[r][First + v] = fma(number, weight[v], sum[r][First + v]);
+#pragma GCC unroll 16
+        for (int i = 0; i < Blocks * Count; ++i) {
+          Vec<Real>& to = sum[r][i / Count * (W / Blocks) + First + i % Count];
+          to = fma(number, weight[i], to);
+        }
       }
     }
   }
@@ -53,36 +58,46 @@ struct Operand {
   const Real* rows[R];
   const Real* panel;
   int64_t depth;
+  int64_t apart;      // numbers from the panel of one block of units to the next block's
   const Real* ahead;  // what to fetch meanwhile: somewhere in a panel of the same size
 };
 
-// pre[r][slot] = bias[slot] + W x + U h for the tile's rows and one block of units, in passes of kTileVectors slots.
-template <class Cell, class Real, int R, int Slot = 0>
+// A sum waits four cycles for its last product, so a pass needs several: with one or two rows it takes all slots, and
+// several blocks of units, until they keep up with the second cache or are as many as registers hold.
+constexpr int kSums = least(8, 256 / kVectorBytes);
+
+template <class Cell, int R>
+constexpr int kPassSlots = R <= 2 ? Cell::slots : kTileVectors;
+template <class Cell, int R>
+constexpr int kPassBlocks = greatest(1, kSums / (R * Cell::h_count));
+
+// pre[block][r][slot] = bias[slot] + W x + U h for the tile's rows and some blocks of units, in passes of kPassSlots.
+template <class Cell, class Real, int R, int Blocks, int Slot = 0>
 UNROLLED_INLINE void preactivate(Real* __restrict pre, const Real* bias,
                                                        const Operand<Real, R>& x, const Operand<Real, R>& h) {
   if constexpr (Slot < Cell::slots) {
-    constexpr int lanes = kLanes<Real>, width = least(kTileVectors, Cell::slots - Slot), end = Slot + width;
+    constexpr int lanes = kLanes<Real>, width = least(kPassSlots<Cell, R>, Cell::slots - Slot), end = Slot + width;
     constexpr int x_begin = greatest(Slot, Cell::x_first), x_end = least(end, Cell::x_first + Cell::x_count);
     constexpr int h_begin = greatest(Slot, Cell::h_first), h_end = least(end, Cell::h_first + Cell::h_count);
 
-    Vec<Real> sum[R][width];
+    Vec<Real> sum[R][Blocks * width];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < width; ++v) sum[r][v] = load(bias + (Slot + v) * lanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < Blocks * width; ++i)
+        sum[r][i] = load(bias + (i / width * Cell::slots + Slot + i % width) * lanes);
 
-    multiply<Real, R, width, x_begin - Slot, greatest(0, x_end - x_begin)>(
-        sum, x.rows, x.panel + (x_begin - Cell::x_first) * lanes, Cell::x_count * lanes, x.depth,
-        x.ahead);
-    multiply<Real, R, width, h_begin - Slot, greatest(0, h_end - h_begin)>(
-        sum, h.rows, h.panel + (h_begin - Cell::h_first) * lanes, Cell::h_count * lanes, h.depth,
-        h.ahead);
+    multiply<Real, R, Blocks * width, x_begin - Slot, greatest(0, x_end - x_begin), Blocks>(
+        sum, x.rows, x.panel + (x_begin - Cell::x_first) * lanes, Cell::x_count * lanes, x.depth, x.ahead, x.apart);
+    multiply<Real, R, Blocks * width, h_begin - Slot, greatest(0, h_end - h_begin), Blocks>(
+        sum, h.rows, h.panel + (h_begin - Cell::h_first) * lanes, Cell::h_count * lanes, h.depth, h.ahead, h.apart);
 
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < width; ++v) store(pre + (r * Cell::slots + Slot + v) * lanes, sum[r][v]);
-    preactivate<Cell, Real, R, end>(pre, bias, x, h);
+#pragma GCC unroll 16
+      for (int i = 0; i < Blocks * width; ++i)
+        store(pre + ((i / width * R + r) * Cell::slots + Slot + i % width) * lanes, sum[r][i]);
+    preactivate<Cell, Real, R, Blocks, end>(pre, bias, x, h);
   }
 }
 

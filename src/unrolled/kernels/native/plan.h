@@ -13,19 +13,29 @@ namespace unrolled::UNROLLED_ISA {
 
 constexpr int64_t kSecondCacheBytes = 1 << 20, kFewRows = 64;
 
-// Memory for one call; null when there was none.
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t kNearBytes = 1;  // a block of its own for all but nothing: an overflow is then seen
+#else
+constexpr size_t kNearBytes = 2048;
+#endif
+
+// Memory for one call, on the stack if it is little; null when there was none.
 template <class Item>
 class Buffer {
  public:
   explicit Buffer(int64_t count) {
-    data_ = static_cast<Item*>(take_memory(size_t(count > 0 ? count : 1) * sizeof(Item)));
+    const size_t bytes = size_t(count) * sizeof(Item);
+    data_ = bytes <= kNearBytes ? reinterpret_cast<Item*>(near_) : static_cast<Item*>(take_memory(bytes));
   }
-  ~Buffer() { give_memory(data_); }
+  ~Buffer() {
+    if (data_ != reinterpret_cast<Item*>(near_)) give_memory(data_);
+  }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   operator Item*() const { return data_; }
 
  private:
+  alignas(64) unsigned char near_[kNearBytes];
   Item* data_;
 };
 

@@ -1,0 +1,248 @@
+// Numbers in and out without a detour: a step is a few microseconds, and to ask a tensor for its address, shape and
+// strides by PyTorch's own methods, or for a new tensor, would cost half as much again. What comes in another shape,
+// type or place than expected is left to Python, which converts it or says what is wrong.
+#include "stream_module.h"
+
+#include <nanobind/stl/string.h>
+
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "dlpack.h"
+#include "memory.h"
+#include "stream.h"
+
+namespace nb = nanobind;
+
+namespace unrolled {
+
+namespace {
+
+// The numbers of one step as Python gave them; data null: not in the form that a stream takes at once.
+template <class Real>
+struct Input {
+  const Real* data = nullptr;
+  int64_t row = 0;
+  int dimensions = 0;
+};
+
+// An array's memory, lent while this lives.
+struct View {
+  View(nb::handle array, int wanted) : held(PyObject_GetBuffer(array.ptr(), &buffer, wanted) == 0) {
+    if (!held) PyErr_Clear();
+  }
+  ~View() {
+    if (held) PyBuffer_Release(&buffer);
+  }
+  View(const View&) = delete;
+
+  Py_buffer buffer;
+  const bool held;
+};
+
+// A result's memory and the description that PyTorch takes over with it.
+struct Result {
+  dlpack::Owned owned;
+  int64_t shape[2], strides[2];
+};
+constexpr size_t kResultBytes = (sizeof(Result) + 63) / 64 * 64;
+
+template <class Real>
+class StreamDoor {
+ public:
+  // parts: see stream_parts(); sizes: N, I and O; weights: tensors whose changes the steps watch for; kept: what owns
+  // the memory that parts points to; threads: gives the number of threads, None to stay on one and keep the interpreter.
+  StreamDoor(const Isa& isa, Layer<Real> (*layer_of)(nb::tuple), nb::list parts, nb::tuple sizes, nb::list weights,
+             nb::object kept, nb::object threads)
+      : stream_(kernels(isa), stream_parts(layer_of, parts), nb::cast<int64_t>(sizes[0])),
+        batch_(nb::cast<int64_t>(sizes[0])),
+        input_(nb::cast<int64_t>(sizes[1])),
+        output_(nb::cast<int64_t>(sizes[2])),
+        kept_(std::move(kept)),
+        threads_(std::move(threads)),
+        version_name_(nb::steal(PyUnicode_InternFromString("_version"))) {
+    for (nb::handle weight : weights)
+      weights_.push_back({nb::borrow(weight), version_of(weight)});
+
+    const nb::module_ torch = nb::module_::import_("torch"), numpy = nb::module_::import_("numpy");
+    tensor_ = torch.attr("Tensor");
+    array_ = numpy.attr("ndarray");
+    empty_ = numpy.attr("empty");
+    number_ = numpy.attr("dtype")(sizeof(Real) == 4 ? "float32" : "float64");
+    shapes_[0] = nb::make_tuple(output_);
+    shapes_[1] = nb::make_tuple(batch_, output_);
+    if (nb::hasattr(tensor_, dlpack::Exchange::attribute)) {
+      const nb::object table = tensor_.attr(dlpack::Exchange::attribute);
+      exchange_ = static_cast<dlpack::Exchange*>(PyCapsule_GetPointer(table.ptr(), dlpack::Exchange::capsule));
+      if (!exchange_) PyErr_Clear();
+      while (exchange_ && exchange_->version.major != 1) exchange_ = exchange_->older;
+    }
+  }
+
+  int turn() const { return stream_.turn(); }
+
+  // The output of a step in the kind of x, or None where Python must have a look first.
+  nb::object step(nb::handle x) {
+    if (weights_changed()) return nb::none();
+    PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(x.ptr()));
+    if (type == tensor_.ptr()) {
+      const Input<Real> input = from_tensor(x);
+      return input.data ? tensor_step(input) : nb::none();
+    }
+    return type == array_.ptr() ? array_step(x) : nb::none();
+  }
+
+  // The same on addresses that Python has checked.
+  void run(uintptr_t x, int64_t row, uintptr_t out) {
+    step_to(reinterpret_cast<const Real*>(x), row, reinterpret_cast<Real*>(out));
+  }
+
+ private:
+  static constexpr int64_t kBytes = sizeof(Real);
+
+  struct Weight {
+    nb::object tensor;
+    int64_t version;
+  };
+
+  static const Kernels<Real>& kernels(const Isa& isa) {
+    if constexpr (sizeof(Real) == 4)
+      return isa.single_precision;
+    else
+      return isa.double_precision;
+  }
+
+  // (layer or None, address of its packed weights, value it reads, second value of a sum, width,
+  // addresses of h, addresses of c)
+  static auto stream_parts(Layer<Real> (*layer_of)(nb::tuple), nb::list parts) {
+    const auto pointer = [](nb::handle address) { return reinterpret_cast<Real*>(nb::cast<uintptr_t>(address)); };
+    std::vector<typename Stream<Real>::Part> result;
+    for (nb::handle item : parts) {
+      const auto part = nb::cast<nb::tuple>(item);
+      result.push_back({part[0].is_none() ? Layer<Real>{} : layer_of(nb::cast<nb::tuple>(part[0])),
+                        pointer(part[1]),
+                        nb::cast<int>(part[2]),
+                        nb::cast<int>(part[3]),
+                        nb::cast<int64_t>(part[4]),
+                        {pointer(part[5][0]), pointer(part[5][1])},
+                        {pointer(part[6][0]), pointer(part[6][1])}});
+    }
+    return result;
+  }
+
+  bool weights_changed() const {
+    for (const Weight& weight : weights_)
+      if (version_of(weight.tensor) != weight.version) return true;
+    return false;
+  }
+
+  int64_t version_of(nb::handle tensor) const {
+    const nb::object version = nb::steal(PyObject_GetAttr(tensor.ptr(), version_name_.ptr()));
+    if (!version.is_valid()) throw nb::python_error();
+    return PyLong_AsLongLong(version.ptr());
+  }
+
+  // [N, I], or [I] if there is one sequence.
+  bool fits(int dimensions, const int64_t* shape) const {
+    return dimensions == 2 ? shape[0] == batch_ && shape[1] == input_
+                           : dimensions == 1 && batch_ == 1 && shape[0] == input_;
+  }
+
+  Input<Real> from_tensor(nb::handle x) const {
+    if (!exchange_ || !exchange_->describe) return {};
+    dlpack::Tensor t;
+    if (exchange_->describe(x.ptr(), &t) != 0) {
+      PyErr_Clear();
+      return {};
+    }
+    if (t.device.type != dlpack::kCpu || t.number.code != dlpack::kFloat || t.number.bits != 8 * kBytes ||
+        t.number.lanes != 1 || !fits(t.dimensions, t.shape) || t.strides[t.dimensions - 1] != 1)
+      return {};
+    return {reinterpret_cast<const Real*>(static_cast<const char*>(t.data) + t.byte_offset),
+            t.dimensions == 2 ? t.strides[0] : 0, t.dimensions};
+  }
+
+  nb::object tensor_step(const Input<Real>& input) {
+    void* memory = take_memory(kResultBytes + size_t(batch_ * output_ * kBytes));
+    if (!memory) throw std::bad_alloc();
+    Result* result = static_cast<Result*>(memory);
+    Real* data = reinterpret_cast<Real*>(static_cast<char*>(memory) + kResultBytes);
+    try {
+      step_to(input.data, input.row, data);
+    } catch (...) {
+      give_memory(memory);
+      throw;
+    }
+    const int skipped = 2 - input.dimensions;
+    result->shape[0] = batch_, result->shape[1] = result->strides[0] = output_, result->strides[1] = 1;
+    result->owned = {exchange_->version, memory, [](dlpack::Owned* owned) { give_memory(owned->context); }, 0,
+                     {data, {dlpack::kCpu, 0}, input.dimensions, {dlpack::kFloat, uint8_t(8 * kBytes), 1},
+                      result->shape + skipped, result->strides + skipped, 0}};
+    void* tensor = nullptr;
+    if (exchange_->adopt(&result->owned, &tensor) != 0) throw nb::python_error();
+    return nb::steal(static_cast<PyObject*>(tensor));
+  }
+
+  nb::object array_step(nb::handle x) {
+    const View from(x, PyBUF_STRIDES | PyBUF_FORMAT);
+    if (!from.held || !taken(from.buffer)) return nb::none();
+    nb::object result = empty_(shapes_[from.buffer.ndim - 1], number_);
+    const View to(result, PyBUF_WRITABLE);
+    if (!to.held) return nb::none();
+    step_to(static_cast<const Real*>(from.buffer.buf), from.buffer.strides[0] / kBytes, static_cast<Real*>(to.buffer.buf));
+    return result;
+  }
+
+  bool taken(const Py_buffer& array) const {
+    const char number = sizeof(Real) == 4 ? 'f' : 'd';
+    int64_t shape[2] = {0, 0};
+    for (int d = 0; d < array.ndim && d < 2; ++d) shape[d] = array.shape[d];
+    return array.format[0] == number && array.format[1] == 0 && fits(array.ndim, shape) &&
+           array.strides[array.ndim - 1] == kBytes && array.strides[0] % kBytes == 0 &&
+           reinterpret_cast<uintptr_t>(array.buf) % kBytes == 0;
+  }
+
+  void step_to(const Real* x, int64_t row, Real* out) {
+    bool done;
+    if (threads_.is_none()) {
+      done = stream_.step(x, row, out, 1);
+    } else {
+      const int threads = nb::cast<int>(threads_());
+      nb::gil_scoped_release released;
+      const std::lock_guard<std::mutex> one_at_a_time(guard_);
+      done = stream_.step(x, row, out, threads);
+    }
+    if (!done) throw std::bad_alloc();
+  }
+
+  Stream<Real> stream_;
+  int64_t batch_, input_, output_;
+  nb::object kept_, threads_, version_name_, tensor_, array_, empty_, number_, shapes_[2];
+  std::vector<Weight> weights_;
+  dlpack::Exchange* exchange_ = nullptr;
+  std::mutex guard_;
+};
+
+}  // namespace
+
+template <class Real>
+void bind_stream(nb::module_& m, const char* name, const Isa& (*isa_named)(const std::string&),
+                 Layer<Real> (*layer_of)(nb::tuple)) {
+  using Door = StreamDoor<Real>;
+  nb::class_<Door>(m, name)
+      .def("__init__",
+           [=](Door* door, const std::string& isa, nb::list parts, nb::tuple sizes, nb::list weights, nb::object kept,
+               nb::object threads) { new (door) Door(isa_named(isa), layer_of, parts, sizes, weights, kept, threads); },
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
+      .def("step", &Door::step)
+      .def("run", &Door::run)
+      .def_prop_ro("turn", &Door::turn);
+}
+
+template void bind_stream<float>(nb::module_&, const char*, const Isa& (*)(const std::string&),
+                                 Layer<float> (*)(nb::tuple));
+template void bind_stream<double>(nb::module_&, const char*, const Isa& (*)(const std::string&),
+                                  Layer<double> (*)(nb::tuple));
+
+}  // namespace unrolled

@@ -1,0 +1,17 @@
+// The door to Python of a stream.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+
+#include "dispatch.h"
+
+namespace unrolled {
+
+// Adds the class Stream<Real> to the module. The functions turn arguments from Python into what kernels take.
+template <class Real>
+void bind_stream(nanobind::module_& m, const char* name, const Isa& (*isa_named)(const std::string&),
+                 Layer<Real> (*layer_of)(nanobind::tuple));
+
+}  // namespace unrolled

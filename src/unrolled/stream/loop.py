@@ -1,0 +1,48 @@
+"""A cell's steps by the cell itself: for every cell that has no kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.cells.cell import begin_sequence
+from unrolled.cells.state import map_state
+
+
+class LoopWalk:
+    """N sequences of any cell, step by step."""
+
+    def __init__(self, cell: Any, batch_size: int) -> None:
+        self._cell = cell
+        self.batch_size = batch_size
+        self._state: Any = None
+        self.reset()
+
+    def quick(self, x: Any) -> None:
+        """There is no short way."""
+
+    def step(self, x: Tensor) -> Tensor:
+        """The output of a step [N, O], for a checked x [N, I]."""
+        with torch.no_grad():
+            output, self._state = self._cell(x, self._state)
+            copy: Tensor = (
+                output.clone()
+            )  # the output may be the state itself, which is not the user's to change
+        return copy
+
+    @property
+    def state(self) -> Any:
+        """A copy."""
+        return map_state(lambda part: part.detach().clone(), self._state)
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self._state = map_state(lambda part: part.detach().clone(), state)
+
+    def reset(self) -> None:
+        """Back to the initial state."""
+        with torch.no_grad():
+            self._state = self._cell.initial_state(self.batch_size)
+        begin_sequence(self._cell)
