@@ -53,8 +53,9 @@ class Foreign:
             "CUDA_VISIBLE_DEVICES": "",
         }
         if threads == 1:
-            settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+            settings["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false"
         self.peer = peer
+        self.version: str | None = None
         self._folder = tempfile.TemporaryDirectory()
         self._log = (Path(self._folder.name) / "log").open("w+")
         command = [str(python), "-m", "benchmarks.peers.serve", peer, "--threads", count, "--clock", clock]
@@ -87,6 +88,7 @@ class Foreign:
         answer = self._ask({"problem": str(folder / "problem.npz"), "found": str(folder / "found.npz")})
         if "lacks" in answer:
             return str(answer["lacks"])
+        self.version = answer["version"]
         with np.load(folder / "found.npz") as file:
             outputs = within(torch.from_numpy(file["outputs"]), problem)
             gradients = {

@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.peers.protocol import Array, Problem, Steps
 
+VERSION = f"jax {jax.__version__}"
 B1, B2, RATE, EPSILON = 0.9, 0.999, 1e-3, 1e-8
 
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the standard's LSTM, GRU and RNN operators, for inference. x is given time-major, as they read it."""
+"""ONNX Runtime: the standard's LSTM, GRU and RNN operators, for inference, on a time-major x as they read it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.peers.protocol import Array, Problem, Steps
 
+VERSION = f"onnxruntime {onnxruntime.__version__}"
 # The operator, its attributes, and where its gates stand among torch's.
 OPERATORS = {
     "lstm": ("LSTM", {}, (0, 3, 1, 2)),

@@ -70,9 +70,10 @@ def save(problem: Problem, path: Path) -> None:
 def load(path: str) -> Problem:
     with np.load(path) as file:
         weights = {key.removeprefix("weight:"): file[key] for key in file if key.startswith("weight:")}
-        lengths = file["lengths"] if "lengths" in file else None
         row = json.loads(str(file["row"]))
-        return Problem(**row, x=file["x"], lengths=lengths, target=file["target"], weights=weights)
+        return Problem(
+            **row, x=file["x"], lengths=file.get("lengths"), target=file["target"], weights=weights
+        )
 
 
 def timed(step: Callable[[], object], seconds: float, clock: Callable[[], float]) -> list[float]:

@@ -4,7 +4,8 @@
 
 Requests are lines of JSON on stdin, answers are lines of JSON on what stdout was at the start:
 
-    {"problem": "path.npz", "found": "path.npz"} -> {"works": ["train", "infer"]} or {"lacks": "why"}
+    {"problem": "path.npz", "found": "path.npz"} -> {"works": ["train", "infer"], "version": "jax 0.8"}
+                                                    or {"lacks": "why"}
     {"work": "train", "seconds": 0.5}            -> {"times": [0.0071, ...]}
 """
 
@@ -44,9 +45,12 @@ def main() -> None:
                 continue
             gradients = steps.gradients() if steps.gradients else {}
             np.savez(
-                request["found"], outputs=steps.outputs(), **{f"gradient:{k}": v for k, v in gradients.items()}
+                request["found"],
+                outputs=steps.outputs(),
+                **{f"gradient:{k}": v for k, v in gradients.items()},
             )
-            answers.write(json.dumps({"works": ["train", "infer"] if steps.train else ["infer"]}) + "\n")
+            works = ["train", "infer"] if steps.train else ["infer"]
+            answers.write(json.dumps({"works": works, "version": peer.VERSION}) + "\n")
         else:
             step = getattr(steps, request["work"])
             answers.write(json.dumps({"times": timed(step, request["seconds"], clock)}) + "\n")

@@ -7,16 +7,14 @@ from typing import Any
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # the cells of TensorFlow 1 live in the old Keras
 
-import warnings
-
-warnings.filterwarnings("ignore")
-
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from benchmarks.peers.protocol import Array, NotThereError, Problem, Steps, full_name
 
 tf.logging.set_verbosity(tf.logging.ERROR)
+
+VERSION = f"tensorflow {tf.__version__}"
 
 
 def build(problem: Problem, threads: int) -> Steps:
@@ -47,11 +45,11 @@ def build(problem: Problem, threads: int) -> Steps:
                     y = tf.concat(ways, 2)
             kernels += [(layer, way, cell.trainable_variables) for way, cell in enumerate(cells)]
         outputs = y
-        loss = tf.reduce_mean((tf.gather_nd(outputs, np.stack([np.arange(N), last], 1)) - problem.target) ** 2)
-        variables = tf.trainable_variables()
-        by_variable = dict(
-            zip([v.name for v in variables], tf.gradients(loss, variables), strict=True)
+        loss = tf.reduce_mean(
+            (tf.gather_nd(outputs, np.stack([np.arange(N), last], 1)) - problem.target) ** 2
         )
+        variables = tf.trainable_variables()
+        by_variable = dict(zip([v.name for v in variables], tf.gradients(loss, variables), strict=True))
         train = tf.train.AdamOptimizer(1e-3).minimize(loss)
         session.run(tf.global_variables_initializer())
         for layer, way, variables in kernels:

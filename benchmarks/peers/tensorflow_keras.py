@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from benchmarks.peers.protocol import Array, Problem, Steps, full_name
 
+VERSION = f"keras {keras.__version__}"
+
 
 def build(problem: Problem, threads: int) -> Steps:
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:

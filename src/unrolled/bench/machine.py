@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from unrolled import __version__
 from unrolled.bench.timing import Clock
@@ -44,7 +46,7 @@ def sgemm_gflops(clock: Clock = time.perf_counter, size: int = 2048, repeats: in
     The better of torch's own libraries: its BLAS, which may be tuned for another maker's CPUs, and oneDNN.
     """
     a, b = torch.randn(size, size), torch.randn(size, size)
-    products = [lambda: a @ b]
+    products: list[Callable[[], Tensor]] = [lambda: a @ b]
     if torch.backends.mkldnn.is_available():
         products.append(lambda: torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], ""))
     best = float("inf")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import warnings
 from collections.abc import Callable
 from functools import partial
 
@@ -41,13 +42,14 @@ class CellModel(Model):
     def __init__(self, problem: Problem, kind: str = "dynamic") -> None:
         super().__init__()
         self.kind = kind
-        self.ways = nn.ModuleList(nn.ModuleList(copy.deepcopy(way)) for way in problem.cells)
+        self.ways = copy.deepcopy(problem.cells)
+        self.cells = nn.ModuleList(cell for way in self.ways for cell in way)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         if len(self.ways) == 2:
-            outputs, _ = stacked_bidirectional_unroll(*self.ways, x, lengths, kind=self.kind)  # type: ignore[misc, arg-type]
+            outputs, _ = stacked_bidirectional_unroll(*self.ways, x, lengths, kind=self.kind)
             return outputs
-        for cell in self.ways[0]:  # type: ignore[union-attr]
+        for cell in self.ways[0]:
             x, _ = unroll(cell, x, lengths, kind=self.kind)
         return x
 
@@ -55,7 +57,7 @@ class CellModel(Model):
         return {
             weight_name(name, layer, direction): parameter
             for direction, way in enumerate(self.ways)
-            for layer, cell in enumerate(way)  # type: ignore[arg-type]
+            for layer, cell in enumerate(way)
             for name, parameter in cell.named_parameters()
         }
 
@@ -81,6 +83,8 @@ class TorchModel(Model):
         kind = LAYERS[row.cell]
         if row.cell == "lstm-projection":
             kind = partial(kind, proj_size=one.output_size)
+            # That oneDNN has no projections is known.
+            warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         widths = [row.I, *(len(problem.cells) * cell.output_size for cell in problem.cells[0])]
         together = len(set(row.H)) == 1
         groups = [(0, len(row.H))] if together else [(layer, 1) for layer in range(len(row.H))]

@@ -12,7 +12,7 @@ from unrolled.cells import Cell
 
 
 class Problem(NamedTuple):
-    """A row with its numbers: x [N, T, I], lengths [N] or None, target [N, O], cells by direction and layer."""
+    """A row and its numbers: x [N, T, I], lengths [N] or None, target [N, O], cells[direction][layer]."""
 
     row: Row
     x: Tensor
@@ -44,7 +44,7 @@ def draw(row: Row) -> Problem:
         if row.ragged:
             lengths = torch.randint(1, row.T + 1, (row.N,))
             lengths[0] = row.T
-        # Targets that are not learnt: a gradient that dies out becomes denormal, which slows every side's Adam.
+        # Targets that cannot be learnt: a gradient that dies out becomes denormal, and slows every Adam.
         target = 2 * torch.rand(row.N, width) - 1
     return Problem(row, x, lengths, target, tuple(map(tuple, cells)))
 

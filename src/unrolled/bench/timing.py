@@ -34,7 +34,7 @@ def step(model: Model, problem: Problem, work: str) -> Callable[[], None]:
 
     def train() -> None:
         adam.zero_grad()
-        loss_of(model(problem.x, problem.lengths), problem).backward()  # type: ignore[no-untyped-call]
+        loss_of(model(problem.x, problem.lengths), problem).backward()
         adam.step()
 
     return train
