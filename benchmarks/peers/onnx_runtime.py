@@ -1,4 +1,4 @@
-"""ONNX Runtime: the standard's LSTM, GRU and RNN operators, for inference, on a time-major x as they read it."""
+"""ONNX Runtime: the standard's LSTM, GRU and RNN operators, for inference; x is time-major, as theirs."""
 
 from __future__ import annotations
 

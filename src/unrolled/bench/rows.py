@@ -63,15 +63,15 @@ class Row(NamedTuple):
 
     @property
     def sizes(self) -> str:
-        """The sizes in short.
+        """The sizes in short: ⇄ for both directions, 1–T for ragged lengths.
 
         >>> Row("mine", "lstm", 64, 28, 28, (32, 64)).sizes
         'N64 T28 I28 H32+64'
         """
         same = len(self.H) > 1 and len(set(self.H)) == 1
         width = f"{len(self.H)}×{self.H[0]}" if same else "+".join(map(str, self.H))
-        extra = (" both directions" if self.bidirectional else "") + (" ragged" if self.ragged else "")
-        return f"N{self.N} T{self.T} I{self.I} H{width}{extra}"
+        both = "⇄" if self.bidirectional else ""
+        return f"N{self.N} T{'1–' if self.ragged else ''}{self.T} I{self.I} H{width}{both}"
 
 
 def _shapes(cell: str) -> tuple[Row, ...]:
