@@ -27,6 +27,7 @@ ENVIRONMENTS = {
     "tensorflow_graph": ".venv-tensorflow",
     "onnx_runtime": ".venv-onnx",
 }
+PACKAGE = "benchmarks.peers"
 CELLS = ("lstm", "gru", "gru-before", "rnn")
 
 
@@ -58,7 +59,8 @@ class Foreign:
         self.version: str | None = None
         self._folder = tempfile.TemporaryDirectory()
         self._log = (Path(self._folder.name) / "log").open("w+")
-        command = [str(python), "-m", "benchmarks.peers.serve", peer, "--threads", count, "--clock", clock]
+        command = [str(python), "-m", "benchmarks.peers.serve", f"{PACKAGE}.{peer}"]
+        command += ["--threads", count, "--clock", clock]
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,

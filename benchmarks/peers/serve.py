@@ -1,6 +1,6 @@
 """The other end of foreign.py: runs one peer in the peer's own environment.
 
-    python -m benchmarks.peers.serve jax_scan --threads 2 --clock perf_counter
+    python -m benchmarks.peers.serve benchmarks.peers.jax_scan --threads 2 --clock perf_counter
 
 Requests are lines of JSON on stdin, answers are lines of JSON on what stdout was at the start:
 
@@ -33,7 +33,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # frameworks print what they like
 
-    peer = importlib.import_module(f"benchmarks.peers.{arguments.peer}")
+    peer = importlib.import_module(arguments.peer)
     steps: Steps | None = None
     for line in sys.stdin:
         request = json.loads(line)

@@ -6,7 +6,6 @@ import abc
 import copy
 import warnings
 from collections.abc import Callable
-from functools import partial
 
 from torch import Tensor, nn
 
@@ -78,18 +77,20 @@ class TorchModel(Model):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
-        row = problem.row
-        one = problem.cells[0][0]
-        kind = LAYERS[row.cell]
-        if row.cell == "lstm-projection":
-            kind = partial(kind, proj_size=one.output_size)
-            # That oneDNN has no projections is known.
+        row, cells = problem.row, problem.cells[0]
+        if row.cell == "lstm-projection":  # that oneDNN has none is known
             warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
-        widths = [row.I, *(len(problem.cells) * cell.output_size for cell in problem.cells[0])]
         together = len(set(row.H)) == 1
         groups = [(0, len(row.H))] if together else [(layer, 1) for layer in range(len(row.H))]
         self.layers = nn.ModuleList(
-            kind(widths[first], row.H[first], count, batch_first=True, bidirectional=row.bidirectional)
+            LAYERS[row.cell](
+                cells[first].input_size,
+                row.H[first],
+                count,
+                batch_first=True,
+                bidirectional=row.bidirectional,
+                **({"proj_size": cells[first].output_size} if row.cell == "lstm-projection" else {}),
+            )
             for first, count in groups
         )
         self._together = together
