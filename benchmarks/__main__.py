@@ -138,11 +138,14 @@ def add(found: dict[str, Any], result: dict[str, Any]) -> None:
 
 
 def commit() -> str:
-    """The commit that is measured, with a + if files differ from it."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False
+    """The commit that is measured, with a + if the package differs from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
+
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + "+" * bool(
+        git("status", "--porcelain", "src")
     )
-    return described.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

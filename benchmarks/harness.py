@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from torch import nn
 
 from benchmarks.goals import beside
 from benchmarks.peers.foreign import ENVIRONMENTS, Foreign
@@ -17,6 +16,7 @@ from benchmarks.peers.protocol import timed
 from unrolled.bench import (
     WORKS,
     CellModel,
+    Model,
     Problem,
     Row,
     checked,
@@ -28,7 +28,7 @@ from unrolled.bench import (
     sgemm_gflops,
     step,
 )
-from unrolled.bench.check import Found, find, judge
+from unrolled.bench.check import find, judge
 
 IN_PROCESS = ("torch_nn", "cell_loop", "compiled_loop")
 PEERS = (*IN_PROCESS, *ENVIRONMENTS)
@@ -69,72 +69,63 @@ class Harness:
         """Check a row, then time it: one result for training and one for inference.
 
         Raises:
-            WrongResultError: ours, or a peer in this process, computes something else than the judge.
+            WrongResultError: a side computes something else than the judge.
         """
         problem = draw(row)
         expected = judge(problem)
-        ours = CellModel(problem)
-        ours_errors = checked("unrolled", find(ours, problem), expected, row.name)
-        sides: dict[str, tuple[nn.Module, Problem]] = {"ours": (ours, problem)}
-        peers: dict[str, Result] = {}
+        sides: dict[str, tuple[Model, Problem]] = {"unrolled": (CellModel(problem), problem)}
         for name, module in self._modules.items():
             model = module.build(problem)
             if model is not None:
-                peers[name] = checked(name, find(model, problem), expected, row.name)._asdict()
                 sides[name] = (model, problem)
+        errors = {
+            name: checked(name, find(model, problem), expected, row.name)
+            for name, (model, _) in sides.items()
+        }
+        works = {}
+        for peer in self._foreign:
+            built = peer.build(problem)
+            if not isinstance(built, str):  # else it says why it has no such row
+                found, works[peer.peer] = built
+                errors[peer.peer] = checked(peer.peer, found, expected, row.name)
         other = beside(row)
         if other is not None:
             plain = draw(other)
             sides["beside"] = (CellModel(plain), plain)
-        foreign = self._built(problem, expected, peers)
         sgemm = sgemm_gflops(self.clock)
 
         for work in WORKS:
             steps = {name: step(model, given, work) for name, (model, given) in sides.items()}
             times = interleaved(steps, self.seconds, self.clock)
+            ours = times.pop("unrolled")
+            dense = times.pop("beside", None)
+            peers = {
+                name: {"ms": median_ms(turns), "ratio": median_ratio(turns, ours)}
+                for name, turns in times.items()
+            }
+            for peer in self._foreign:
+                if work in works.get(peer.peer, ()):
+                    peers[peer.peer] = self._alternated(steps["unrolled"], peer, work)
             amount = gflop(problem, work)
             result: Result = {
                 "row": row.name,
                 "sizes": row.sizes,
                 "work": work,
-                "ms": median_ms(times["ours"]),
-                "least_ms": 1e3 * min(times["ours"]),
-                "rounds": len(times["ours"]),
+                "ms": median_ms(ours),
+                "least_ms": 1e3 * min(ours),
+                "rounds": len(ours),
                 "gflop": amount,
                 "sgemm_gflops": sgemm,
-                "of_sgemm": amount / statistics.median(times["ours"]) / sgemm,
-                "output_error": ours_errors.output,
-                "gradient_error": ours_errors.gradient if work == "train" else None,
-                "peers": {
-                    name: {
-                        **peers[name],
-                        "ms": median_ms(times[name]),
-                        "ratio": median_ratio(times[name], times["ours"]),
-                    }
-                    for name in self._modules
-                    if name in peers
-                },
+                "of_sgemm": amount / statistics.median(ours) / sgemm,
+                "output_error": errors["unrolled"].output,
+                "gradient_error": errors["unrolled"].gradient if work == "train" else None,
+                "peers": {name: {**timing, **errors[name]._asdict()} for name, timing in peers.items()},
             }
-            if other is not None:
+            if other is not None and dense is not None:
                 share = 1.0 if problem.lengths is None else float(problem.lengths.float().mean()) / row.T
-                ratio = 1 / median_ratio(times["beside"], times["ours"])
-                result["beside"] = {"row": other.name, "share": share, "times": ratio / share}
-            for peer in self._foreign:
-                if work in foreign.get(peer.peer, ()):
-                    timing = self._alternated(steps["ours"], peer, work)
-                    result["peers"][peer.peer] = {**peers[peer.peer], **timing}
+                times_other = median_ratio(ours, dense) / share
+                result["beside"] = {"row": other.name, "share": share, "times": times_other}
             yield result
-
-    def _built(self, problem: Problem, expected: Found, peers: dict[str, Result]) -> dict[str, list[str]]:
-        """The works of each foreign peer that has the row's cell and computes the right thing."""
-        works = {}
-        for peer in self._foreign:
-            built = peer.build(problem)
-            if isinstance(built, str):
-                continue
-            found, works[peer.peer] = built
-            peers[peer.peer] = checked(peer.peer, found, expected, problem.row.name)._asdict()
-        return works
 
     def _alternated(self, ours: Callable[[], None], peer: Foreign, work: str) -> Result:
         """Blocks of ours and of a foreign peer by turns; each ratio is to the blocks of ours around it."""

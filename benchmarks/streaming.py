@@ -19,7 +19,7 @@ def stream(seconds: float, clock: Callable[[], float]) -> dict[str, Any]:
     """The result of the row: the time of one step, out of turns of 100."""
     torch.manual_seed(0)
     cell = unrolled.LSTMCell(I, H)
-    x = torch.randn(STEPS, 1, I)
+    x = list(torch.randn(STEPS, 1, I))
     peer = nn.LSTMCell(I, H)
     peer.load_state_dict(cell.state_dict())
     judge = nn.LSTMCell(I, H, dtype=torch.float64)
@@ -30,7 +30,7 @@ def stream(seconds: float, clock: Callable[[], float]) -> dict[str, Any]:
         return [flow.step(one) for one in x]
 
     @torch.inference_mode()
-    def steps(cell: nn.LSTMCell, x: Tensor) -> list[Tensor]:
+    def steps(cell: nn.LSTMCell, x: list[Tensor]) -> list[Tensor]:
         state, outputs = None, []
         for one in x:
             state = cell(one, state)
@@ -38,7 +38,7 @@ def stream(seconds: float, clock: Callable[[], float]) -> dict[str, Any]:
         return outputs
 
     found = torch.stack([torch.as_tensor(output).detach().reshape(1, H) for output in ours()])
-    expected = Found(torch.stack(steps(judge, x.double())), {})
+    expected = Found(torch.stack(steps(judge, [one.double() for one in x])), {})
     output_error = checked("unrolled", Found(found, {}), expected, "stream").output
     times = interleaved({"ours": ours, "peer": lambda: steps(peer, x)}, seconds, clock)
     return {
