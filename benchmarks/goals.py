@@ -61,15 +61,19 @@ class Goal(NamedTuple):
 
     @property
     def reached(self) -> str:
-        """Which is reached: "aim", "floor" (also where there is no floor) or "nothing".
+        """Which is reached: "aim", "floor" or "nothing"; "short" of an aim that has no floor.
 
         >>> Goal("times torch_nn", 1.8, 1.6, 2.0, more=True).reached
         'floor'
         """
-        sign = 1 if self.more else -1
-        if sign * self.found >= sign * self.aim:
+        if self._at(self.aim):
             return "aim"
-        return "floor" if self.floor is None or sign * self.found >= sign * self.floor else "nothing"
+        if self.floor is None:
+            return "short"
+        return "floor" if self._at(self.floor) else "nothing"
+
+    def _at(self, bound: float) -> bool:
+        return self.found >= bound if self.more else self.found <= bound
 
 
 def beside(row: Row) -> Row | None:

@@ -18,7 +18,7 @@ NAMES = {
     "tensorflow_graph": "TF1 graph",
     "onnx_runtime": "ONNX Runtime",
 }
-MARKS = {"aim": "✓✓", "floor": "✓", "nothing": "✗"}
+MARKS = {"aim": "✓✓", "floor": "✓", "short": "–", "nothing": "✗"}
 
 
 def markdown(found: dict[str, Any]) -> str:
@@ -89,7 +89,7 @@ def goal_words(goal: dict[str, Any]) -> str:
     """
     sign = "≥" if goal["more"] else "≤"
     bounds = ", ".join(f"{bound:g}" for bound in (goal["floor"], goal["aim"]) if bound is not None)
-    return f"{goal['what']} {goal['found']:.2g} ({sign} {bounds}) {MARKS[goal['reached']]}"
+    return f"{goal['what']} {goal['found']:.3g} ({sign} {bounds}) {MARKS[goal['reached']]}"
 
 
 def save(found: dict[str, Any], name: str) -> list[Path]:
