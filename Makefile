@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check bench docs sanitize wheel clean
+.PHONY: train test check bench bench-peers docs sanitize wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -16,8 +16,18 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Every row beside torch.nn, about five minutes on a quiet machine: results/ and docs/benchmarks.md.
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/kernels.py $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# Some rows beside every peer. BENCH_JAX, BENCH_TENSORFLOW and BENCH_ONNX may name environments that are there.
+bench-peers: $(VENV)/installed $(foreach peer,jax tensorflow onnx,$(if $(BENCH_$(shell echo $(peer) | tr a-z A-Z)),,.venv-$(peer)/installed))
+	$(BIN)/python -m benchmarks --peers all $(ARGS)
+
+.venv-%/installed: benchmarks/peers/%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install -q -r $<
+	touch $@
 
 # The kernel tests under the address and undefined-behaviour sanitizers, on a build of their own.
 SANITIZED := build/sanitized
@@ -44,4 +54,4 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) docs/_build build dist
+	rm -rf $(VENV) .venv-* docs/_build build dist

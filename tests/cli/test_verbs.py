@@ -136,7 +136,7 @@ def test_info_says_what_is_there(unrolled):
         assert what in out
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate", "predict", "compare", "networks", "info"])
+@pytest.mark.parametrize("verb", ["train", "evaluate", "predict", "compare", "networks", "info", "bench"])
 def test_every_verb_has_help_with_examples(unrolled, verb):
     result = unrolled(verb, "--help")
     assert result.code == 0

@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from unrolled import __version__
+from unrolled.cli.bench import bench
 from unrolled.cli.compare import compare
 from unrolled.cli.evaluate import evaluate
 from unrolled.cli.info import info
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, compare, networks, info):
+for verb in (train, evaluate, predict, compare, networks, info, bench):
     add_verb(app, verb)
 
 

@@ -1,0 +1,122 @@
+"""`unrolled bench`."""
+
+import json
+import re
+from functools import partial
+
+import pytest
+
+from unrolled import bench as bench_room
+from unrolled.bench import interleaved, sgemm_gflops
+from unrolled.cli.bench import DEFAULT_ROWS
+
+TINY = ("--batch", 3, "--steps", 4, "--input", 2, "--hidden", 5, "--seconds", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def _quick_peak(monkeypatch):
+    """The rate of a large product, of a small one: it takes a second or two otherwise."""
+    monkeypatch.setattr(bench_room, "sgemm_gflops", partial(sgemm_gflops, size=16))
+
+
+def resized(**sizes):
+    return {name: row._replace(**sizes) for name, row in bench_room.ROWS.items()}
+
+
+def rows_of(out):
+    return re.findall(r"^(\S+) +(N\S+ T\S+ I\S+ H\S+) +(train|infer) +(\S+) +(\S+)× (\S+) +(\S+)%", out, re.M)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "gru-before", "rnn", "lstm-peephole", "lstm-projection"])
+def test_a_row_of_ones_own_is_checked_and_timed(unrolled, cell):
+    result = unrolled("bench", "--cell", cell, *TINY)
+    assert result.code == 0, result.err
+    lines = rows_of(result.out)
+    assert [(name, sizes, work) for name, sizes, work, *_ in lines] == [
+        ("own", "N3 T4 I2 H5", "train"),
+        ("own", "N3 T4 I2 H5", "infer"),
+    ]
+    peer = "loop" if cell in ("gru-before", "lstm-peephole") else "torch.nn"
+    assert {line[5] for line in lines} == {peer}
+    assert re.search(
+        r"^outputs within \S+e-0[789] of float64, gradients within \S+ of their scale$", result.out, re.M
+    )
+
+
+def test_layers_directions_and_lengths_can_be_chosen(unrolled):
+    result = unrolled("bench", *TINY, "--layers", 2, "--bidirectional", "--ragged")
+    assert [line[1] for line in rows_of(result.out)] == ["N3 T1–4 I2 H2×5⇄"] * 2
+
+
+def test_the_table_says_what_the_json_says(unrolled, tmp_path):
+    path = tmp_path / "figures.json"
+    result = unrolled("bench", *TINY, "--json", path)
+    saved = json.loads(path.read_text())
+    columns = ("row", "sizes", "work", "ms", "ratio", "peer", "of_sgemm")
+    shown = ("{}", "{}", "{}", "{:.3g}", "{:.2f}", "{}", "{:.0%}")
+    assert rows_of(result.out) == [
+        tuple(how.format(one[column]).rstrip("%") for how, column in zip(shown, columns, strict=True))
+        for one in saved["results"]
+    ]
+    assert saved["machine"]["cpu"] in result.out
+    train, infer = saved["results"]
+    assert train["output_error"] != train["gradient_error"] < 1e-5
+    assert infer["gradient_error"] is None
+
+
+def test_rows_are_chosen_by_name(unrolled, monkeypatch):
+    monkeypatch.setattr(bench_room, "ROWS", resized(N=3, T=4, I=2, H=(5,)))
+    result = unrolled("bench", "--rows", "gru-h28,lstm-ragged", "--seconds", 0.01)
+    assert [line[0] for line in rows_of(result.out)] == ["gru-h28"] * 2 + ["lstm-ragged"] * 2
+    every = unrolled("bench", "--seconds", 0.01)
+    assert tuple(line[0] for line in rows_of(every.out))[::2] == DEFAULT_ROWS
+
+
+def test_the_table_fits_eighty_columns(unrolled, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(bench_room, "ROWS", resized(N=128, T=100, I=28, H=(5,)))
+    assert "…" not in unrolled("bench", "--rows", "lstm-bidirectional,gru-ragged", "--seconds", 0.01).out
+
+
+def test_mistakes_are_one_line(unrolled, tmp_path):
+    mistakes = {
+        ("--rows", "lstm-h129"): "unknown row 'lstm-h129': did you mean 'lstm-h",
+        ("--cell", "lstn"): "unknown cell 'lstn': did you mean 'lstm'",
+        ("--rows", "lstm-h128", "--cell", "gru"): "--rows lstm-h128 and a row of your own",
+        ("--rows", "lstm-h128", "--ragged"): "--rows lstm-h128 and a row of your own",
+        ("--batch", 0): "row own: N is 0, expected at least 1",
+        ("--layers", 0): "row own: layers is 0, expected at least 1",
+        ("--hidden", -1): "row own: H is -1, expected at least 1",
+        ("--seconds", 0): "--seconds is 0.0, expected more than 0",
+        ("--seconds", "nan"): "--seconds is nan, expected more than 0",
+        ("--threads", 0): "--threads is 0, expected at least 1",
+        ("--json", tmp_path / "nowhere" / "x.json"): "nowhere is not a folder: make it first",
+    }
+    for arguments, message in mistakes.items():
+        result = unrolled("bench", *arguments)
+        assert result.code == 2, arguments
+        assert message in result.err, arguments
+        assert len(result.err.splitlines()) == 1, arguments
+        assert result.out == "", arguments
+
+
+def test_a_wrong_result_is_not_timed(unrolled, monkeypatch):
+    from unrolled.unroll import kinds
+
+    right = kinds.dynamic_unroll
+    monkeypatch.setattr(kinds, "dynamic_unroll", lambda *a, **k: (1.01 * right(*a, **k)[0], None))
+    result = unrolled("bench", *TINY)
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert re.search(r"own: outputs of unrolled are wrong by \S+: not timed", result.err)
+
+
+def test_the_examples_of_the_help_run(unrolled, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench_room, "ROWS", resized(N=3, T=4, I=2, H=(5,)))
+    monkeypatch.setattr(bench_room, "interleaved", lambda steps, seconds: interleaved(steps, 0))
+    examples = re.findall(r"unrolled bench\b(.*)", unrolled("bench", "--help").out.partition("examples:")[2])
+    assert len(examples) == 3
+    for example in examples:
+        result = unrolled("bench", *example.strip(" │").split())
+        assert result.code == 0, (example, result.err)
+    assert (tmp_path / "gru.json").exists()
