@@ -8,6 +8,13 @@ from unrolled.errors import UnrolledError
 from unrolled.kernels import isa
 
 
+@pytest.fixture(autouse=True)
+def _chosen_anew():
+    isa._chosen.cache_clear()
+    yield
+    isa._chosen.cache_clear()
+
+
 def test_the_best_is_active_and_the_reference_is_the_last():
     assert unrolled.isa is isa
     assert isa.available()[-1] == "reference"
