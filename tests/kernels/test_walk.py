@@ -283,3 +283,36 @@ def test_recomputing_keeps_h_and_c_alone(each_isa):
         kept[recompute_gates] = sum(t.numel() for t in seen if t.data_ptr() not in inputs)
     assert kept[True] == 2 * 4 * 50 * 64
     assert kept[False] == 6 * 4 * 50 * 64
+
+
+class _Stack(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = StackedCell([LSTMCell(5, 7, peephole=True), GRUCell(7, 4)])
+
+    def forward(self, x):
+        return dynamic_unroll(self.cell, x)[0]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_exported_program_keeps_one_op_for_a_layer_and_a_free_time_axis(strict, each_isa):
+    module = _Stack()
+    free = {0: torch.export.Dim("N"), 1: torch.export.Dim("T")}
+    program = torch.export.export(module, (torch.randn(2, 3, 5),), dynamic_shapes={"x": free}, strict=strict)
+    names = [str(node.target) for node in program.graph.nodes]
+    assert sum(name.startswith("unrolled.unroll") for name in names) == 2
+    x = torch.randn(4, 9, 5)
+    assert torch.equal(program.module()(x), module(x))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Inductor's own
+def test_inductor_gives_the_same_results_and_gradients(each_isa):
+    if each_isa != isa.available()[0]:
+        pytest.skip("once is enough: it takes seconds")
+    module = _Stack()
+    x = torch.randn(2, 3, 5)
+    eager, compiled = (
+        torch.autograd.grad(run(x).square().sum(), list(module.parameters()))
+        for run in (module, torch.compile(module, fullgraph=True))
+    )
+    assert_near(compiled, eager)

@@ -15,6 +15,7 @@ from unrolled.cells.state import State
 if TYPE_CHECKING:
     from unrolled.kernels.native_call import Layer
 
+
 def kernel_of(cell: Any) -> str | None:
     """The name of the kernel that has this cell's maths, None if there is none.
 
@@ -137,7 +138,9 @@ def _like(tensor: Tensor | None, x: Tensor) -> bool:
 
 
 def _is_real(tensor: Any) -> bool:
-    return type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
+    """Whether the tensor is one of torch's own kind, or stands for such a one in a graph."""
+    known = type(tensor) in (Tensor, nn.Parameter) or torch.compiler.is_compiling()
+    return known and tensor.layout is torch.strided
 
 
 def _is_transformed() -> bool:
