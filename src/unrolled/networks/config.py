@@ -64,7 +64,7 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         try:
-            layers = tuple((str(kind), width, *options) for kind, width, *options in self.layers)
+            layers: Any = tuple((str(kind), width, *options) for kind, width, *options in self.layers)
             if any(layer[2:] and not (len(layer) == 3 and isinstance(layer[2], dict)) for layer in layers):
                 raise ValueError
         except (TypeError, ValueError):

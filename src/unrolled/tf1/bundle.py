@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy import ndarray
@@ -27,6 +27,8 @@ from unrolled.tf1.wire import (
 )
 
 MAX_SHARDS = 99999
+Order: TypeAlias = Literal["<", ">"]
+ORDERS: tuple[Order, Order] = ("<", ">")  # of a little-endian machine's bytes, and of a big-endian one's
 
 
 class Entry(NamedTuple):
@@ -70,7 +72,7 @@ def read_bundle(prefix: Path) -> dict[str, ndarray]:
     """
     table = read_table(index_path(prefix).read_bytes())
     header = Message(table.pop(b"", b""))
-    shards, order = header.integer(1), "<>"[header.integer(2) & 1]
+    shards, order = header.integer(1), ORDERS[header.integer(2) & 1]
     if not 1 <= shards <= MAX_SHARDS:
         raise DamagedError(f"it claims to have {shards} shards")
     entries = {key: Entry.read(value) for key, value in table.items()}
@@ -101,7 +103,7 @@ def read_bundle(prefix: Path) -> dict[str, ndarray]:
 class _Shards:
     """The bytes of the variables, read where an entry says."""
 
-    def __init__(self, prefix: Path, shards: int, order: str, entries: Mapping[bytes, Entry]) -> None:
+    def __init__(self, prefix: Path, shards: int, order: Order, entries: Mapping[bytes, Entry]) -> None:
         self.order = order
         self.files: dict[int, bytes] = {}
         claimed: dict[int, int] = {}
@@ -131,7 +133,7 @@ class _Shards:
         return to_array(entry.dtype, data, entry.shape, self.order)
 
 
-def _read_texts(data: memoryview, entry: Entry, name: str, order: str) -> ndarray:
+def _read_texts(data: memoryview, entry: Entry, name: str, order: Order) -> ndarray:
     """An array of bytes: all lengths as varints, their checksum (4 bytes), then one string after the other."""
     count, position, lengths = math.prod(entry.shape), 0, []
     if count > len(data):
@@ -152,10 +154,9 @@ def _read_texts(data: memoryview, entry: Entry, name: str, order: str) -> ndarra
     return texts.reshape(entry.shape)
 
 
-def _checked_lengths(lengths: list[int], order: str = "<") -> bytes:
+def _checked_lengths(lengths: list[int], order: Order = "<") -> bytes:
     """The lengths as their checksum sees them."""
-    endian = "little" if order == "<" else "big"
-    return b"".join(length.to_bytes(4 if length < 2**32 else 8, endian) for length in lengths)  # type: ignore[arg-type]
+    return b"".join(np.uint64(n).astype(order + ("u4" if n < 2**32 else "u8")).tobytes() for n in lengths)
 
 
 def write_bundle(prefix: Path, variables: Mapping[str, ndarray]) -> None:

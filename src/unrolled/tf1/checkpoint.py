@@ -17,6 +17,8 @@ from unrolled.tf1.dtypes import NUMBERS
 from unrolled.tf1.saved_slices import read_saved_slices
 from unrolled.tf1.wire import DamagedError
 
+# What a file's name has after the prefix; "?????" is how a Saver names all shards of version 1.
+PIECE = re.compile(r"\.index$|\.meta$|\.data-\d{5}-of-\d{5}$|-(?:\d{5}|\?{5})-of-\d{5}$")
 STATE = "checkpoint"  # the file in which a folder names its newest checkpoint
 
 
@@ -64,7 +66,7 @@ def find_prefix(path: Path) -> Path:
     """
     if path.is_dir():
         path = path / _newest(path)
-    prefix = path.with_name(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name))
+    prefix = path.with_name(PIECE.sub("", path.name))
     if index_path(prefix).is_file() or _files_of_version_1(prefix):
         return prefix
     raise UnrolledError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy import ndarray
@@ -47,7 +47,9 @@ def item_size(number: int) -> int:
     if number == BFLOAT16:
         return 2
     if number not in NUMPY_TYPES:
-        raise DamagedError(f"it has values of TensorFlow's type number {number}, which are no numbers or text")
+        raise DamagedError(
+            f"it has values of TensorFlow's type number {number}, which are no numbers or text"
+        )
     return np.dtype(NUMPY_TYPES[number]).itemsize
 
 
@@ -56,7 +58,7 @@ def numpy_type(number: int) -> np.dtype[Any]:
     return np.dtype({STRING: "O", BFLOAT16: "f4"}.get(number) or NUMPY_TYPES[number])
 
 
-def to_array(number: int, data: Buffer, shape: tuple[int, ...], order: str = "<") -> ndarray:
+def to_array(number: int, data: Buffer, shape: tuple[int, ...], order: Literal["<", ">"] = "<") -> ndarray:
     """The array whose raw bytes are `data`: bfloat16 becomes float32, which holds each of its values.
 
     Args:

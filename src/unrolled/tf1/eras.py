@@ -1,21 +1,21 @@
 """The names that TensorFlow gave a cell's variables, in three eras.
 
-    0.x         RNN/MultiRNNCell/Cell0/BasicLSTMCell/Linear/Matrix, .../Bias, LSTMCell/W_0, .../B
-    1.0, 1.1    rnn/multi_rnn_cell/cell_0/basic_lstm_cell/weights, .../biases
-    from 1.2    rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel, .../bias
+0.x         RNN/MultiRNNCell/Cell0/BasicLSTMCell/Linear/Matrix, .../Bias, LSTMCell/W_0, .../B
+1.0, 1.1    rnn/multi_rnn_cell/cell_0/basic_lstm_cell/weights, .../biases
+from 1.2    rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel, .../bias
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy import ndarray
 
 # Whole path components or runs of them, as of old and as of today.
-RENAMED = [
+RENAMED: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"BiRNN_(FW|BW)", r"bidirectional_rnn/\1"),
     (r"BiRNN", "bidirectional_rnn"),
     (r"FW", "fw"),
@@ -74,7 +74,7 @@ def modern(name: str) -> str:
 
 def join_shards(variables: Mapping[str, ndarray]) -> dict[str, ndarray]:
     """Put matrices together that the LSTM of 0.x cut along its first axis: W_0, W_1, ..."""
-    shards = defaultdict(dict)
+    shards: dict[str, dict[int, str]] = defaultdict(dict)
     for name in variables:
         if match := SHARD.fullmatch(name):
             shards[match[1]][int(match[2])] = name

@@ -64,6 +64,7 @@ def parameters(cell: Cell, variables: Mapping[str, Any]) -> dict[str, Tensor]:
 
     if isinstance(cell, HighwayCell):
         return {"weight_carry": get("carry_w").T, "bias_carry": get("carry_b")}
+    bias: Tensor | None
     if isinstance(cell, GRUCell):
         kernel = torch.cat([get("gates/kernel"), get("candidate/kernel")], dim=1)
         bias = torch.cat([get("gates/bias"), get("candidate/bias")])
@@ -106,7 +107,9 @@ def variables(cell: Cell, weights: Mapping[str, Tensor] | None = None) -> dict[s
         return {"carry_w": weights["weight_carry"].T, "carry_b": weights["bias_carry"]}
 
     kernel = torch.cat([weights["weight_ih"].T, weights["weight_hh"].T])
-    bias = weights["bias_ih"] + weights["bias_hh"] if "bias_ih" in weights else kernel.new_zeros(kernel.shape[1])
+    bias = (
+        weights["bias_ih"] + weights["bias_hh"] if "bias_ih" in weights else kernel.new_zeros(kernel.shape[1])
+    )
     if isinstance(cell, GRUCell):
         gates = 2 * cell.hidden_size
         return {

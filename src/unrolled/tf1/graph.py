@@ -41,7 +41,12 @@ PRODUCTS = {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"}
 SUMS = {"Add", "AddV2", "BiasAdd"}
 ACTIVATIONS = {"Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid", "Softsign": "softsign"}
 UNKNOWN_ACTIVATIONS = {"Elu", "Selu", "Relu6", "LeakyRelu", "Softplus"}
-FUSED_LSTMS = {"LSTMBlockCell": 3, "LSTMBlockCellV2": 3, "BlockLSTM": 4, "BlockLSTMV2": 4}  # where their kernel is
+FUSED_LSTMS = {
+    "LSTMBlockCell": 3,
+    "LSTMBlockCellV2": 3,
+    "BlockLSTM": 4,
+    "BlockLSTMV2": 4,
+}  # where their kernel is
 
 
 class Node(NamedTuple):
@@ -74,6 +79,11 @@ class Graph:
         functions = definition.message(2).messages(1)
         self.functions = [{n.name: n for n in map(_read_node, f.messages(3))} for f in functions]
         self.nodes = {name: node for name, node in self.nodes.items() if not _of_gradients(name)}
+        self._saved_as: dict[str, str] = {}
+        for node in self.ops("SaveV2", "SaveSlices", "Save"):
+            names = self.nodes[node.inputs[1][0]].attributes["value"].message(8).texts(8)
+            for name, (tensor, _) in zip(names, node.inputs[-len(names) :], strict=False):
+                self._saved_as[self.variable(tensor) or ""] = name
 
     @classmethod
     def read(cls, path: Path) -> Graph:
@@ -95,14 +105,15 @@ class Graph:
         return _constant(self.nodes, name)
 
     def variable(self, name: str) -> str | None:
-        """The variable whose value a node is, perhaps passed into a loop."""
+        """The variable whose value a node is, perhaps passed into a loop, by its name in the checkpoint."""
         for _ in range(20):
             node = self.nodes.get(name)
             if node is None:
                 return None
             if node.op in VARIABLES:
                 shared = node.attributes.get("shared_name")
-                return re.sub(r"/part_\d+$", "", (shared.text(2) if shared else "") or node.name)
+                own = re.sub(r"/part_\d+$", "", (shared.text(2) if shared else "") or node.name)
+                return self._saved_as.get(own, own)
             if not node.inputs or node.op not in PASSES | {"Concat"}:
                 return None
             name = node.inputs[1 if node.op == "Concat" and len(node.inputs) > 1 else 0][0]
@@ -185,8 +196,8 @@ class Graph:
             before = self.nodes.get(node.inputs[0][0]) if node.inputs else None
             if before is None or (before.op, node.inputs[0][1]) != ("Split", 1):
                 continue  # an LSTM's gates are i, j, f, o, and j is output 1 of its split
-            for weight in self.behind(before.name).weights:
-                found[weight] = node.op
+            for kernel in self.behind(before.name).weights:
+                found[kernel] = node.op
         for node in self.ops(*ACTIVATIONS, *UNKNOWN_ACTIVATIONS):
             before = self.nodes.get(node.inputs[0][0]) if node.inputs else None
             if before is not None and before.op in SUMS and before.inputs:
@@ -209,6 +220,15 @@ class Graph:
         """What the products with a variable multiply it with; None if there is no such product."""
         data = [product.inputs[0][0] for product in self.ops(*PRODUCTS) if self.weight(product) == weight]
         return self.behind(*data) if data else None
+
+    def inputs_of_cell(self, kernel: str) -> Behind | None:
+        """As `inputs_of`, for a cell's joint kernel, of x alone: the product's data are [x, h]."""
+        behind = []
+        for product in self.ops(*PRODUCTS):
+            data = self.nodes.get(product.inputs[0][0]) if self.weight(product) == kernel else None
+            if data is not None and data.op in ("Concat", "ConcatV2") and len(data.inputs) > 2:
+                behind.append(data.inputs[1 if data.op == "Concat" else 0][0])
+        return self.behind(*behind) if behind else None
 
     def in_a_loop(self, weight: str) -> bool | None:
         """Whether a variable is used inside a loop (dynamic) or in copies (static); None if it is not used."""
@@ -259,7 +279,9 @@ def _constant(nodes: dict[str, Node], name: str) -> float | None:
                 return None
             raw = tensor.all_bytes(4)
             value = to_array(dtype, raw[-1], ()) if raw else read_values(tensor, dtype, ())
-            return float(np.real(value))
+            return (
+                float(str(value)) if value.dtype.kind == "f" else float(np.real(value))
+            )  # 0.8, not 0.80000001
         if node.op not in ("Identity", "Enter", "Cast") or not node.inputs:
             return None
         name = node.inputs[0][0]

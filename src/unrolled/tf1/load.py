@@ -40,9 +40,13 @@ def _load(cell: Cell, named: Mapping[str, ndarray], scope: str) -> None:
     if isinstance(cell, StackedCell):
         for layer, part in enumerate(cell.cells):
             levels = [f"{scope}/multi_rnn_cell/cell_{layer}", f"{scope}/cell_{layer}"]
-            level = next((level for level in levels if any(name.startswith(f"{level}/") for name in named)), None)
+            level = next(
+                (level for level in levels if any(name.startswith(f"{level}/") for name in named)), None
+            )
             if level is None:
-                raise UnrolledError(f"{scope} has no cell_{layer}, expected one for each of {len(cell.cells)} layers")
+                raise UnrolledError(
+                    f"{scope} has no cell_{layer}, expected one for each of {len(cell.cells)} layers"
+                )
             _load(part, named, level)  # type: ignore[arg-type]
         return
     if isinstance(cell, DropoutCell | ResidualCell | HighwayCell):

@@ -49,7 +49,9 @@ def read_saved_slices(paths: list[Path]) -> dict[str, ndarray]:
     for slice_, size in values:
         name = slice_.text(1)
         if name not in variables:
-            raise DamagedError(f"it has values for {name or 'a variable without a name'}, and nothing else of it")
+            raise DamagedError(
+                f"it has values for {name or 'a variable without a name'}, and nothing else of it"
+            )
         variable = variables[name]
         part = read_part(slice_.message(2))
         shape = part_shape(part, variable.shape)
