@@ -114,9 +114,8 @@ def every_option(x):
 
 def named_by_hand(x):
     """Seed 002: cells with names of their own in dropout, read from the state; plain tf.Variables."""
-    cells = [
-        rnn.DropoutWrapper(rnn.BasicLSTMCell(H, name=f"layer_{n}"), output_keep_prob=0.999) for n in "01"
-    ]
+    keep = tf.placeholder_with_default(1.0, [])
+    cells = [rnn.DropoutWrapper(rnn.BasicLSTMCell(H, name=f"layer_{n}"), output_keep_prob=keep) for n in "01"]
     _, states = tf.nn.dynamic_rnn(stack(*cells), x, dtype=x.dtype)
     return plain_linear(states[-1].h, CLASSES)
 

@@ -122,9 +122,7 @@ def import_tf1(options: ImportOptions) -> None:
     for note in model.notes:
         print(f"note: {note}")
     if not fits_mnist(config):
-        print(
-            "note: it does not read MNIST's rows: use it in Python, Run.open(...).load_network()(x), x [N, T, I]"
-        )
+        print("note: it does not read MNIST's rows: in Python, Run.open(...).load_network()(x), x [N, T, I]")
     print(f"imported  {run.folder}")
 
 

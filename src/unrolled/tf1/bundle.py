@@ -134,7 +134,7 @@ class _Shards:
 
 
 def _read_texts(data: memoryview, entry: Entry, name: str, order: Order) -> ndarray:
-    """An array of bytes: all lengths as varints, their checksum (4 bytes), then one string after the other."""
+    """An array of bytes: all lengths as varints, their checksum (4 bytes), then the strings."""
     count, position, lengths = math.prod(entry.shape), 0, []
     if count > len(data):
         raise DamagedError(f"{name} has {count} strings in {len(data)} bytes")

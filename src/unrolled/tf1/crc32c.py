@@ -38,7 +38,7 @@ def crc32c(data: Buffer) -> int:
 
 
 def masked_crc32c(data: Buffer) -> int:
-    """The form in which files keep it: rotated and shifted, since a CRC of bytes with CRCs in them is weak."""
+    """The form in which files keep it, so that it does not lie bare among the bytes of another checksum."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 

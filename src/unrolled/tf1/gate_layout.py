@@ -1,8 +1,8 @@
 """TensorFlow 1's layout of a cell's weights and this library's: the one file that knows both.
 
 A TensorFlow cell multiplies [x, h] with one joint kernel [I + H, gates H] and has one bias; its LSTM's gates
-stand in the order i, j, f, o (j is our g). Here W = weight_ih and U = weight_hh are two transposed halves, the
-order is i, f, g, o, and there are two biases that only add up.
+stand in the order i, j, f, o (j is our g). Here W = weight_ih and U = weight_hh are two transposed halves,
+the order is i, f, g, o, and there are two biases that only add up.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +49,8 @@ FUSED_LSTMS = {
     "BlockLSTMV2": 4,
 }  # where their kernel is
 
+MOST_NODES = 2000  # between a value and the products that it is made of
+
 
 class Node(NamedTuple):
     """An operation: the inputs are pairs of a node's name and which of its outputs."""
@@ -59,7 +62,7 @@ class Node(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """What stands before a value, up to the products that it is made of: their weights, and what lies between."""
+    """What stands before a value, up to the products that made it: their weights, and the ops between."""
 
     weights: frozenset[str]
     products: frozenset[str]
@@ -127,7 +130,7 @@ class Graph:
         """Go back from the nodes of these names to the nearest products with a variable."""
         weights, products, ops = set(), set(), Counter[str]()
         waiting, seen = list(names), set(names)
-        while waiting:
+        while waiting and len(seen) < MOST_NODES:
             node = self.nodes.get(waiting.pop())
             if node is None:
                 continue
@@ -146,6 +149,7 @@ class Graph:
                     waiting.append(before)
         return Behind(frozenset(weights), frozenset(products), ops)
 
+    @cached_property
     def forget_biases(self) -> dict[str, float]:
         """For each LSTM's kernel what is added inside the sigmoid of the forget gate."""
         biases = {}
@@ -161,8 +165,9 @@ class Graph:
                 biases[kernel] = attribute.float32(4, 1.0) if attribute else 1.0
         return biases
 
+    @cached_property
     def only_forget_bias(self) -> float | None:
-        """The one constant that is added inside a sigmoid in the bodies of loops; None if there are several."""
+        """The one constant added inside sigmoids in the bodies of loops; None if there are several."""
         found = set()
         for nodes in self.functions:
             for node in nodes.values():
@@ -181,7 +186,7 @@ class Graph:
                 sum_ = self.nodes.get(name)
                 if sum_ is None or sum_.op not in SUMS:
                     continue
-                operands = [operand for operand, _ in sum_.inputs]
+                operands = [operand for operand, _ in sum_.inputs[:2]]
                 constants = [self.constant(operand) for operand in operands]
                 for constant, operand in zip(constants, operands, strict=True):
                     if constant is not None:
@@ -189,8 +194,9 @@ class Graph:
                     else:
                         waiting.append(operand)
 
+    @cached_property
     def activations(self) -> dict[str, str]:
-        """For each LSTM's kernel and each simple RNN's the op that makes its new values, as TensorFlow names it."""
+        """For each cell's kernel the op that makes its new values, as TensorFlow names it."""
         found = {}
         for node in self.ops(*ACTIVATIONS, *UNKNOWN_ACTIVATIONS):
             before = self.nodes.get(node.inputs[0][0]) if node.inputs else None
@@ -206,6 +212,7 @@ class Graph:
                     found.setdefault(weight, node.op)
         return found
 
+    @cached_property
     def clips(self) -> dict[str, float]:
         """The bound of the clip that follows a product with a variable."""
         bounds = {}
@@ -231,7 +238,7 @@ class Graph:
         return self.behind(*behind) if behind else None
 
     def in_a_loop(self, weight: str) -> bool | None:
-        """Whether a variable is used inside a loop (dynamic) or in copies (static); None if it is not used."""
+        """Whether a variable is used in a loop (dynamic) or in copies (static); None if it is not used."""
         products = [product for product in self.ops(*PRODUCTS) if self.weight(product) == weight]
         if not products:
             return None

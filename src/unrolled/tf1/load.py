@@ -26,10 +26,8 @@ def load_variables(cell: Cell, variables: Mapping[str, ndarray], scope: str = "r
 
     >>> import numpy as np
     >>> from unrolled.cells import GRUCell
-    >>> variables = {
-    ...     "rnn/gru_cell/gates/kernel": np.ones((7, 6), "f4"), "rnn/gru_cell/gates/bias": np.ones(6, "f4"),
-    ...     "rnn/gru_cell/candidate/kernel": np.ones((7, 3), "f4"), "rnn/gru_cell/candidate/bias": np.ones(3, "f4"),
-    ... }
+    >>> shapes = {"gates/kernel": (7, 6), "gates/bias": 6, "candidate/kernel": (7, 3), "candidate/bias": 3}
+    >>> variables = {f"rnn/gru_cell/{name}": np.ones(shape, "f4") for name, shape in shapes.items()}
     >>> load_variables(GRUCell(4, 3, reset="before"), variables, scope="rnn")
     """
     named = {modern(name): value for name, value in join_shards(variables).items()}

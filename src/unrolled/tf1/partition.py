@@ -64,10 +64,10 @@ def assemble(shape: tuple[int, ...], parts: Iterable[tuple[Part, ndarray]]) -> n
 
 
 def part_key(name: str, part: Part) -> bytes:
-    """The key under which a table keeps a part: name and numbers so written that bytes sort as they do.
+    r"""The key under which a table keeps a part: name and numbers so written that bytes sort as they do.
 
     >>> part_key("w", ((0, 2), None))
-    b'\\x00w\\x00\\x01\\x01\\x02\\x80\\x82\\x80\\x7f'
+    b'\x00w\x00\x01\x01\x02\x80\x82\x80\x7f'
     """
     escaped = name.encode().replace(b"\0", b"\0\xff")
     key = bytes([0]) + escaped + b"\0\1" + _ordered(len(part))
@@ -84,7 +84,7 @@ def _ordered(value: int) -> bytes:
 
 
 def _ordered_signed(value: int) -> bytes:
-    """A number from -1 in as few bytes as hold it, with as many ones before its first zero as it has bytes."""
+    """A number from -1 in few bytes: before its first zero bit it has as many ones as bytes."""
     if value == -1:
         return b"\x7f"
     count = value.bit_length() // 7 + 1

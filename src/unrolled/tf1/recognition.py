@@ -68,7 +68,7 @@ class FoundCell(NamedTuple):
 
     def describe(self) -> str:
         options = "".join(f", {name} {value}" for name, value in self.options.items())
-        return f"{self.home}: {self.kind.upper()} {self.input_size} → {self.width}{options}"
+        return f"{self.kind.upper()} {self.input_size} → {self.width}{options}"
 
 
 def natural(name: str) -> list[Any]:
@@ -137,7 +137,7 @@ def find_cells(named: Mapping[str, ndarray], kind: str | None = None) -> list[li
         doubtful = inner
     if len(doubtful) > 8:
         raise UnrolledError(
-            f"{len(doubtful)} scopes may be cells, beginning with {doubtful[0][0].home}: name one with --scope"
+            f"{len(doubtful)} scopes may be cells, from {doubtful[0][0].home} on: name one with --scope"
         )
     readings = [
         sorted([*sure, *choice], key=lambda cell: cell.place) for choice in itertools.product(*doubtful)

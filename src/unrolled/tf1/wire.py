@@ -100,7 +100,7 @@ class Message:
     def integer(self, number: int, default: int = 0) -> int:
         """An unsigned or, after `signed`, signed whole number."""
         values = self._values(number, VARINT)
-        return int(values[-1][1]) if values else default  # type: ignore[arg-type]
+        return int(values[-1][1]) if values else default
 
     def integers(self, number: int) -> list[int]:
         """A repeated number, packed or not."""
