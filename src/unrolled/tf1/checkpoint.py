@@ -122,7 +122,8 @@ def write_checkpoint(prefix: str | Path, variables: Mapping[str, Any]) -> None:
 def _writable(name: str, value: Any) -> ndarray:
     if not name:
         raise UnrolledError("a variable has an empty name, expected one such as 'rnn/basic_lstm_cell/kernel'")
-    array = np.asarray(value)
+    # numpy's own text would lose zero bytes at an end.
+    array = np.asarray(value, object if isinstance(value, str | bytes) else None)
     if array.dtype.kind in "US":
         array = array.astype(object)
     if array.dtype == object:

@@ -117,7 +117,7 @@ class Interpretation:
         ops = {op for op in behind.ops if op in ACTIVATIONS or op in UNKNOWN_ACTIVATIONS}
         if len(ops) > 1 or ops & UNKNOWN_ACTIVATIONS or "Softsign" in ops:
             raise UnrolledError(
-                f"after {self.original[layer]} the graph has {' and '.join(sorted(ops))}: no run can hold that"
+                f"after {self.original[layer]} the graph has {', '.join(sorted(ops))}: no run can hold that"
             )
         return ACTIVATIONS[ops.pop()] if ops else "identity"
 
@@ -142,7 +142,7 @@ class Interpretation:
             behind = self.graph.inputs_of(first)
         if behind is None:
             self.notes.append(
-                "two directions: the classifier is taken to see both beside the last step, as in the tutorials; "
+                "two directions: the classifier is taken to see both beside the last step, as in tutorials; "
                 "--read final for what each direction knows at its end"
             )
             return "last"
