@@ -115,7 +115,9 @@ def test_shards_of_a_matrix_are_put_together():
 
 def test_what_does_not_fit_is_explained():
     variables = named(randomised(LSTMCell(I, H)), "rnn/basic_lstm_cell")
-    with pytest.raises(UnrolledError, match=r"rnn: weight_hh would be \[16, 3\], expected \[16, 4\]: the cell has other"):
+    with pytest.raises(
+        UnrolledError, match=r"rnn: weight_hh would be \[16, 3\], expected \[16, 4\]: the cell has other"
+    ):
         load_variables(LSTMCell(I, H), {**variables, "rnn/basic_lstm_cell/kernel": np.zeros((6, 16))})
     with pytest.raises(
         UnrolledError, match="rnn: a LSTMCell needs the variable w_i_diag, and there are only"

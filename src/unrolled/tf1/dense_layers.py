@@ -33,7 +33,7 @@ class Dense(NamedTuple):
 
     def describe(self) -> str:
         rows, columns = self.kernel.shape
-        return f"dense {rows} → {columns}{f', with {self.bias_name}' if self.bias_name else ', no bias'}"
+        return f"dense {rows} → {columns}{'' if self.bias_name else ', no bias'}"
 
 
 class Chains(NamedTuple):

@@ -63,17 +63,16 @@ class FoundModel:
         layers = (
             [self.layers.forward, self.layers.backward] if self.layers.backward else [self.layers.forward]
         )
-        cells = [
-            self._line(cell.kernel, cell.describe()) for layer in zip(*layers, strict=True) for cell in layer
-        ]
+        cells = [(cell.kernel, None, cell) for layer in zip(*layers, strict=True) for cell in layer]
         before, after = (
-            [self._line(layer.name, layer.describe()) for layer in part]
+            [(layer.name, layer.bias_name, layer) for layer in part]
             for part in (self.dense.before, self.dense.after)
         )
-        return [*before, *cells, *after]
-
-    def _line(self, name: str, what: str) -> str:
-        return f"{self.original[name]}: {what}"
+        lines = []
+        for kernel, bias, part in [*before, *cells, *after]:
+            names = ", ".join(self.original[name] for name in (kernel, bias) if name is not None)
+            lines.append(f"{names}: {part.describe()}")
+        return lines
 
 
 def _linear(place: str, kernel: ndarray, bias: ndarray) -> dict[str, Tensor]:

@@ -118,7 +118,9 @@ def _likeliest(found: list[Reading], original: dict[str, str], graph: Graph | No
         return len(reading[0]), len({cell.kind for cell in reading[1].forward})
 
     def agrees_in_kinds(reading: Reading) -> bool:
-        lstms = set() if graph is None else set(graph.forget_biases)
+        if graph is None:
+            return True
+        lstms = graph.forget_biases
         return all((original[cell.kernel] in lstms) == (cell.kind == "lstm") for cell in reading[1].forward)
 
     best = [reading for reading in found if rank(reading) == min(map(rank, found))]

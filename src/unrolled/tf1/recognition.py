@@ -118,12 +118,14 @@ def find_cells(named: Mapping[str, ndarray], kind: str | None = None) -> list[li
         elif LSTM_CLASS.fullmatch(name) or len(local) > 2:
             cell = _lstm(home, local)
             if cell is None:
-                raise UnrolledError(f"{home} is named like an LSTM, but its kernel is {_shapes(local)}")
+                raise UnrolledError(f"{home} is named like an LSTM, but its variables are {_shapes(local)}")
             sure.append(cell)
         elif RNN_CLASS.fullmatch(name):
             cell = _rnn(home, local)
             if cell is None:
-                raise UnrolledError(f"{home} is named like an RNN cell, but its kernel is {_shapes(local)}")
+                raise UnrolledError(
+                    f"{home} is named like an RNN cell, but its variables are {_shapes(local)}"
+                )
             sure.append(cell)
         elif any(RECURRENT_SCOPE.fullmatch(part) for part in home.split("/")) and not DENSE_CLASS.fullmatch(
             name
@@ -135,13 +137,12 @@ def find_cells(named: Mapping[str, ndarray], kind: str | None = None) -> list[li
     inner = [cells for cells in doubtful if STACK_SCOPE.fullmatch("/".join(cells[0].path[-2:-1]))]
     if sure or inner:  # then whatever else lies in a recurrent scope is something else
         doubtful = inner
-    if len(doubtful) > 8:
-        raise UnrolledError(
-            f"{len(doubtful)} scopes may be cells, from {doubtful[0][0].home} on: name one with --scope"
-        )
-    readings = [
-        sorted([*sure, *choice], key=lambda cell: cell.place) for choice in itertools.product(*doubtful)
-    ]
+    choices: Iterable[Any] = itertools.product(*doubtful)
+    if sum(len(cells) > 1 for cells in doubtful) > 6:  # too many to try them all
+        choices = [
+            [min(cells, key=lambda cell: cell.kind != k) for cells in doubtful] for k in ("lstm", "rnn")
+        ]
+    readings = [sorted([*sure, *choice], key=lambda cell: cell.place) for choice in choices]
     # Cells of one stack that are all of one kind are likelier than a mixture that happens to fit.
     return sorted(readings, key=lambda cells: len({cell.kind for cell in cells if cell not in sure}))
 
