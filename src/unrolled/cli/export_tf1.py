@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,7 +36,7 @@ def export_tf1(options: ExportOptions) -> None:
         unrolled export-tf1 runs/single-layer-dynamic-lstm-1 model/model.ckpt
         unrolled export-tf1 runs/mine model/model.ckpt --slots rmsprop
     """
-    from unrolled import LSTMCell, tf1
+    from unrolled import tf1
     from unrolled.tf1.bundle import index_path
     from unrolled.tf1.export import SLOTS, network_checkpoint
     from unrolled.training import Run
@@ -53,6 +53,9 @@ def export_tf1(options: ExportOptions) -> None:
     tf1.write_checkpoint(options.prefix, variables)
     for name, value in variables.items():
         print(f"  {name} {list(value.shape)}")
-    for bias in sorted({cell.forget_bias for cell in network.modules() if isinstance(cell, LSTMCell)}):
+    lstms: list[dict[str, Any]] = [
+        dict(*options) for kind, _, *options in run.config.network.layers if kind == "lstm"
+    ]
+    for bias in sorted({options.get("forget_bias", 1.0) for options in lstms}):
         print(f"note: TensorFlow adds forget_bias at run time: give its LSTM cells forget_bias={bias}")
     print(f"exported  {options.prefix}")

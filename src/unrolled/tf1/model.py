@@ -8,7 +8,8 @@ from typing import Any
 
 from numpy import ndarray
 
-from unrolled.errors import UnrolledError
+from unrolled.errors import UnrolledError, unknown_name
+from unrolled.networks.config import ACTIVATIONS
 from unrolled.tf1.dense_layers import MOST, Chains, agrees, chains, pair
 from unrolled.tf1.eras import join_shards, modern
 from unrolled.tf1.found_model import FoundModel
@@ -51,6 +52,7 @@ def find_model(
         UnrolledError: there is no network that a run can hold, or it is not clear which; the message says
             what was found and what to do.
     """
+    _check_choices(ignore, cell, activation)
     own = network_variables(join_shards(variables))
     own = {
         key: value
@@ -106,6 +108,17 @@ def _choose(
             + ": if it is no part of the network, leave it out with --ignore"
         )
     return layers, way, [original[key] for key in left]
+
+
+def _check_choices(ignore: str | None, cell: str | None, activation: str | None) -> None:
+    if activation not in (None, *ACTIVATIONS):
+        raise unknown_name("activation", activation, ACTIVATIONS)
+    if cell not in (None, "lstm", "rnn"):
+        raise unknown_name("kind of cell", cell, ("lstm", "rnn"))
+    try:
+        re.compile(ignore or "")
+    except re.error as error:
+        raise UnrolledError(f"--ignore is {ignore!r}, which is no regular expression: {error}") from error
 
 
 Reading = tuple[list[str], Layers, Chains]  # the names that are left, and where the others went
