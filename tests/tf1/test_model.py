@@ -121,6 +121,26 @@ def test_dense_layers_stand_where_shapes_and_names_put_them():
     assert "nothing says what stands after dense/kernel" in find(lstm("rnn/lstm_cell"), after).notes[1]
 
 
+def test_the_layers_of_well_known_programs_are_found():
+    """A dense layer before the cells, all four variables unnamed; and a language model with its embedding."""
+    unnamed = variables(Variable=(28, H), Variable_1=(H, 10), Variable_2=(H,), Variable_3=(10,))
+    model = find(lstm("RNN/BasicLSTMCell", H, H, "Linear/Matrix", "Linear/Bias"), unnamed)
+    assert (model.config.input_size, model.config.classes) == (28, 10)
+    assert model.describe()[0] == "Variable, Variable_2: dense 28 → 4"
+    words = variables(Model__embedding=(90, H), Model__softmax_w=(H, 90), Model__softmax_b=(90,))
+    cells = [lstm(f"Model/RNN/multi_rnn_cell/cell_{n}/basic_lstm_cell", H, H) for n in range(2)]
+    model = find(*cells, words)
+    assert model.describe()[0] == "Model/embedding: dense 90 → 4, no bias"
+    assert (model.config.input_size, model.config.classes) == (90, 90)
+
+
+def test_a_batch_normalisation_is_an_error_that_names_it():
+    """Not taken for the missing bias of the layer before it either."""
+    norm = variables(bn__gamma=(7,), bn__beta=(7,), d__kernel=(H, 7), e__kernel=(7, 1), e__bias=(1,))
+    with pytest.raises(UnrolledError, match="bn/beta, bn/gamma have no place among"):
+        find(lstm("rnn/lstm_cell"), norm)
+
+
 def test_a_matrix_without_a_place_is_an_error_that_names_it():
     odd = variables(W=(H, C), b=(C,), conv__kernel=(3, 3, 1, 8), U=(17, 19))
     message = r"conv/kernel, U have no place among LSTM 3 → 4; dense 4 → 5: .* leave it out with --ignore"

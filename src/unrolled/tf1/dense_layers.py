@@ -15,6 +15,7 @@ from unrolled.tf1.recognition import Layers, natural
 
 BIAS_WORD = re.compile(r"bias(?:es)?|b(?=_|\d|$)|B(?=_|\d|$)", re.ASCII)
 WEIGHT_WORD = re.compile(r"weights?|kernel|[Mm]atrix|w(?=_|\d|$)|W(?=_|\d|$)", re.ASCII)
+NORMALISATION = re.compile(r"/(?:gamma|beta|moving_mean|moving_variance)$")
 MOST = 7
 
 
@@ -57,7 +58,7 @@ def pair(rest: Mapping[str, ndarray]) -> tuple[list[Dense], list[str]]:
     vectors = {
         name: rest[name].reshape(-1)
         for name in names
-        if rest[name].ndim == 1
+        if (rest[name].ndim == 1 and not NORMALISATION.search(name))
         or (rest[name].ndim == 2 and rest[name].shape[0] == 1 and BIAS_WORD.search(name.rpartition("/")[2]))
     }
     matrices = [name for name in names if rest[name].ndim == 2 and name not in vectors]

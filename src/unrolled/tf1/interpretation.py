@@ -149,7 +149,11 @@ class Interpretation:
         if self._unroll() == "static":
             early = self.graph.reads_first_step(first, self.original[self.layers.top[1].kernel])  # type: ignore[union-attr]
             return "final" if early is False else "last"
-        return "last" if any(op.startswith("TensorArrayGather") for op in behind.ops) else "final"
+        return (
+            "last"
+            if any(op.startswith(("TensorArrayGather", "TensorListStack")) for op in behind.ops)
+            else "final"
+        )
 
     def _note_what_the_graph_adds(self) -> None:
         if self.graph is None or not self.dense.after:

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks.config import ACTIVATIONS
-from unrolled.tf1.dense_layers import MOST, Chains, agrees, chains, pair
+from unrolled.tf1.dense_layers import MOST, NORMALISATION, Chains, agrees, chains, pair
 from unrolled.tf1.eras import join_shards, modern
 from unrolled.tf1.found_model import FoundModel
 from unrolled.tf1.graph import Graph
@@ -100,10 +100,10 @@ def _choose(
             + ". If they are several networks, take one of them with --scope; two directions must be alike"
         )
     left, layers, way = _likeliest(found, original, graph)
-    matrices = [original[key] for key in left if named[key].ndim > 1]
-    if matrices:
+    needed = [original[key] for key in left if named[key].ndim > 1 or NORMALISATION.search(key)]
+    if needed:
         raise UnrolledError(
-            f"{', '.join(matrices)} {'has' if len(matrices) == 1 else 'have'} no place among "
+            f"{', '.join(needed)} {'has' if len(needed) == 1 else 'have'} no place among "
             + "; ".join([*(c.describe() for c in layers.forward), *(d.describe() for d in way.all)])
             + ": if it is no part of the network, leave it out with --ignore"
         )
