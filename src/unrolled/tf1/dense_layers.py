@@ -16,7 +16,7 @@ from unrolled.tf1.recognition import Layers, natural
 BIAS_WORD = re.compile(r"bias(?:es)?|b(?=_|\d|$)|B(?=_|\d|$)", re.ASCII)
 WEIGHT_WORD = re.compile(r"weights?|kernel|[Mm]atrix|w(?=_|\d|$)|W(?=_|\d|$)", re.ASCII)
 NORMALISATION = re.compile(r"/(?:gamma|beta|moving_mean|moving_variance)$")
-MOST = 7
+MOST = 6
 
 
 class Dense(NamedTuple):

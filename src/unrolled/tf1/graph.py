@@ -82,6 +82,7 @@ class Graph:
         functions = definition.message(2).messages(1)
         self.functions = [{n.name: n for n in map(_read_node, f.messages(3))} for f in functions]
         self.nodes = {name: node for name, node in self.nodes.items() if not _of_gradients(name)}
+        self._behind: dict[tuple[str, ...], Behind] = {}
         self._saved_as: dict[str, str] = {}
         for node in self.ops("SaveV2", "SaveSlices", "Save"):
             names = self.nodes[node.inputs[1][0]].attributes["value"].message(8).texts(8)
@@ -126,8 +127,22 @@ class Graph:
         """The variable that a product multiplies with."""
         return self.variable(product.inputs[1][0]) if len(product.inputs) > 1 else None
 
+    @cached_property
+    def _products(self) -> dict[str, list[Node]]:
+        """The products with each variable."""
+        found: dict[str, list[Node]] = {}
+        for product in self.ops(*PRODUCTS):
+            if (weight := self.weight(product)) is not None:
+                found.setdefault(weight, []).append(product)
+        return found
+
     def behind(self, *names: str) -> Behind:
         """Go back from the nodes of these names to the nearest products with a variable."""
+        if names not in self._behind:
+            self._behind[names] = self._go_back(names)
+        return self._behind[names]
+
+    def _go_back(self, names: tuple[str, ...]) -> Behind:
         weights, products, ops = set(), set(), Counter[str]()
         waiting, seen = list(names), set(names)
         while waiting and len(seen) < MOST_NODES:
@@ -225,24 +240,23 @@ class Graph:
 
     def inputs_of(self, weight: str) -> Behind | None:
         """What the products with a variable multiply it with; None if there is no such product."""
-        data = [product.inputs[0][0] for product in self.ops(*PRODUCTS) if self.weight(product) == weight]
+        data = [product.inputs[0][0] for product in self._products.get(weight, [])]
         return self.behind(*data) if data else None
 
     def inputs_of_cell(self, kernel: str) -> Behind | None:
         """As `inputs_of`, for a cell's joint kernel, of x alone: the product's data are [x, h]."""
         behind = []
-        for product in self.ops(*PRODUCTS):
-            data = self.nodes.get(product.inputs[0][0]) if self.weight(product) == kernel else None
+        for product in self._products.get(kernel, []):
+            data = self.nodes.get(product.inputs[0][0])
             if data is not None and data.op in ("Concat", "ConcatV2") and len(data.inputs) > 2:
                 behind.append(data.inputs[1 if data.op == "Concat" else 0][0])
         return self.behind(*behind) if behind else None
 
     def in_a_loop(self, weight: str) -> bool | None:
         """Whether a variable is used in a loop (dynamic) or in copies (static); None if it is not used."""
-        products = [product for product in self.ops(*PRODUCTS) if self.weight(product) == weight]
-        if not products:
+        if weight not in self._products:
             return None
-        name = products[0].inputs[1][0]
+        name = self._products[weight][0].inputs[1][0]
         while (node := self.nodes.get(name)) is not None and node.op in PASSES:
             if node.op in ("Enter", "RefEnter"):
                 return True

@@ -144,7 +144,8 @@ def find_cells(named: Mapping[str, ndarray], kind: str | None = None) -> list[li
         ]
     readings = [sorted([*sure, *choice], key=lambda cell: cell.place) for choice in choices]
     # Cells of one stack that are all of one kind are likelier than a mixture that happens to fit.
-    return sorted(readings, key=lambda cells: len({cell.kind for cell in cells if cell not in sure}))
+    homes_of_sure = {cell.home for cell in sure}
+    return sorted(readings, key=lambda cells: len({c.kind for c in cells if c.home not in homes_of_sure}))
 
 
 def _shapes(local: Mapping[str, ndarray]) -> str:
