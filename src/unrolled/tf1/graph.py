@@ -78,10 +78,12 @@ class Graph:
 
     def __init__(self, definition: Message) -> None:
         self.nodes = {node.name: node for node in map(_read_node, definition.messages(1))}
-        # The bodies of loops are functions in graphs of later versions.
-        functions = definition.message(2).messages(1)
-        self.functions = [{n.name: n for n in map(_read_node, f.messages(3))} for f in functions]
         self.nodes = {name: node for name, node in self.nodes.items() if not _of_gradients(name)}
+        functions = {f.message(1).text(1): f for f in definition.message(2).messages(1)}
+        for loop in list(self.ops("While", "StatelessWhile")):
+            body = loop.attributes["body"].message(10).text(1) if "body" in loop.attributes else ""
+            if body in functions:
+                self._unfold(loop, functions.pop(body))
         self._behind: dict[tuple[str, ...], Behind] = {}
         self._saved_as: dict[str, str] = {}
         for node in self.ops("SaveV2", "SaveSlices", "Save"):
@@ -101,12 +103,35 @@ class Graph:
         except DamagedError as error:
             raise UnrolledError(f"{path} is damaged: {error}") from error
 
+    def _unfold(self, loop: Node, body: Message) -> None:
+        """Put the body of a loop, which later versions keep as a function, into the graph, as of old."""
+
+        def inside(node: Node) -> Node:
+            inputs = [(f"{loop.name}/{name}", output) for name, output in node.inputs]
+            return node._replace(name=f"{loop.name}/{node.name}", inputs=inputs)
+
+        nodes = [inside(_read_node(message)) for message in body.messages(3)]
+        for argument, value in zip(body.message(1).messages(2), loop.inputs, strict=False):
+            nodes.append(Node(f"{loop.name}/{argument.text(1)}", "Enter", [value], {}))
+        results = [(f"{loop.name}/{entry.text(2).partition(':')[0]}", 0) for entry in body.messages(4)]
+        self.nodes |= {node.name: node for node in nodes}
+        self.nodes[loop.name] = loop._replace(inputs=[*loop.inputs, *results])
+
     def ops(self, *ops: str) -> Iterator[Node]:
         return (node for node in self.nodes.values() if node.op in ops)
 
     def constant(self, name: str) -> float | None:
         """The value of a constant of one number, None for every other node."""
-        return _constant(self.nodes, name)
+        for _ in range(10):
+            node = self.nodes.get(name)
+            if node is None:
+                return None
+            if node.op == "Const":
+                return _value(node)
+            if node.op not in ("Identity", "Enter", "Cast") or not node.inputs:
+                return None
+            name = node.inputs[0][0]
+        return None
 
     def variable(self, name: str) -> str | None:
         """The variable whose value a node is, perhaps passed into a loop, by its name in the checkpoint."""
@@ -179,19 +204,6 @@ class Graph:
                 attribute = node.attributes.get("forget_bias")
                 biases[kernel] = attribute.float32(4, 1.0) if attribute else 1.0
         return biases
-
-    @cached_property
-    def only_forget_bias(self) -> float | None:
-        """The one constant added inside sigmoids in the bodies of loops; None if there are several."""
-        found = set()
-        for nodes in self.functions:
-            for node in nodes.values():
-                if node.op == "Sigmoid" and node.inputs and not _of_gradients(node.name):
-                    added = nodes.get(node.inputs[0][0])
-                    if added is not None and added.op in SUMS:
-                        found |= {_constant(nodes, name) for name, _ in added.inputs}
-        found.discard(None)
-        return found.pop() if len(found) == 1 else None
 
     def _sums_with_constants(self, node: Node) -> Iterator[tuple[float, list[str]]]:
         waiting = [name for name, _ in node.inputs]
@@ -288,22 +300,11 @@ def _read_node(message: Message) -> Node:
     return Node(message.text(1), message.text(2), inputs, attributes)
 
 
-def _constant(nodes: dict[str, Node], name: str) -> float | None:
-    for _ in range(10):
-        node = nodes.get(name)
-        if node is None:
-            return None
-        if node.op == "Const":
-            tensor = node.attributes["value"].message(8) if "value" in node.attributes else Message(b"")
-            dtype, shape = tensor.integer(1), read_shape(tensor.message(2))
-            if shape != () or dtype == STRING:
-                return None
-            raw = tensor.all_bytes(4)
-            value = to_array(dtype, raw[-1], ()) if raw else read_values(tensor, dtype, ())
-            return (
-                float(str(value)) if value.dtype.kind == "f" else float(np.real(value))
-            )  # 0.8, not 0.80000001
-        if node.op not in ("Identity", "Enter", "Cast") or not node.inputs:
-            return None
-        name = node.inputs[0][0]
-    return None
+def _value(node: Node) -> float | None:
+    tensor = node.attributes["value"].message(8) if "value" in node.attributes else Message(b"")
+    dtype, shape = tensor.integer(1), read_shape(tensor.message(2))
+    if shape != () or dtype == STRING:
+        return None
+    raw = tensor.all_bytes(4)
+    value = to_array(dtype, raw[-1], ()) if raw else read_values(tensor, dtype, ())
+    return float(str(value)) if value.dtype.kind == "f" else float(np.real(value))  # 0.8, not 0.80000001

@@ -88,11 +88,10 @@ class Interpretation:
                 )
             options["activation" if cell.kind == "lstm" else "nonlinearity"] = ACTIVATIONS[op]
         if cell.kind == "lstm":
-            forget_bias = graph.forget_biases.get(kernel, graph.only_forget_bias)
             clips = graph.clips
             projection = self.original.get(f"{cell.home}/projection/kernel", "")
             found = {
-                "forget_bias": forget_bias,
+                "forget_bias": graph.forget_biases.get(kernel),
                 "cell_clip": clips.get(kernel),
                 "proj_clip": clips.get(projection),
             }
