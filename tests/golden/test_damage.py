@@ -1,4 +1,4 @@
-"""Damaged, truncated and hostile checkpoints: one clear error, in bounded time and memory."""
+"""Damaged, truncated and hostile checkpoints: one clear error, in bounded memory."""
 
 import resource
 import shutil
@@ -69,7 +69,7 @@ def test_damage_is_one_clear_error(checkpoints, tmp_path, monkeypatch, file, che
     path = tmp_path / file.partition("/")[2]
     original = path.read_bytes()
 
-    @settings(suppress_health_check=list(HealthCheck), max_examples=60, deadline=10_000)  # ms
+    @settings(suppress_health_check=list(HealthCheck), max_examples=60)
     @given(damages)
     def check(changes):
         path.write_bytes(damage(original, changes))

@@ -58,12 +58,10 @@ def test_what_was_exported_is_imported_as_the_same_network(name, tmp_path):
     config = config.changed(input_size=3, classes=5)
     network = SequenceClassifier(config).eval()
     tf1.write_checkpoint(tmp_path / "m", network_checkpoint(network, "adam"))
-    options = {} if name == "dense" or "gru" in name else {"forget_bias": 0.25 if name == "norm" else 1.0}
     model = tf1.find_model(tf1.read_checkpoint(tmp_path / "m"), read=config.read)
     changes = {key: getattr(config, key) for key in ("layers", "input_layers", "output_layers", "unroll")}
     assert [layer[:2] for layer in model.config.layers] == [layer[:2] for layer in config.layers]
     assert model.config.direction == config.direction
-    assert options is not None
     again = SequenceClassifier(model.config.changed(**changes)).eval()
     again.load_state_dict(model.network().state_dict())
     x = torch.randn(2, 4, 3)

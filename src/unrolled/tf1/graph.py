@@ -87,9 +87,11 @@ class Graph:
         self._behind: dict[tuple[str, ...], Behind] = {}
         self._saved_as: dict[str, str] = {}
         for node in self.ops("SaveV2", "SaveSlices", "Save"):
-            names = self.nodes[node.inputs[1][0]].attributes["value"].message(8).texts(8)
-            for name, (tensor, _) in zip(names, node.inputs[-len(names) :], strict=False):
-                self._saved_as[self.variable(tensor) or ""] = name
+            constant = self.nodes.get(node.inputs[1][0]) if len(node.inputs) > 1 else None
+            if constant is not None and "value" in constant.attributes:
+                names = constant.attributes["value"].message(8).texts(8)
+                for name, (tensor, _) in zip(names, node.inputs[-len(names) :], strict=False):
+                    self._saved_as[self.variable(tensor) or ""] = name
 
     @classmethod
     def read(cls, path: Path) -> Graph:
@@ -295,7 +297,7 @@ def _read_node(message: Message) -> Node:
     for text in message.texts(3):
         name, *rest = text.split(":")
         if not name.startswith("^"):
-            inputs.append((name, int(rest[-1]) if rest and rest[-1].isdigit() else 0))
+            inputs.append((name, int(rest[-1][:9]) if rest and rest[-1].isdigit() else 0))
     attributes = {entry.text(1): entry.message(2) for entry in message.messages(5)}
     return Node(message.text(1), message.text(2), inputs, attributes)
 
