@@ -63,6 +63,48 @@ def test_layers_that_are_no_pairs_are_refused(layers):
         NetworkConfig("mine", layers)
 
 
+def test_a_layer_s_cell_may_have_options():
+    config = NetworkConfig("mine", (("lstm", 4, {"forget_bias": 0.8, "peephole": True}), ("gru", 5)))
+    assert NetworkConfig.from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+    assert config.feature_size == 5
+    projected = NetworkConfig("mine", (("lstm", 4, {"proj_size": 3}),), direction="bidirectional")
+    assert projected.feature_size == 6
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            ("lstm", 4, {"forget_bais": 1.0}),
+            "unknown option of lstm 'forget_bais': did you mean 'forget_bias'",
+        ),
+        (("gru", 4, {"forget_bias": 1.0}), "unknown option of gru 'forget_bias': Known: "),
+        (("lstm", 4, {"forget_bias": "1"}), "network mine: the forget_bias of a layer is '1'"),
+        (("lstm", 4, {"proj_size": True}), "network mine: the proj_size of a layer is True"),
+        (("lstm", 4, {"peephole": 1}), "network mine: the peephole of a layer is 1"),
+    ],
+)
+def test_an_option_that_a_cell_does_not_have_is_refused(layer, message):
+    with pytest.raises(UnrolledError, match=re.escape(message)):
+        NetworkConfig("mine", (layer,))
+
+
+@pytest.mark.parametrize("field", ["input_layers", "output_layers"])
+@pytest.mark.parametrize(
+    ("came", "message"),
+    [
+        (3, "is 3, expected pairs such as [[64, 'relu']]"),
+        ([[64]], "is [[64]], expected pairs such as [[64, 'relu']]"),
+        ([[64, "rleu"]], "unknown activation 'rleu': did you mean 'relu'"),
+        ([[0, "relu"]], "has the width 0, expected a whole number of at least 1"),
+        ([[2.5, "relu"]], "has the width 2.5, expected a whole number of at least 1"),
+    ],
+)
+def test_dense_layers_that_cannot_be_are_refused(field, came, message):
+    with pytest.raises(UnrolledError, match=re.escape(message)):
+        NetworkConfig("mine", (("lstm", 4),), **{field: came})
+
+
 def test_an_unknown_key_is_refused_with_the_nearest():
     values = {"name": "mine", "layers": [["lstm", 4]], "inputsize": 5}
     with pytest.raises(UnrolledError, match="unknown network option 'inputsize': did you mean 'input_size'"):

@@ -5,7 +5,13 @@ import torch
 
 import unrolled.unroll.kinds
 from tests.tolerances import assert_close, assert_equal
-from unrolled import stacked_bidirectional_unroll
+from unrolled import (
+    StackedCell,
+    UnrolledError,
+    bidirectional_unroll,
+    dynamic_unroll,
+    stacked_bidirectional_unroll,
+)
 from unrolled.networks import NetworkConfig, SequenceClassifier, build
 
 N, T, I, H = 4, 7, 3, 5
@@ -171,3 +177,43 @@ def test_sequences_without_a_step_or_a_batch_are_refused_by_their_shape(unroll, 
     message = rf"x has shape \[{', '.join(map(str, shape))}\], expected \[N, T, I\] with at least one step"
     with pytest.raises(ValueError, match=message):
         network(torch.zeros(shape))
+
+
+@any_lengths
+def test_parallel_stacks_meet_at_the_top_only(lengths):
+    model, x = network(direction="parallel", read="last"), torch.randn(N, T, I)
+    stacks = StackedCell(model.forward_cells), StackedCell(model.backward_cells)
+    outputs, states = bidirectional_unroll(*stacks, x, lengths)
+    assert stacks[0].cells[1].input_size == 6
+    last = outputs[torch.arange(N), torch.tensor(lengths or [T] * N) - 1]
+    assert_equal(model.features(x, lengths), last)
+    state, _ = twins("state", "last", direction="parallel")
+    state.load_state_dict(model.state_dict())
+    assert_equal(state.features(x, lengths), torch.cat([part[-1] for part in states], dim=1))
+
+
+def test_dense_layers_stand_before_the_cells_and_before_the_classifier():
+    around = {"input_layers": ((8, "relu"), (7, "tanh")), "output_layers": ((9, "sigmoid"), (4, "identity"))}
+    model, x = network(**around), torch.randn(N, T, I)
+    plain = network(layers=LAYERS)
+    assert model.cell.cells[0].input_size == 7
+    first, _, second, _ = model.input_layers
+    steps = torch.tanh(torch.relu(x @ first.weight.T + first.bias) @ second.weight.T + second.bias)
+    outputs, _ = dynamic_unroll(model.cell, steps, LENGTHS)
+    features = model.features(x, LENGTHS)
+    for n, length in enumerate(LENGTHS):
+        assert_equal(features[n], outputs[n, length - 1] if length else torch.zeros(H))
+    third, _, fourth, _ = model.output_layers
+    hidden = torch.sigmoid(features @ third.weight.T + third.bias) @ fourth.weight.T + fourth.bias
+    assert_close(model(x, LENGTHS), hidden @ model.classifier.weight.T + model.classifier.bias)
+    assert not any(name.startswith(("input", "output")) for name in plain.state_dict())
+
+
+def test_a_layer_s_options_reach_its_cell():
+    model = network(layers=(("lstm", 6, {"forget_bias": 0.25, "proj_size": 3, "peephole": True}), ("gru", 4)))
+    lstm, gru = model.cell.cells
+    assert (lstm.forget_bias, lstm.proj_size, lstm.peephole, gru.input_size) == (0.25, 3, True, 3)
+    with pytest.raises(
+        UnrolledError, match=r"network mine: LSTMCell: cell_clip is -1\.0, expected a positive"
+    ):
+        network(layers=(("lstm", 6, {"cell_clip": -1.0}),))

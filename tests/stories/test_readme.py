@@ -82,6 +82,7 @@ def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path):
         "single-layer-dynamic-lstm-1",
         "compare-1",
         "multi-layer-dynamic-mix-1",
+        "mix",
     }
 
 

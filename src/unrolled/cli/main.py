@@ -15,6 +15,8 @@ from unrolled import __version__
 from unrolled.cli.bench import bench
 from unrolled.cli.compare import compare
 from unrolled.cli.evaluate import evaluate
+from unrolled.cli.export_tf1 import export_tf1
+from unrolled.cli.import_tf1 import import_tf1
 from unrolled.cli.info import info
 from unrolled.cli.networks import networks
 from unrolled.cli.options import add_verb
@@ -30,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, compare, networks, info, bench):
+for verb in (train, evaluate, predict, compare, networks, info, bench, import_tf1, export_tf1):
     add_verb(app, verb)
 
 

@@ -55,5 +55,5 @@ def layers(config: NetworkConfig) -> str:
     groups = [(layer, len(list(group))) for layer, group in itertools.groupby(config.layers)]
     return ", ".join(
         f"{kind.upper()} {count}×{width}" if count > 1 else f"{kind.upper()} {width}"
-        for (kind, width), count in groups
+        for (kind, width, *_), count in groups
     )

@@ -62,7 +62,7 @@ class TrainingOptions:
 
 
 def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
-    """Make `run(options)` a verb of `app`, with the function's name and docstring.
+    """Make `run(options)` a verb of `app`, with the function's name (a hyphen for _) and docstring.
 
     The annotation of its argument is a dataclass: each field becomes an option of the command line, or an
     argument where the field says so.
@@ -88,4 +88,4 @@ def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
         )
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = run.__doc__
-    app.command(run.__name__)(command)
+    app.command(run.__name__.replace("_", "-"))(command)

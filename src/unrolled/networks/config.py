@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, TypeAlias
 
 from unrolled.errors import UnrolledError, unknown_name
 
 CELLS = ("rnn", "lstm", "gru")
 UNROLLS = ("static", "dynamic")
-DIRECTIONS = ("forward", "bidirectional")
+DIRECTIONS = ("forward", "bidirectional", "parallel")
 READS = ("final", "last", "state")
+ACTIVATIONS = ("identity", "relu", "tanh", "sigmoid")
+
+# What may be set of a layer's cell, and to values of which types.
+CELL_OPTIONS: dict[str, dict[str, Any]] = {
+    "rnn": {"nonlinearity": str},
+    "lstm": {
+        "forget_bias": (int, float),
+        "activation": str,
+        "peephole": bool,
+        "proj_size": int,
+        "cell_clip": (int, float),
+        "proj_clip": (int, float),
+        "layer_norm": str,
+    },
+    "gru": {},
+}
+
+Layer: TypeAlias = "tuple[str, int] | tuple[str, int, dict[str, Any]]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,27 +37,36 @@ class NetworkConfig:
 
     Attributes:
         name: its name in the catalogue, or one of your own.
-        layers: the layers, the lowest first, each a kind of cell ("rnn", "lstm", "gru") and its width H.
+        layers: the layers, the lowest first, each a kind of cell ("rnn", "lstm", "gru") and its width H, and
+            if its cell has options, those: ("lstm", 128, {"forget_bias": 0.8, "peephole": True}).
         unroll: "static" or "dynamic".
-        direction: "forward" or "bidirectional".
+        direction: "forward"; "bidirectional": both directions of a layer read both of the layer below; or
+            "parallel": two stacks, one for each direction, that meet at the top only.
         read: what the classifier sees, see `SequenceClassifier`: "final", "last" or "state".
         output_dropout: the probability that an element of a layer's output is dropped while training.
         input_size: I, the width of one step.
         classes: the number of classes.
+        input_layers: dense layers that every step passes first, each a width and an activation: "identity",
+            "relu", "tanh" or "sigmoid".
+        output_layers: the same, between what the classifier would see and the classifier.
     """
 
     name: str
-    layers: tuple[tuple[str, int], ...]
+    layers: tuple[Layer, ...]
     unroll: str = "dynamic"
     direction: str = "forward"
     read: str = "final"
     output_dropout: float = 0.0
     input_size: int = 28
     classes: int = 10
+    input_layers: tuple[tuple[int, str], ...] = ()
+    output_layers: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         try:
-            layers = tuple((str(kind), width) for kind, width in self.layers)
+            layers: Any = tuple((str(kind), width, *options) for kind, width, *options in self.layers)
+            if any(layer[2:] and not (len(layer) == 3 and isinstance(layer[2], dict)) for layer in layers):
+                raise ValueError
         except (TypeError, ValueError):
             raise UnrolledError(
                 f"network {self.name}: layers is {self.layers!r}, expected pairs such as [['lstm', 128]]"
@@ -47,12 +74,16 @@ class NetworkConfig:
         object.__setattr__(self, "layers", layers)
         if not layers:
             raise UnrolledError(f"network {self.name}: it has no layers, expected at least one")
-        for kind, _ in layers:
+        for kind, _, *options in layers:
             _check_choice("cell", kind, CELLS)
+            if options:
+                self._check_options(kind, options[0])
+        for field in ("input_layers", "output_layers"):
+            self._check_dense(field)
         _check_choice("unroll", self.unroll, UNROLLS)
         _check_choice("direction", self.direction, DIRECTIONS)
         _check_choice("read", self.read, READS)
-        sizes = {f"the width of layer {n}": width for n, (_, width) in enumerate(layers, start=1)}
+        sizes = {f"the width of layer {n}": width for n, (_, width, *_) in enumerate(layers, start=1)}
         sizes |= {"input_size": self.input_size, "classes": self.classes}
         for what, size in sizes.items():
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
@@ -64,6 +95,36 @@ class NetworkConfig:
             raise UnrolledError(
                 f"network {self.name}: output_dropout is {dropout!r}, expected a probability from 0 to 1"
             )
+
+    @property
+    def feature_size(self) -> int:
+        """F, the width of what the last recurrent layer gives, all its directions together."""
+        return (1 if self.direction == "forward" else 2) * output_width(self.layers[-1])
+
+    def _check_options(self, kind: str, options: dict[str, Any]) -> None:
+        for option, value in options.items():
+            if option not in CELL_OPTIONS[kind]:
+                raise unknown_name(f"option of {kind}", option, CELL_OPTIONS[kind])
+            kinds = CELL_OPTIONS[kind][option]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+                raise UnrolledError(f"network {self.name}: the {option} of a layer is {value!r}")
+
+    def _check_dense(self, field: str) -> None:
+        came = getattr(self, field)
+        try:
+            dense = tuple((width, activation) for width, activation in came)
+        except (TypeError, ValueError):
+            raise UnrolledError(
+                f"network {self.name}: {field} is {came!r}, expected pairs such as [[64, 'relu']]"
+            ) from None
+        for width, activation in dense:
+            _check_choice("activation", activation, ACTIVATIONS)
+            if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+                raise UnrolledError(
+                    f"network {self.name}: {field} has the width {width!r}, "
+                    "expected a whole number of at least 1"
+                )
+        object.__setattr__(self, field, dense)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
@@ -84,6 +145,12 @@ class NetworkConfig:
         26
         """
         return self.from_dict({**dataclasses.asdict(self), **changes})
+
+
+def output_width(layer: Layer) -> int:
+    """How wide the output of a layer is, in one direction."""
+    width: int = layer[1]
+    return (layer[2].get("proj_size") or width) if len(layer) == 3 else width
 
 
 def _check_choice(what: str, value: object, known: tuple[str, ...]) -> None:

@@ -11,17 +11,20 @@ from torch import Tensor, nn
 
 from unrolled.cells import Cell, DropoutCell, GRUCell, LSTMCell, RNNCell, StackedCell
 from unrolled.cells.state import hidden
-from unrolled.networks.config import NetworkConfig
+from unrolled.errors import UnrolledError
+from unrolled.networks.config import NetworkConfig, output_width
+from unrolled.unroll.bidirectional import bidirectional_unroll
 from unrolled.unroll.kinds import unroll
 from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.stacked_bidirectional import stacked_bidirectional_unroll
 
 # TensorFlow 1's defaults, which the seeds' networks have: a forget bias of 1, and the paper's GRU.
-CELL_MAKERS: dict[str, Callable[[int, int], Cell]] = {
+CELL_MAKERS: dict[str, Callable[..., Cell]] = {
     "rnn": RNNCell,
     "lstm": partial(LSTMCell, forget_bias=1.0),
     "gru": partial(GRUCell, reset="before"),
 }
+ACTIVATION_MODULES = {"identity": nn.Identity, "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
 class SequenceClassifier(nn.Module):
@@ -39,7 +42,9 @@ class SequenceClassifier(nn.Module):
                  step only; what the tutorials with bidirectional networks do
         "state"  the h of each direction's final state: as "final", but before any output dropout
 
-    Forward networks have no b: there "final" and "last" are one.
+    Forward networks have no b: there "final" and "last" are one. With `config.input_layers` the x that the
+    cells read is what those dense layers make of each step, and with `config.output_layers` W sees what they
+    make of v.
 
     Args:
         config: what the network is made of.
@@ -52,37 +57,50 @@ class SequenceClassifier(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        directions = 1 if config.direction == "forward" else 2
-        if directions == 1:
-            self.cell = StackedCell(_make_cells(config, directions))
+        if config.input_layers:
+            self.input_layers = _make_dense(config.input_size, config.input_layers)
+        if config.direction == "forward":
+            self.cell = StackedCell(_make_cells(config))
         else:
-            self.forward_cells: Any = nn.ModuleList(_make_cells(config, directions))
-            self.backward_cells: Any = nn.ModuleList(_make_cells(config, directions))
-        self.classifier = nn.Linear(directions * config.layers[-1][1], config.classes)
+            self.forward_cells: Any = nn.ModuleList(_make_cells(config))
+            self.backward_cells: Any = nn.ModuleList(_make_cells(config))
+        seen = config.feature_size
+        if config.output_layers:
+            self.output_layers = _make_dense(seen, config.output_layers)
+            seen = config.output_layers[-1][0]
+        self.classifier = nn.Linear(seen, config.classes)
 
     def forward(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
         """Read the sequences x [N, T, I] with lengths [N], T at least 1, and return logits [N, classes]."""
-        logits: Tensor = self.classifier(self.features(x, lengths))
+        v = self.features(x, lengths)
+        logits: Tensor = self.classifier(self.output_layers(v) if self.config.output_layers else v)
         return logits
 
     def features(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
-        """The vector v [N, F] of each sequence that the classifier sees."""
+        """The vector v [N, F] of each sequence that is left when the recurrent layers have read it."""
         if x.dim() != 3 or x.shape[1] == 0:
             raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
         kind, read = self.config.unroll, self.config.read
+        if self.config.input_layers:
+            x = self.input_layers(x)
         if self.config.direction == "forward":
             outputs, state = unroll(self.cell, x, lengths, kind=kind)
             return hidden(state) if read == "state" else last_output(outputs, lengths)
 
-        outputs, (forwards, backwards) = stacked_bidirectional_unroll(
-            self.forward_cells, self.backward_cells, x, lengths, kind=kind
-        )
+        if self.config.direction == "parallel":
+            outputs, (forwards, backwards) = bidirectional_unroll(
+                StackedCell(self.forward_cells), StackedCell(self.backward_cells), x, lengths, kind=kind
+            )
+        else:
+            outputs, (forwards, backwards) = stacked_bidirectional_unroll(
+                self.forward_cells, self.backward_cells, x, lengths, kind=kind
+            )
         if read == "state":
             return torch.cat([hidden(forwards), hidden(backwards)], dim=1)
         last = last_output(outputs, lengths)
         if read == "last":
             return last
-        forward_width = self.config.layers[-1][1]
+        forward_width = output_width(self.config.layers[-1])
         return torch.cat([last[:, :forward_width], outputs[:, 0, forward_width:]], dim=1)
 
     @property
@@ -104,11 +122,22 @@ def last_output(outputs: Tensor, lengths: Lengths | None) -> Tensor:
     return outputs[torch.arange(batch_size, device=outputs.device), lengths - 1]
 
 
-def _make_cells(config: NetworkConfig, directions: int) -> list[Cell]:
+def _make_cells(config: NetworkConfig) -> list[Cell]:
     cells: list[Cell] = []
-    input_size = config.input_size
-    for kind, width in config.layers:
-        cell: Cell = CELL_MAKERS[kind](input_size, width)
+    input_size = config.input_layers[-1][0] if config.input_layers else config.input_size
+    for kind, width, *options in config.layers:
+        try:
+            cell = CELL_MAKERS[kind](input_size, width, **(options[0] if options else {}))
+        except ValueError as error:
+            raise UnrolledError(f"network {config.name}: {error}") from error
         cells.append(DropoutCell(cell, output=config.output_dropout) if config.output_dropout else cell)
-        input_size = directions * width
+        input_size = cell.output_size * (2 if config.direction == "bidirectional" else 1)
     return cells
+
+
+def _make_dense(input_size: int, layers: tuple[tuple[int, str], ...]) -> nn.Sequential:
+    modules: list[nn.Module] = []
+    for width, activation in layers:
+        modules += [nn.Linear(input_size, width), ACTIVATION_MODULES[activation]()]
+        input_size = width
+    return nn.Sequential(*modules)

@@ -1,0 +1,61 @@
+"""`unrolled export-tf1`: a run's network becomes a TensorFlow 1 checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unrolled.errors import UnrolledError
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions:
+    """What `unrolled export-tf1` is told."""
+
+    run: Annotated[Path, typer.Argument(help="A run folder.")]
+    prefix: Annotated[Path, typer.Argument(help="Where to write, such as model/model.ckpt.")]
+    slots: Annotated[
+        str | None,
+        typer.Option(
+            help="The optimizer's slots: adam, rmsprop or none; by default the run's own optimizer's."
+        ),
+    ] = None
+
+
+def export_tf1(options: ExportOptions) -> None:
+    """Write a run's best weights as a TensorFlow 1 checkpoint (version 2), under TensorFlow's names.
+
+    A Saver restores from it into a graph with the same cells. Slots have the values from which
+    TensorFlow's optimizers start.
+
+    [bold]examples:[/bold]
+
+        unrolled export-tf1 runs/single-layer-dynamic-lstm-1 model/model.ckpt
+        unrolled export-tf1 runs/mine model/model.ckpt --slots rmsprop
+    """
+    from unrolled import tf1
+    from unrolled.tf1.bundle import index_path
+    from unrolled.tf1.export import SLOTS, network_checkpoint
+    from unrolled.training import Run
+
+    if index_path(options.prefix).exists():
+        raise UnrolledError(
+            f"{index_path(options.prefix)} is there already: choose another prefix, or remove it"
+        )
+    run = Run.open(options.run)
+    network = run.load_network()
+    optimizer = run.config.recipe.optimizer
+    slots = options.slots or (optimizer if optimizer in SLOTS else "none")
+    variables = network_checkpoint(network, slots)
+    tf1.write_checkpoint(options.prefix, variables)
+    for name, value in variables.items():
+        print(f"  {name} {list(value.shape)}")
+    lstms: list[dict[str, Any]] = [
+        dict(*options) for kind, _, *options in run.config.network.layers if kind == "lstm"
+    ]
+    for bias in sorted({options.get("forget_bias", 1.0) for options in lstms}):
+        print(f"note: TensorFlow adds forget_bias at run time: give its LSTM cells forget_bias={bias}")
+    print(f"exported  {options.prefix}")

@@ -1,0 +1,146 @@
+"""`unrolled import-tf1`: a TensorFlow 1 checkpoint becomes a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unrolled.errors import UnrolledError
+
+if TYPE_CHECKING:
+    from unrolled.networks import NetworkConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportOptions:
+    """What `unrolled import-tf1` is told."""
+
+    prefix: Annotated[
+        Path,
+        typer.Argument(
+            help="What the Saver was given, such as model/model.ckpt-5000; or the folder, for its newest."
+        ),
+    ]
+    run: Annotated[Path | None, typer.Option(help="The folder to make; by default runs/<name>-<number>.")] = (
+        None
+    )
+    forget_bias: Annotated[
+        float | None,
+        typer.Option(
+            help="Of the LSTMs; by default what the .meta file says. TensorFlow's own default is 1.0."
+        ),
+    ] = None
+    cell_clip: Annotated[float | None, typer.Option(help="Of the LSTMs; by default as .meta says.")] = None
+    proj_clip: Annotated[float | None, typer.Option(help="Of LSTMs with a projection; likewise.")] = None
+    scope: Annotated[
+        str, typer.Option(help="Take only variables whose names begin so, such as encoder/.")
+    ] = ""
+    ignore: Annotated[
+        str | None, typer.Option(help="Leave out variables whose whole name fits this regular expression.")
+    ] = None
+    cell: Annotated[
+        str | None,
+        typer.Option(help="lstm or rnn, if cells have names of their own and shapes that fit both."),
+    ] = None
+    activation: Annotated[
+        str | None,
+        typer.Option(help="Between dense layers: identity, relu, tanh or sigmoid; by default as .meta says."),
+    ] = None
+    read: Annotated[
+        str | None,
+        typer.Option(help="What the classifier of two directions sees: last, final or state; see train."),
+    ] = None
+    data: Annotated[
+        str | None, typer.Option(help="The data set it reads; by default mnist where the shapes fit.")
+    ] = None
+
+
+def import_tf1(options: ImportOptions) -> None:
+    """Find the recurrent network in a TensorFlow 1 checkpoint, and make a run folder of it.
+
+    The checkpoint may be of version 1 or 2 and have variable names of any era; its .meta file, if it is
+    there, tells the forget bias. TensorFlow is not needed.
+
+    [bold]examples:[/bold]
+
+        unrolled import-tf1 model/model.ckpt-5000
+        unrolled import-tf1 model/ --forget-bias 1.0 --run runs/from-tensorflow
+        unrolled import-tf1 seq2seq.ckpt --scope encoder/ --ignore ".*embedding.*"
+    """
+    from unrolled import tf1
+    from unrolled.tf1.checkpoint import find_prefix
+    from unrolled.tf1.graph import Graph
+    from unrolled.training import Recipe, Run, RunConfig
+    from unrolled.training.run import check_free, next_free
+
+    if options.run is not None:
+        check_free(options.run)
+    prefix = find_prefix(options.prefix)
+    variables = tf1.read_checkpoint(prefix)
+    meta = prefix.with_name(f"{prefix.name}.meta")
+    graph = Graph.read(meta) if meta.is_file() else None
+    given: dict[str, Any] = {
+        key: getattr(options, key) for key in ("scope", "ignore", "cell", "activation", "read")
+    }
+    cell_options = {key: getattr(options, key) for key in ("forget_bias", "cell_clip", "proj_clip")}
+    given["options"] = {key: value for key, value in cell_options.items() if value is not None}
+    name = prefix.name.split(".")[0] or "imported"
+    model = tf1.find_model(variables, graph, name=name, **given)
+    if model.asks_forget_bias:
+        given["options"]["forget_bias"] = ask_forget_bias(prefix.name)
+        model = tf1.find_model(variables, graph, name=name, **given)
+
+    network = model.network()
+    config = model.config
+    run = Run.create(
+        options.run or next_free(Path("runs"), name),
+        RunConfig(
+            config,
+            Recipe(),
+            data=options.data or ("mnist" if fits_mnist(config) else "none"),
+            classes=tuple(str(number) for number in range(config.classes)),
+            seed=0,
+            validation=0,
+        ),
+    )
+    run.save_weights(network.state_dict())
+    print(f"{prefix}: {len(variables)} variables, {'with' if graph else 'no'} graph (.meta)")
+    for line in model.describe():
+        print(f"  {line}")
+    layers = ", ".join(
+        f"{kind} {width}" + "".join(f", {key} {value}" for option in rest for key, value in option.items())
+        for kind, width, *rest in config.layers
+    )
+    print(
+        f"network: {layers}; {config.direction}, {config.unroll} unrolling; steps of {config.input_size} in, "
+        f"{config.classes} out; {network.parameter_count:,} parameters"
+    )
+    for note in model.notes:
+        print(f"note: {note}")
+    if not fits_mnist(config):
+        print("note: it does not read MNIST's rows: in Python, Run.open(...).load_network()(x), x [N, T, I]")
+    print(f"imported  {run.folder}")
+
+
+def fits_mnist(config: NetworkConfig) -> bool:
+    """Whether a network reads rows of 28 into ten classes."""
+    return (config.input_size, config.classes) == (28, 10)
+
+
+def ask_forget_bias(name: str) -> float:
+    """Ask at a terminal; elsewhere say what is missing."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        answer: float = typer.prompt(
+            "No graph says which forget_bias its LSTMs had (TensorFlow's default is 1.0). forget_bias",
+            default=1.0,
+            type=float,
+        )
+        return answer
+    raise UnrolledError(
+        f"nothing beside {name} says which forget_bias its LSTMs had: give it with --forget-bias "
+        "(1.0 is the default of TensorFlow's BasicLSTMCell and LSTMCell)"
+    )

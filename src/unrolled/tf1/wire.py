@@ -1,0 +1,170 @@
+"""Numbers and messages as protocol buffers write them: the alphabet of TensorFlow's files."""
+
+from __future__ import annotations
+
+import struct
+from typing import TypeAlias
+
+from unrolled.errors import UnrolledError
+
+Buffer: TypeAlias = "bytes | memoryview"
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+class DamagedError(UnrolledError):
+    """A file is not what its format says: damaged, cut off, or made to mislead."""
+
+
+def read_varint(data: Buffer, position: int) -> tuple[int, int]:
+    """The unsigned number at `position`, seven bits a byte, and where it ends.
+
+    >>> read_varint(bytes([0xAC, 0x02]), 0)
+    (300, 2)
+    """
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(data):
+            raise DamagedError("it ends inside a number")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & (2**64 - 1), position
+    raise DamagedError("a number has more than ten bytes")
+
+
+def write_varint(value: int) -> bytes:
+    """A number from 0 to 2^64 - 1, seven bits a byte, the lowest first."""
+    parts = bytearray()
+    while value >= 0x80:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+def signed(value: int) -> int:
+    """The int64 that a 64-bit number stands for.
+
+    >>> signed(2**64 - 1)
+    -1
+    """
+    return value - 2**64 if value >= 2**63 else value
+
+
+class Message:
+    """The fields of one message, by number. A field that is not there has its default.
+
+    Raises:
+        DamagedError: the bytes are no message; or, when a field is asked for, it has another type.
+
+    >>> message = Message(integer_field(1, 300) + bytes_field(2, b"name"))
+    >>> message.integer(1), message.text(2), message.integer(3)
+    (300, 'name', 0)
+    """
+
+    def __init__(self, data: Buffer) -> None:
+        self._fields: dict[int, list[tuple[int, int | memoryview]]] = {}
+        view, position = memoryview(data), 0
+        while position < len(view):
+            key, position = read_varint(view, position)
+            number, kind = key >> 3, key & 7
+            value: int | memoryview
+            if kind == VARINT:
+                value, position = read_varint(view, position)
+            else:
+                if kind == BYTES:
+                    size, position = read_varint(view, position)
+                elif kind in (FIXED32, FIXED64):
+                    size = 4 if kind == FIXED32 else 8
+                else:
+                    raise DamagedError(f"a message has a field of the unknown wire type {kind}")
+                if size > len(view) - position:
+                    raise DamagedError(
+                        f"a field claims {size} bytes, and only {len(view) - position} are left"
+                    )
+                value = view[position : position + size]
+                position += size
+            self._fields.setdefault(number, []).append((kind, value))
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._fields
+
+    def _values(self, number: int, *kinds: int) -> list[tuple[int, int | memoryview]]:
+        values = self._fields.get(number, [])
+        if any(kind not in kinds for kind, _ in values):
+            raise DamagedError(f"field {number} of a message has another type than it should")
+        return values
+
+    def integer(self, number: int, default: int = 0) -> int:
+        """An unsigned or, after `signed`, signed whole number."""
+        values = self._values(number, VARINT)
+        return int(values[-1][1]) if values else default
+
+    def integers(self, number: int) -> list[int]:
+        """A repeated number, packed or not."""
+        numbers: list[int] = []
+        for kind, value in self._values(number, VARINT, BYTES):
+            if kind == VARINT:
+                numbers.append(value)  # type: ignore[arg-type]
+                continue
+            position = 0
+            while position < len(value):  # type: ignore[arg-type]
+                item, position = read_varint(value, position)  # type: ignore[arg-type]
+                numbers.append(item)
+        return numbers
+
+    def fixed(self, number: int) -> bytes:
+        """The raw bytes of repeated fixed-width numbers (floats), packed or not, little-endian."""
+        return b"".join(value for _, value in self._values(number, BYTES, FIXED32, FIXED64))  # type: ignore[misc]
+
+    def fixed32(self, number: int) -> int:
+        values = self._values(number, FIXED32)
+        return int.from_bytes(values[-1][1], "little") if values else 0  # type: ignore[arg-type]
+
+    def float32(self, number: int, default: float = 0.0) -> float:
+        values = self._values(number, FIXED32)
+        return float(struct.unpack("<f", values[-1][1])[0]) if values else default  # type: ignore[arg-type]
+
+    def all_bytes(self, number: int) -> list[memoryview]:
+        """A repeated string of bytes."""
+        return [value for _, value in self._values(number, BYTES)]  # type: ignore[misc]
+
+    def text(self, number: int) -> str:
+        values = self.all_bytes(number)
+        return decode(values[-1]) if values else ""
+
+    def texts(self, number: int) -> list[str]:
+        return [decode(value) for value in self.all_bytes(number)]
+
+    def messages(self, number: int) -> list[Message]:
+        return [Message(value) for value in self.all_bytes(number)]
+
+    def message(self, number: int) -> Message:
+        """A message inside this one; empty if it is not there."""
+        values = self.all_bytes(number)
+        return Message(values[-1] if values else b"")
+
+
+def decode(data: Buffer) -> str:
+    """A name, which must be UTF-8."""
+    try:
+        return bytes(data).decode("utf-8")
+    except UnicodeDecodeError:
+        raise DamagedError(f"a name is not UTF-8: {bytes(data)[:40]!r}") from None
+
+
+def integer_field(number: int, value: int) -> bytes:
+    """A whole number as a field, nothing for 0: TensorFlow's messages leave defaults out."""
+    return write_varint(number << 3 | VARINT) + write_varint(value) if value else b""
+
+
+def bytes_field(number: int, value: bytes) -> bytes:
+    """A string of bytes or a message as a field."""
+    return write_varint(number << 3 | BYTES) + write_varint(len(value)) + value
+
+
+def fixed32_field(number: int, value: int) -> bytes:
+    """A 32-bit number as a field."""
+    return write_varint(number << 3 | FIXED32) + value.to_bytes(4, "little")
