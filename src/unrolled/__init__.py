@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled import data, networks, report, training
+    from unrolled import data, networks, report, tf1, training
     from unrolled.cells import (
         Cell,
         DropoutCell,
@@ -53,12 +53,13 @@ __all__ = [
     "reverse_sequence",
     "stacked_bidirectional_unroll",
     "static_unroll",
+    "tf1",
     "training",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "networks", "report", "training"):
+    if name in ("data", "networks", "report", "tf1", "training"):
         return importlib.import_module(f"unrolled.{name}")
     if name == "isa":
         return importlib.import_module("unrolled.kernels.isa")

@@ -1,0 +1,66 @@
+"""TensorFlow 1's recurrent toolbox under its own names, eager on tensors and without TensorFlow."""
+
+from unrolled.tf1.cell import LSTMStateTuple, RNNCell
+from unrolled.tf1.cells import (
+    BasicLSTMCell,
+    BasicRNNCell,
+    GRUCell,
+    LayerNormBasicLSTMCell,
+    LSTMCell,
+    MultiRNNCell,
+)
+from unrolled.tf1.data_sets import DataSet, Datasets, read_data_sets
+from unrolled.tf1.initializers import (
+    constant,
+    glorot_uniform,
+    random_normal,
+    random_uniform,
+    set_random_seed,
+    truncated_normal,
+    zeros,
+)
+from unrolled.tf1.loops import (
+    bidirectional_dynamic_rnn,
+    dynamic_rnn,
+    stack_bidirectional_dynamic_rnn,
+    stack_bidirectional_rnn,
+    static_bidirectional_rnn,
+    static_rnn,
+)
+from unrolled.tf1.optimizers import Adam, RMSProp
+from unrolled.tf1.raw_rnn import TensorArray, raw_rnn
+from unrolled.tf1.wrappers import DropoutWrapper, HighwayWrapper, ResidualWrapper
+
+__all__ = [
+    "Adam",
+    "BasicLSTMCell",
+    "BasicRNNCell",
+    "DataSet",
+    "Datasets",
+    "DropoutWrapper",
+    "GRUCell",
+    "HighwayWrapper",
+    "LSTMCell",
+    "LSTMStateTuple",
+    "LayerNormBasicLSTMCell",
+    "MultiRNNCell",
+    "RMSProp",
+    "RNNCell",
+    "ResidualWrapper",
+    "TensorArray",
+    "bidirectional_dynamic_rnn",
+    "constant",
+    "dynamic_rnn",
+    "glorot_uniform",
+    "random_normal",
+    "random_uniform",
+    "raw_rnn",
+    "read_data_sets",
+    "set_random_seed",
+    "stack_bidirectional_dynamic_rnn",
+    "stack_bidirectional_rnn",
+    "static_bidirectional_rnn",
+    "static_rnn",
+    "truncated_normal",
+    "zeros",
+]
