@@ -1,14 +1,7 @@
 """TensorFlow 1's recurrent toolbox under its own names, eager on tensors and without TensorFlow."""
 
 from unrolled.tf1.cell import LSTMStateTuple, RNNCell
-from unrolled.tf1.cells import (
-    BasicLSTMCell,
-    BasicRNNCell,
-    GRUCell,
-    LayerNormBasicLSTMCell,
-    LSTMCell,
-    MultiRNNCell,
-)
+from unrolled.tf1.cells import BasicRNNCell, GRUCell
 from unrolled.tf1.data_sets import DataSet, Datasets, read_data_sets
 from unrolled.tf1.initializers import (
     constant,
@@ -27,6 +20,8 @@ from unrolled.tf1.loops import (
     static_bidirectional_rnn,
     static_rnn,
 )
+from unrolled.tf1.lstm import BasicLSTMCell, LayerNormBasicLSTMCell, LSTMCell
+from unrolled.tf1.multi_rnn_cell import MultiRNNCell
 from unrolled.tf1.optimizers import Adam, RMSProp
 from unrolled.tf1.raw_rnn import TensorArray, raw_rnn
 from unrolled.tf1.wrappers import DropoutWrapper, HighwayWrapper, ResidualWrapper
