@@ -10,13 +10,12 @@ PYTHON is the interpreter of an environment with TensorFlow, see tests/golden/ma
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,8 +28,7 @@ SEED = 1234
 GOLDEN = Path(__file__).parents[1] / "tests/golden"
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """A network and how it is trained; `draw` makes a variable of the output layer of a shape and a seed."""
 
     cell: Callable[[], tf1.RNNCell]
@@ -119,9 +117,8 @@ def batches(train: tf1.DataSet, recipe: Recipe, steps: int) -> Iterator[tuple[Te
         if recipe.shuffled:
             images, labels = train.next_batch(recipe.batch_size)
         else:
-            rows = slice(
-                step * recipe.batch_size % whole, step * recipe.batch_size % whole + recipe.batch_size
-            )
+            first = step * recipe.batch_size % whole
+            rows = slice(first, first + recipe.batch_size)
             images, labels = train.images[rows], train.labels[rows]
         yield torch.from_numpy(images).view(-1, 28, 28), torch.from_numpy(labels).long()
 
