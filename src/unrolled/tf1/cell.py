@@ -50,7 +50,8 @@ class RNNCell(nn.Module, abc.ABC):
 
     scope = "rnn_cell"
     state_size: Any
-    output_size: int
+    output_size: Any
+    input_size: int  # once it is built
 
     def __init__(
         self, name: str | None = None, dtype: Any = None, reuse: bool | None = None, trainable: bool = True
@@ -85,6 +86,7 @@ class RNNCell(nn.Module, abc.ABC):
     def build(self, input_size: int, dtype: Any = None, device: Any = None) -> None:
         """Make the variables for inputs [N, input_size]; nothing happens if they are there already."""
         if not self.built:
+            self.input_size = input_size
             self._build(input_size, dtype=self.dtype or as_dtype(dtype or torch.float32), device=device)
             self.built = True
             if not self.trainable:
@@ -190,7 +192,7 @@ class _Step(Cell):
     """A cell that has its maths in `call`, as one of the library's."""
 
     def __init__(self, cell: RNNCell) -> None:
-        super().__init__(0, cell.output_size, cell.state_size)
+        super().__init__(cell.input_size, cell.output_size, cell.state_size)
         self.cell = cell
 
     def begin_sequence(self) -> None:

@@ -53,7 +53,7 @@ class DropoutWrapper(_Wrapper):
     variational_recurrent the noise is [1, depth]: one mask for all sequences of the batch and all steps of
     a run. A loop draws it anew; a cell that is called by hand keeps it until `begin_sequence()`.
 
-    A probability may be a tensor, which is read at every step, as a placeholder was: `keep_prob.fill_(1.0)`
+    A probability may be a tensor, which is read at each run, as a placeholder was: `keep_prob.fill_(1.0)`
     feeds another. `eval()`, which TensorFlow 1 did not have, turns all dropout off.
 
     Args:
@@ -97,7 +97,8 @@ class DropoutWrapper(_Wrapper):
             )
         if variational_recurrent and dtype is None:
             raise ValueError("DropoutWrapper: variational_recurrent needs dtype, such as torch.float32")
-        if variational_recurrent and self._drops("input") and input_size is None:
+        drops_input = isinstance(input_keep_prob, Tensor) or input_keep_prob < 1
+        if variational_recurrent and drops_input and input_size is None:
             raise ValueError("DropoutWrapper: variational_recurrent with input_keep_prob needs input_size")
         self._variational = variational_recurrent
         self._filter = dropout_state_filter_visitor
@@ -117,8 +118,7 @@ class DropoutWrapper(_Wrapper):
         return self._drop("output", output), self._drop_state("state", new_state, True)
 
     def _drops(self, place: str) -> bool:
-        keep = self._keep[place]
-        return isinstance(keep, Tensor) or keep < 1
+        return float(self._keep[place]) < 1
 
     def _drop(self, place: str, value: Tensor) -> Tensor:
         kind = place.partition(".")[0]
@@ -148,18 +148,18 @@ class DropoutWrapper(_Wrapper):
 
     def _as_library_cell(self) -> bool:
         """Whether `DropoutCell` draws from the same distribution."""
-        fixed = not any(isinstance(keep, Tensor) for keep in self._keep.values())
-        return fixed and not self._variational and self._filter is None and not self._splits_state()
-
-    def _splits_state(self) -> bool:
-        """Whether c and h are one tensor, which TensorFlow drops as a whole."""
-        return self._drops("state") and not isinstance(self.state_size, tuple)
+        if not any(map(self._drops, self._keep)):
+            return True
+        one_tensor = self._drops("state") and not isinstance(self.state_size, tuple)  # maybe c beside h
+        return not self._variational and self._filter is None and not one_tensor
 
     def inner(self) -> Cell:
         if not self._as_library_cell():
             return super().inner()
         input, output, state = (1 - float(self._keep[place]) for place in ("input", "output", "state"))
-        return DropoutCell(self.cell.inner(), input, output, state).train(self.training)
+        cell = DropoutCell(self.cell.inner(), input, output, state)
+        cell.training = self.training
+        return cell
 
     def to_inner(self, state: Any) -> Any:
         return self.cell.to_inner(state) if self._as_library_cell() else state
