@@ -107,7 +107,7 @@ def random_uniform(
     """
     drawn, real = _draw(philox.random_uniform, shape, dtype, seed)
     low = real(minval)
-    return torch.from_numpy(drawn * (real(maxval) - low) + low)
+    return torch.as_tensor(drawn * (real(maxval) - low) + low)
 
 
 def random_normal(
@@ -119,7 +119,7 @@ def random_normal(
 ) -> Tensor:
     """Normal numbers, as `tf.random_normal` draws them."""
     drawn, real = _draw(philox.random_normal, shape, dtype, seed)
-    return torch.from_numpy(drawn * real(stddev) + real(mean))
+    return torch.as_tensor(drawn * real(stddev) + real(mean))
 
 
 def truncated_normal(
@@ -131,7 +131,7 @@ def truncated_normal(
 ) -> Tensor:
     """Normal numbers less than two standard deviations from the mean, as `tf.truncated_normal` draws them."""
     drawn, real = _draw(philox.truncated_normal, shape, dtype, seed)
-    return torch.from_numpy(drawn * real(stddev) + real(mean))
+    return torch.as_tensor(drawn * real(stddev) + real(mean))
 
 
 def _draw(draw: Any, shape: Sequence[int], dtype: Any, seed: int | None) -> tuple[Any, Any]:
