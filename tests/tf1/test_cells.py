@@ -260,3 +260,10 @@ def test_the_zero_state_comes_from_a_size_and_a_type_or_from_inputs():
     assert (c.shape, h.shape, s.shape) == ((N, H), (N, 2), (N, I))
     assert c.dtype == torch.float64
     assert isinstance(cell.get_initial_state(batch_size=N, dtype="float32")[0], tf1.LSTMStateTuple)
+
+
+def test_the_type_of_a_state_tuple_is_that_of_both_parts():
+    state = tf1.LSTMCell(H).zero_state(N, "float64")
+    assert state.dtype == torch.float64
+    with pytest.raises(TypeError, match=r"c is torch\.float64 and h is torch\.float32, expected one type"):
+        _ = state._replace(h=state.h.float()).dtype

@@ -35,12 +35,27 @@ def test_the_states_dropout_skips_c():
     assert (shared(state.c), shared(outputs)) == (0, 0)
 
 
-def test_a_state_of_one_tensor_is_dropped_as_a_whole():
-    cell = tf1.DropoutWrapper(tf1.BasicLSTMCell(H, state_is_tuple=False), state_keep_prob=0.25)
-    _, state = run(cell)
-    c, h = state.chunk(2, dim=1)
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_state_of_one_tensor_is_dropped_as_a_whole(stacked):
+    cell = tf1.BasicLSTMCell(H, state_is_tuple=False)
+    _, state = run(tf1.DropoutWrapper(tf1.MultiRNNCell([cell]) if stacked else cell, state_keep_prob=0.25))
+    c, h = (state[0] if stacked else state).chunk(2, dim=1)
     assert shared(c) == pytest.approx(0.75, abs=0.02)
     assert shared(h) == pytest.approx(0.75, abs=0.02)
+
+
+def test_nothing_is_kept_with_a_probability_of_zero():
+    for variational in (False, True):
+        cell = tf1.DropoutWrapper(
+            tf1.GRUCell(H),
+            output_keep_prob=0.0,
+            state_keep_prob=0.0,
+            variational_recurrent=variational,
+            dtype="float32",
+        )
+        outputs, state = run(cell)
+        assert not outputs.any()
+        assert not state.any()
 
 
 def test_a_filter_says_which_parts_of_the_state_are_dropped():

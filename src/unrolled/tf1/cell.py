@@ -20,6 +20,13 @@ class LSTMStateTuple(NamedTuple):
     c: Any
     h: Any
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of both parts."""
+        if self.c.dtype != self.h.dtype:
+            raise TypeError(f"c is {self.c.dtype} and h is {self.h.dtype}, expected one type for both")
+        return self.c.dtype  # type: ignore[no-any-return]
+
 
 class RNNCell(nn.Module, abc.ABC):
     """What every cell of this module is, and what a cell of your own derives from.

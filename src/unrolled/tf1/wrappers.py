@@ -124,11 +124,11 @@ class DropoutWrapper(_Wrapper):
         kind = place.partition(".")[0]
         if not (self.training and self._drops(kind)):
             return value
-        keep = self._keep[kind]
+        keep = float(self._keep[kind])
         noise = self._noise.get(place) if self._variational else torch.rand_like(value)
         if noise is None:
             noise = self._noise[place] = torch.rand_like(value[:1])
-        return value / keep * torch.floor(keep + noise)
+        return value * torch.floor(keep + noise) / (keep or 1)
 
     def _drop_state(self, place: str, state: Any, dropped: Any) -> Any:
         """Drop what the filter says of `state`, of which it said `dropped` as a part."""
@@ -147,17 +147,14 @@ class DropoutWrapper(_Wrapper):
         return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
 
     def _as_library_cell(self) -> bool:
-        """Whether `DropoutCell` draws from the same distribution."""
-        if not any(map(self._drops, self._keep)):
-            return True
-        one_tensor = self._drops("state") and not isinstance(self.state_size, tuple)  # maybe c beside h
-        return not self._variational and self._filter is None and not one_tensor
+        """Whether `DropoutCell` draws from the same distribution: its masks and dropped states differ."""
+        return not any(map(self._drops, self._keep)) or not (self._variational or self._drops("state"))
 
     def inner(self) -> Cell:
         if not self._as_library_cell():
             return super().inner()
-        input, output, state = (1 - float(self._keep[place]) for place in ("input", "output", "state"))
-        cell = DropoutCell(self.cell.inner(), input, output, state)
+        input, output = 1 - float(self._keep["input"]), 1 - float(self._keep["output"])
+        cell = DropoutCell(self.cell.inner(), input, output)
         cell.training = self.training
         return cell
 
