@@ -53,6 +53,38 @@ def test_one_flag_may_speak_for_all_sequences():
     assert_equal(emitted.read(3), state)
 
 
+def test_what_has_finished_stays_so_and_a_loop_state_of_none_is_the_last():
+    cell = tf1.GRUCell(I)
+
+    def loop_fn(time, output, state, carried):
+        if output is None:
+            return False, torch.ones(N, I), cell.zero_state(N, "float32"), None, "carried"
+        flags = {1: [True, False, False], 2: [False] * N}.get(time, [True] * N)
+        return torch.tensor(flags), output, state, output, None
+
+    emitted, state, carried = tf1.raw_rnn(cell, loop_fn)
+    assert carried == "carried"
+    assert emitted.size() == 3
+    assert_equal(state[0], emitted.read(0)[0])
+    assert not emitted.read(2)[0].any()
+
+
+def test_a_variational_mask_in_a_stack_is_one_for_each_run():
+    cell = tf1.MultiRNNCell(
+        [
+            tf1.DropoutWrapper(
+                tf1.GRUCell(60), output_keep_prob=0.5, variational_recurrent=True, dtype="float32"
+            )
+        ]
+    )
+    x, masks = torch.randn(N, T, I), []
+    for _ in range(2):
+        outputs = tf1.raw_rnn(cell, reading(x, cell, torch.tensor([T] * N)))[0].stack()
+        masks.append(outputs[0, 0] == 0)
+        assert_equal(outputs == 0, masks[-1].expand(T, N, 60))
+    assert not torch.equal(*masks)
+
+
 def test_a_tensor_array_keeps_what_was_written():
     array = tf1.TensorArray("float32", size=1).write(2, torch.ones(2)).write(0, torch.zeros(2))
     assert array.size() == 3

@@ -138,6 +138,8 @@ def test_eval_turns_dropout_off_and_seeds_are_torchs():
     assert_equal(run(cell, x), first)
     outputs, state = run(cell.eval(), x)
     assert_equal(outputs[:, -1], state)
+    outputs, state = run(tf1.DropoutWrapper(tf1.GRUCell(H), output_keep_prob=0.5).eval(), x)
+    assert_equal(outputs[:, -1], state)
 
 
 def test_a_wrapper_in_a_stack_has_the_variables_of_its_cell():

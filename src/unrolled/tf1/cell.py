@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells import Cell
-from unrolled.cells.cell import begin_sequence
 from unrolled.cells.state import map_state
 
 
@@ -191,8 +190,15 @@ class RNNCell(nn.Module, abc.ABC):
 
     def begin_sequence(self) -> None:
         """Forget what was drawn for one run over a sequence."""
-        for part in self.children():
-            part.begin_sequence() if isinstance(part, RNNCell) else begin_sequence(part)
+        _begin_sequence_below(self)
+
+
+def _begin_sequence_below(module: nn.Module) -> None:
+    for part in module.children():
+        if isinstance(part, RNNCell | Cell):
+            part.begin_sequence()
+        else:
+            _begin_sequence_below(part)
 
 
 class _Step(Cell):

@@ -48,7 +48,7 @@ class DataSet:
             raise UnrolledError("fake_data is True, expected False: there is no fake data here")
         if not 0 < batch_size <= self.num_examples:
             raise UnrolledError(f"batch_size is {batch_size}, expected 1 to {self.num_examples}")
-        if self.epochs_completed == 0 and self._given == 0 and shuffle:
+        if self._given == 0 and shuffle:  # the very first call
             self._shuffle()
         rest = slice(self._given, self._given + batch_size)
         images, labels = self.images[rest], self.labels[rest]
