@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from unrolled import tf1
+
 ROOT = Path(__file__).parents[2]
 TRACES = json.loads(Path(__file__).with_name("tf1_traces.json").read_text())
 
 specification = importlib.util.spec_from_file_location("replay_tf1", ROOT / "scripts/replay_tf1.py")
 replay_tf1 = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(replay_tf1)
+
+
+@pytest.fixture(autouse=True)
+def _no_graph_seed_stays():
+    yield
+    tf1.set_random_seed(None)
 
 
 @pytest.mark.skipif("UNROLLED_DATA_DIR" not in os.environ, reason="needs UNROLLED_DATA_DIR with mnist/")
