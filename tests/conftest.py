@@ -7,7 +7,7 @@ import torch
 from tests.tolerances import assert_close, assert_equal
 from unrolled import isa
 
-collect_ignore = ["golden/make_checkpoints.py", "golden/make_tensorflow.py"]  # they need TensorFlow
+collect_ignore_glob = ["golden/make_*.py"]  # they need TensorFlow
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("unrolled", deadline=None, derandomize=True, max_examples=25)

@@ -21,7 +21,7 @@ ARROWS = {
     "networks": {"errors", "cells", "unroll"},
     "stream": {"errors", "cells", "kernels", "unroll", "networks"},
     "data": BASE,
-    "tf1": BASE | {"cells", "networks"},
+    "tf1": BASE | {"cells", "unroll", "data", "networks"},
     "training": BASE | {"data", "networks"},
     "report": BASE | {"data", "networks", "training"},
     "bench": {"errors", "cells", "unroll", "kernels"},

@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_explained():
     ):
         load_variables(LSTMCell(I, H), {**variables, "rnn/basic_lstm_cell/kernel": np.zeros((6, 16))})
     with pytest.raises(
-        UnrolledError, match="rnn: a LSTMCell needs the variable w_i_diag, and there are only"
+        UnrolledError, match="rnn: a LSTMCell needs the variable w_f_diag, and there are only"
     ):
         load_variables(LSTMCell(I, H, peephole=True), variables)
     message = (

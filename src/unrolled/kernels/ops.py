@@ -56,7 +56,9 @@ def unroll(
     if torch.compiler.is_compiling():
         return Results(*torch.ops.unrolled.unroll(*layer, *how))
     # The same without the operator's dispatch, which costs as much as a small layer.
-    return Results(*_Unroll.apply(*layer, *how)) if differentiable else _unroll_cpu(*layer, *how)
+    if not differentiable:
+        return _unroll_cpu(*layer, *how)
+    return Results(*_Unroll.apply(*layer, *how))  # type: ignore[no-untyped-call]
 
 
 def _unroll_cpu(*arguments: Any) -> Results:

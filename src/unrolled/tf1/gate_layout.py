@@ -17,7 +17,8 @@ from unrolled.cells import Cell, GRUCell, HighwayCell, LSTMCell, RNNCell
 from unrolled.errors import UnrolledError
 
 GATE_NORMS = ("input", "forget", "transform", "output")  # TensorFlow's scopes for i, f, g, o
-PEEPHOLES = {"w_i_diag": "weight_ci", "w_f_diag": "weight_cf", "w_o_diag": "weight_co"}
+# In the order in which TensorFlow makes them.
+PEEPHOLES = {"w_f_diag": "weight_cf", "w_i_diag": "weight_ci", "w_o_diag": "weight_co"}
 
 
 def swap_gates(joint: Tensor, axis: int = -1) -> Tensor:

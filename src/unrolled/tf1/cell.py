@@ -1,0 +1,243 @@
+"""The protocol of TensorFlow 1's cells: built on first use, with its states and names of variables."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.cells import Cell
+from unrolled.cells.state import map_state
+
+
+class LSTMStateTuple(NamedTuple):
+    """The state of an LSTM in TensorFlow 1's order: c [N, H] the cell state, h [N, O] the output."""
+
+    c: Any
+    h: Any
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of both parts."""
+        if self.c.dtype != self.h.dtype:
+            raise TypeError(f"c is {self.c.dtype} and h is {self.h.dtype}, expected one type for both")
+        return self.c.dtype  # type: ignore[no-any-return]
+
+
+class RNNCell(nn.Module, abc.ABC):
+    """What every cell of this module is, and what a cell of your own derives from.
+
+        output, new_state = cell(inputs, state)
+
+    Symbols: inputs [N, I]; output [N, O]; state as nested as `state_size`, each tensor [N, size].
+
+    As in TensorFlow 1 a cell learns I from the first inputs, and has no parameters until then: `build` does
+    that by hand, for an optimizer that is made before the first call. A cell of your own sets `state_size`
+    and `output_size` and defines `call`; if it has parameters, it makes them in `_build`.
+
+    Args:
+        name: the scope of its variables' names; None for the class's name in snake case.
+        dtype: of the variables; None for that of the first inputs.
+        reuse: only None or False. A cell is shared by using the same object.
+        trainable: whether its variables are to be trained.
+
+    >>> from unrolled.tf1 import dynamic_rnn
+    >>> class Counter(RNNCell):
+    ...     state_size, output_size = 1, 4
+    ...     def call(self, inputs, state):
+    ...         return inputs, state + 1
+    >>> outputs, state = dynamic_rnn(Counter(), torch.zeros(2, 3, 4), dtype="float32")
+    >>> state.tolist()
+    [[3.0], [3.0]]
+    """
+
+    scope = "rnn_cell"
+    state_size: Any
+    output_size: Any
+    input_size: int  # once it is built
+
+    def __init__(
+        self, name: str | None = None, dtype: Any = None, reuse: bool | None = None, trainable: bool = True
+    ) -> None:
+        super().__init__()
+        if reuse:
+            raise ValueError(
+                f"{type(self).__name__}: reuse is {reuse!r}, but variables are not found by names here: "
+                "use the same cell object in both places"
+            )
+        self.name = name or self.scope
+        self.dtype = None if dtype is None else as_dtype(dtype)
+        self.trainable = trainable
+        self.built = False
+
+    @abc.abstractmethod
+    def call(self, inputs: Any, state: Any) -> tuple[Any, Any]:
+        """The maths of one step."""
+
+    def forward(self, inputs: Any, state: Any, scope: object = None) -> tuple[Any, Any]:
+        """Take one step: the output and the new state. `scope` is taken for TensorFlow's sake."""
+        if isinstance(inputs, Tensor):
+            if inputs.dim() != 2:
+                raise ValueError(
+                    f"{type(self).__name__}: inputs has shape {list(inputs.shape)}, expected [N, I] "
+                    "(one step of a batch; dynamic_rnn takes whole sequences)"
+                )
+            self.build_for(inputs)
+            self.check_state(state, inputs.shape[0])
+        return self.call(inputs, state)
+
+    def build(self, input_size: int, dtype: Any = None, device: Any = None) -> None:
+        """Make the variables for inputs [N, input_size]; nothing happens if they are there already."""
+        if not self.built:
+            self.input_size = input_size
+            self._build(input_size, dtype=self.dtype or as_dtype(dtype or torch.float32), device=device)
+            self.built = True
+            if not self.trainable:
+                self.requires_grad_(False)
+
+    def build_for(self, inputs: Tensor) -> None:
+        """Make the variables for inputs [..., I], if they are not there yet."""
+        self.build(inputs.shape[-1], inputs.dtype, inputs.device)
+
+    def _build(self, input_size: int, *, dtype: torch.dtype, device: Any) -> None:
+        """Make the variables; without any, as here, there is nothing to do."""
+
+    @property
+    def variables(self) -> dict[str, Tensor]:
+        """The variables, in the order in which TensorFlow makes them.
+
+        The names are TensorFlow's below the scope of the loop, which is "rnn" if nothing else was said.
+        They are computed from the parameters, so that gradients flow through them: a weight penalty may use
+        them. `assign` writes them.
+        """
+        return {}
+
+    def assign(self, variables: Mapping[str, Any]) -> None:
+        """Write all the variables: arrays or tensors, by the names that `variables` has.
+
+        Raises:
+            ValueError: the cell is not built, a name is missing or unknown, or a shape does not fit.
+        """
+        own = self.variables
+        if not self.built:
+            raise ValueError(f"{type(self).__name__} has no variables yet: call build(input_size) first")
+        if set(variables) != set(own):
+            raise ValueError(
+                f"{type(self).__name__}: variables are {sorted(variables)}, expected {sorted(own)}"
+            )
+        values = {}
+        for name, old in own.items():
+            values[name] = torch.as_tensor(variables[name]).to(old)
+            if values[name].shape != old.shape:
+                raise ValueError(
+                    f"{type(self).__name__}: {name} has shape {list(values[name].shape)}, "
+                    f"expected {list(old.shape)}"
+                )
+        with torch.no_grad():
+            self._assign(values)
+
+    def _assign(self, values: Mapping[str, Tensor]) -> None:
+        """Write checked variables."""
+
+    def zero_state(self, batch_size: int, dtype: Any, device: Any = None) -> Any:
+        """Zeros, nested as `state_size`."""
+        like = {"dtype": as_dtype(dtype), "device": device}
+        return map_state(lambda size: torch.zeros(batch_size, size, **like), self.state_size)
+
+    def get_initial_state(
+        self, inputs: Tensor | None = None, batch_size: int | None = None, dtype: Any = None
+    ) -> Any:
+        """The zero state for inputs [N, ...], or for a batch size and a dtype."""
+        if inputs is not None:
+            return self.zero_state(inputs.shape[0], inputs.dtype, inputs.device)
+        if batch_size is None or dtype is None:
+            raise ValueError(
+                f"get_initial_state: batch_size is {batch_size!r} and dtype is {dtype!r}, "
+                "expected both of them, or inputs"
+            )
+        return self.zero_state(batch_size, dtype)
+
+    def check_state(self, state: Any, batch_size: int) -> None:
+        """Raise a ValueError if a state is not nested and shaped as this cell's."""
+
+        def check(size: int, part: Any) -> None:
+            if not isinstance(part, Tensor) or part.shape != (batch_size, size):
+                raise ValueError("a part has another shape")
+
+        try:
+            map_state(check, self.state_size, state)
+        except (TypeError, ValueError):
+            came = map_state(lambda part: list(getattr(part, "shape", [])) or part, state)
+            expected = map_state(lambda size: [batch_size, size], self.state_size)
+            raise ValueError(f"{type(self).__name__}: state has shapes {came}, expected {expected}") from None
+
+    # What the loops need: an ordinary cell of the library that computes the same, and its state.
+
+    def inner(self) -> Cell:
+        """The built cell as one of the library's, which the unrollings take."""
+        return _Step(self)
+
+    def to_inner(self, state: Any) -> Any:
+        """A state of this cell as one of `inner()`."""
+        return state
+
+    def from_inner(self, state: Any) -> Any:
+        """A state of `inner()` as one of this cell."""
+        return state
+
+    def begin_sequence(self) -> None:
+        """Forget what was drawn for one run over a sequence."""
+        _begin_sequence_below(self)
+
+
+def _begin_sequence_below(module: nn.Module) -> None:
+    for part in module.children():
+        if isinstance(part, RNNCell | Cell):
+            part.begin_sequence()
+        else:
+            _begin_sequence_below(part)
+
+
+class _Step(Cell):
+    """A cell that has its maths in `call`, as one of the library's."""
+
+    def __init__(self, cell: RNNCell) -> None:
+        super().__init__(cell.input_size, cell.output_size, cell.state_size)
+        self.cell = cell
+
+    def begin_sequence(self) -> None:
+        self.cell.begin_sequence()
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        return self.cell(x, state)  # type: ignore[no-any-return]
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return self.cell.call(x, state)
+
+
+def check_rnn_cell(name: str, cell: object) -> None:
+    """Raise a TypeError for something that is not a cell of this module."""
+    if not isinstance(cell, RNNCell):
+        kind = type(cell)
+        raise TypeError(
+            f"{name} is a {kind.__module__}.{kind.__qualname__}, expected a cell of unrolled.tf1 such as "
+            "tf1.BasicLSTMCell(num_units)"
+        )
+
+
+def as_dtype(dtype: Any) -> torch.dtype:
+    """A dtype from torch's own, or from a name as TensorFlow and numpy have it, such as "float32".
+
+    >>> as_dtype("float64")
+    torch.float64
+    """
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    name = "float32" if dtype == "float" else getattr(dtype, "__name__", str(dtype))
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise ValueError(f"dtype is {dtype!r}, expected a floating point type such as torch.float32")
+    return found

@@ -1,0 +1,102 @@
+"""Several of TensorFlow 1's cells on top of one another, as one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.cells import Cell, StackedCell
+from unrolled.tf1.cell import RNNCell, check_rnn_cell
+
+
+class MultiRNNCell(RNNCell):
+    """Several cells on top of one another, as one cell.
+
+    The state is a tuple with the state of each cell, the output that of the last. A cell that stands twice in
+    the list shares its weights between those layers, and has its variables once.
+
+    Args:
+        cells: a list of cells, the lowest first.
+        state_is_tuple: False for states side by side in one tensor, if every cell's state is one tensor.
+
+    >>> from unrolled.tf1 import GRUCell, LSTMCell
+    >>> stack = MultiRNNCell([LSTMCell(3), GRUCell(6)])
+    >>> stack.state_size, stack.output_size
+    ((LSTMStateTuple(c=3, h=3), 6), 6)
+    """
+
+    scope = "multi_rnn_cell"
+
+    def __init__(self, cells: Sequence[RNNCell], state_is_tuple: bool = True) -> None:
+        super().__init__()
+        if not isinstance(cells, list | tuple):
+            raise TypeError(f"MultiRNNCell: cells is {cells!r}, expected a list of cells")
+        if not cells:
+            raise ValueError("MultiRNNCell: cells is empty, expected at least one cell")
+        for number, cell in enumerate(cells):
+            check_rnn_cell(f"cells[{number}]", cell)
+        sizes = tuple(cell.state_size for cell in cells)
+        if not state_is_tuple and any(isinstance(size, tuple) for size in sizes):
+            raise ValueError(
+                f"MultiRNNCell: state_is_tuple is False, but some cells have tuples as states: {sizes}. "
+                "Give those cells state_is_tuple=False too"
+            )
+        self.cells: Any = nn.ModuleList(cells)
+        self.state_is_tuple = state_is_tuple
+        self.state_size = sizes if state_is_tuple else sum(sizes)
+        self.output_size = cells[-1].output_size
+
+    def _build(self, input_size: int, **where: Any) -> None:
+        for cell in self.cells:
+            cell.build(input_size, **where)
+            input_size = cell.output_size
+
+    def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        new_states = []
+        for cell, cell_state in zip(self.cells, self._states(state), strict=True):
+            inputs, new_state = cell(inputs, cell_state)
+            new_states.append(new_state)
+        return inputs, self._state(new_states)
+
+    def inner(self) -> Cell:
+        return StackedCell([cell.inner() for cell in self.cells])
+
+    def to_inner(self, state: Any) -> tuple[Any, ...]:
+        return tuple(cell.to_inner(part) for cell, part in zip(self.cells, self._states(state), strict=True))
+
+    def from_inner(self, state: tuple[Any, ...]) -> Any:
+        return self._state([cell.from_inner(part) for cell, part in zip(self.cells, state, strict=True)])
+
+    def _states(self, state: Any) -> Sequence[Any]:
+        if self.state_is_tuple:
+            return state  # type: ignore[no-any-return]
+        return state.split([cell.state_size for cell in self.cells], dim=1)  # type: ignore[no-any-return]
+
+    def _state(self, states: list[Any]) -> Any:
+        return tuple(states) if self.state_is_tuple else torch.cat(states, dim=1)
+
+    @property
+    def variables(self) -> dict[str, Tensor]:
+        return {
+            f"{prefix}{name}": value
+            for prefix, cell in self._prefixed()
+            for name, value in cell.variables.items()
+        }
+
+    def _assign(self, values: Mapping[str, Tensor]) -> None:
+        for prefix, cell in self._prefixed():
+            cell._assign(
+                {name.removeprefix(prefix): v for name, v in values.items() if name.startswith(prefix)}
+            )
+
+    def _prefixed(self) -> list[tuple[str, RNNCell]]:
+        """Each cell once, with the prefix of its variables' names."""
+        first = {id(cell): number for number, cell in reversed(list(enumerate(self.cells)))}
+        return [
+            (f"{self.name}/cell_{number}/", cell)
+            for number, cell in enumerate(self.cells)
+            if first[id(cell)] == number
+        ]

@@ -1,0 +1,74 @@
+"""The tutorials' ports in examples/tf1 run, on a few batches of random pictures."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unrolled.data import write_idx
+
+EXAMPLES = Path(__file__).parents[2] / "examples/tf1"
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """MNIST's four files with noise in them: 5,600 pictures to train and validate, 300 to test."""
+    folder = tmp_path_factory.mktemp("mnist")
+    random = np.random.default_rng(0)
+    for part, count in (("train", 5600), ("t10k", 300)):
+        write_idx(
+            folder / f"{part}-images-idx3-ubyte", random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        )
+        write_idx(folder / f"{part}-labels-idx1-ubyte", random.integers(0, 10, count, dtype=np.uint8))
+    return folder
+
+
+@pytest.fixture
+def run(data_dir, tmp_path, monkeypatch, capsys):
+    """Run an example as a program, in an empty folder, and return what it prints."""
+
+    def run_example(name, *options):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [name, "--data-dir", str(data_dir), *map(str, options)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_example
+
+
+def test_tutorial_000_prints_an_accuracy_for_each_epoch(run):
+    output = run("000_lstm_of_28.py", "--epochs", 2, "--steps", 2)
+    assert re.fullmatch(r"0 0\.\d+\n1 0\.\d+\n", output)
+
+
+@pytest.mark.parametrize("network", range(1, 15))
+def test_tutorial_001_trains_a_network_and_tests_it(network, run):
+    options = ["--network", network, "--steps", 1, "--test-steps", 2]
+    output = run("001_fourteen_networks.py", *options)
+    assert "state of the LSTM: 2" in output
+    assert re.search(r"Test accuracy: 0\.\d+\n$", output)
+
+
+def test_tutorial_002_compares_state_and_output(run):
+    output = run("002_state_and_output.py")
+    assert output.count("h_state_2 == outputs[:, -1, :]: True") == 2
+    assert output.endswith("with keep_prob 0.5: False\n")
+
+
+def test_tutorial_003_prints_its_test_accuracy(run):
+    output = run("003_lstm_of_128.py", "--steps", 2)
+    assert re.search(r"Testing Accuracy: 0\.\d+\n$", output)
+
+
+def test_tutorial_004_prints_each_epoch_and_saves_its_weights(run, tmp_path):
+    output = run("004_two_layers.py", "--epochs", 2, "--steps", 2)
+    assert len(re.findall(r"After \d epoch,loss value is \d+\.\d+ ,and accuracy is 0\.\d+", output)) == 2
+    assert (tmp_path / "checkpoints/rnn_mnist.pt").is_file()
+
+
+def test_every_port_names_the_defects_that_it_repairs():
+    text = "".join(path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py"))
+    assert {int(number) for number in re.findall(r"\bB(\d+)\b", text)} == set(range(1, 14))
