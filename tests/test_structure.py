@@ -18,6 +18,7 @@ ARROWS = {
     "cells": {"errors"},
     "kernels": {"errors"},
     "unroll": {"errors", "cells", "kernels"},
+    "layers": {"kernels", "unroll"},
     "networks": {"errors", "cells", "unroll"},
     "data": BASE,
     "training": BASE | {"data", "networks"},
@@ -56,7 +57,7 @@ def test_no_file_is_longer_than_400_lines():
     assert {name: count for name, count in lengths.items() if count > 400} == {}
 
 
-@pytest.mark.parametrize("room", ["cells", "unroll", "networks", "data", "training", "report"])
+@pytest.mark.parametrize("room", ["cells", "unroll", "layers", "networks", "data", "training", "report"])
 def test_every_public_name_is_there_and_explained(room):
     module = importlib.import_module(f"unrolled.{room}")
     assert module.__all__ == sorted(

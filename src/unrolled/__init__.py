@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled import data, networks, report, training
+    from unrolled import data, layers, networks, report, training
     from unrolled.cells import (
         Cell,
         DropoutCell,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from unrolled.errors import UnrolledError
     from unrolled.kernels import isa
+    from unrolled.layers import GRU, LSTM, RNN, accelerate, restore
     from unrolled.unroll import (
         bidirectional_unroll,
         dynamic_unroll,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __version__ = version("unrolled")
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Cell",
     "DropoutCell",
     "GRUCell",
@@ -44,26 +48,33 @@ __all__ = [
     "ResidualCell",
     "StackedCell",
     "UnrolledError",
+    "accelerate",
     "bidirectional_unroll",
     "data",
     "dynamic_unroll",
     "isa",
+    "layers",
     "networks",
     "report",
+    "restore",
     "reverse_sequence",
     "stacked_bidirectional_unroll",
     "static_unroll",
     "training",
 ]
 
+_HOMES = {"UnrolledError": "errors"} | dict.fromkeys(
+    ("GRU", "LSTM", "RNN", "accelerate", "restore"), "layers"
+)
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "networks", "report", "training"):
+    if name in ("data", "layers", "networks", "report", "training"):
         return importlib.import_module(f"unrolled.{name}")
     if name == "isa":
         return importlib.import_module("unrolled.kernels.isa")
     if name in __all__:
-        home = "errors" if name == "UnrolledError" else "unroll" if name[0].islower() else "cells"
+        home = _HOMES.get(name, "unroll" if name[0].islower() else "cells")
         value = getattr(importlib.import_module(f"unrolled.{home}"), name)
         globals()[name] = value
         return value
