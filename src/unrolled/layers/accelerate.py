@@ -101,8 +101,12 @@ def explain(model: nn.Module) -> list[Finding]:
         if replaced:
             reason = _how_it_runs(module)
         if reason is not None:
-            findings.append(Finding(name, type(module).__name__, replaced, reason))
+            findings.append(Finding(name, _kind_of(module), replaced, reason))
     return findings
+
+
+def _kind_of(module: nn.Module) -> str:
+    return str(module.original_name if isinstance(module, torch.jit.ScriptModule) else type(module).__name__)
 
 
 def _why_left(module: nn.Module) -> str | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from unrolled.layers.fits import fits
+from unrolled.layers.fits import fits, is_short, weights_of
 from unrolled.layers.packing import Packing
 from unrolled.layers.walk import walk
 from unrolled.unroll.lengths import Lengths, check_lengths
@@ -20,9 +20,9 @@ class DropIn(nn.RNNBase):
 
     It derives from torch.nn.RNNBase, and so keeps parameters, initialisation, state_dict, pickles and moves
     between devices. It does not derive from the peer: torch.compile refuses every instance of torch.nn.LSTM,
-    GRU and RNN, while a drop-in it traces as one operator for each layer and direction. A call that the kernels
-    do not take, one with wrong arguments among them, goes to the peer's forward, which computes it or says what
-    is wrong.
+    GRU and RNN, while a drop-in it traces as one operator for each layer and direction. A call that the
+    kernels do not take, one with wrong arguments among them, goes to the peer's forward, which computes it or
+    says what is wrong.
     """
 
     peer: ClassVar[type[nn.RNNBase]]
@@ -43,18 +43,20 @@ class DropIn(nn.RNNBase):
             ValueError: lengths that do not fit, or lengths of something else than a padded batch.
             ValueError, RuntimeError: what torch.nn raises for the same arguments.
         """
-        self._update_flat_weights()
+        if lengths is None and is_short(self, input):
+            return self._forward_of_peer(input, hx)
         known = None if lengths is None else self._known(lengths, input)
-        if not fits(self, input, hx, known):
+        weights = weights_of(self)
+        if not fits(self, weights, input, hx):
             return (
                 self._forward_of_peer(input, hx) if known is None else self._pack_for_peer(input, hx, known)
             )
         if isinstance(input, PackedSequence):
-            return self._forward_packed(input, hx)
+            return self._forward_packed(weights, input, hx)
         if input.dim() == 3:
-            return walk(self, input, hx, known)
+            return walk(self, weights, input, hx, known)
         batch_axis = 0 if self.batch_first else 1
-        outputs, states = walk(self, input.unsqueeze(batch_axis), _map(lambda s: s.unsqueeze(1), hx), None)
+        outputs, states = walk(self, weights, input.unsqueeze(batch_axis), _map(lambda s: s.unsqueeze(1), hx))
         return outputs.squeeze(batch_axis), _map(lambda state: state.squeeze(1), states)
 
     def _known(self, lengths: Lengths, input: Any) -> Tensor:
@@ -68,11 +70,13 @@ class DropIn(nn.RNNBase):
             return lengths.to(torch.int64).clamp(0, time)  # a graph cannot stop at a wrong value
         return check_lengths(lengths, batch, time, input.device)
 
-    def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+    def _forward_packed(
+        self, weights: list[Tensor], packed: PackedSequence, hx: Any
+    ) -> tuple[PackedSequence, Any]:
         packing = Packing(packed.batch_sizes)
         if hx is not None:
             hx = self.permute_hidden(hx, packed.sorted_indices)
-        outputs, states = walk(self, packing.pad(packed.data), hx, packing.lengths, packing)
+        outputs, states = walk(self, weights, packing.pad(packed.data), hx, packing.lengths, packing)
         return (
             packed._replace(data=packing.pack(outputs)),
             self.permute_hidden(states, packed.unsorted_indices),

@@ -30,7 +30,20 @@ def kernel_of(layer: nn.RNNBase) -> str | None:
     return None if layer.proj_size else _MODES[layer.mode][0]
 
 
-def fits(layer: nn.RNNBase, input: Any, hx: Any, lengths: Tensor | None) -> bool:
+def is_short(layer: nn.RNNBase, x: Any) -> bool:
+    """Whether there is so little to compute that torch.nn is quicker; a graph is traced for any length."""
+    if torch.compiler.is_compiling() or not isinstance(x, Tensor) or x.dim() not in (2, 3):
+        return False
+    steps = x.shape[1 if layer.batch_first and x.dim() == 3 else 0]
+    return steps == 1 or x.numel() < FEWEST_ROWS * x.shape[-1]
+
+
+def weights_of(layer: nn.RNNBase) -> list[Any]:
+    """The weights in torch.nn's order, as they are now: a parametrization may compute them."""
+    return [getattr(layer, name, None) for name in layer._flat_weights_names]
+
+
+def fits(layer: nn.RNNBase, weights: list[Any], input: Any, hx: Any) -> bool:
     """Whether the kernels compute this call of `layer`.
 
     Whatever torch.nn would refuse does not fit, so that torch.nn says what is wrong with it.
@@ -38,14 +51,13 @@ def fits(layer: nn.RNNBase, input: Any, hx: Any, lengths: Tensor | None) -> bool
     packed = isinstance(input, PackedSequence)
     states = () if hx is None else hx if layer.mode == "LSTM" else (hx,)
     x = input.data if packed else input
-    weights: list[Any] = layer._flat_weights
     return (
         kernel_of(layer) is not None
         and isa.active() != isa.REFERENCE
         and not _is_watched()
         and isinstance(states, tuple | list)
         and all(_is_plain(tensor, x) for tensor in (x, *states, *weights))
-        and (_packing_fits(input) if packed else _batch_fits(layer, x, lengths is not None))
+        and (_packing_fits(input) if packed else x.dim() in (2, 3) and x.numel() > 0)
         and x.shape[-1] == layer.input_size
         and _states_fit(layer, input, states)
         and [weight.shape for weight in weights] == _weight_shapes(layer)
@@ -74,16 +86,6 @@ def _is_plain(tensor: Any, x: Any) -> bool:
         and tensor.dtype in DTYPES
         and tensor.dtype == x.dtype
     )
-
-
-def _batch_fits(layer: nn.RNNBase, x: Tensor, has_lengths: bool) -> bool:
-    """Whether x is a batch or one sequence, and long enough for a kernel to pay."""
-    if x.dim() not in (2, 3) or x.numel() == 0:
-        return False
-    if has_lengths or torch.compiler.is_compiling():
-        return True
-    time = x.shape[1 if layer.batch_first and x.dim() == 3 else 0]
-    return time > 1 and x.numel() >= FEWEST_ROWS * x.shape[-1]
 
 
 def _packing_fits(packed: PackedSequence) -> bool:

@@ -14,12 +14,17 @@ from unrolled.layers.packing import Packing
 
 
 def walk(
-    layers: nn.RNNBase, x: Tensor, hx: Any, lengths: Tensor | None, packing: Packing | None = None
+    layers: nn.RNNBase,
+    weights: list[Tensor],
+    x: Tensor,
+    hx: Any,
+    lengths: Tensor | None = None,
+    packing: Packing | None = None,
 ) -> tuple[Tensor, Any]:
     """The outputs and final states of a batch, as torch.nn returns them.
 
     Args:
-        layers: a module whose weights `fits` has seen.
+        layers, weights: a module and its weights, which `fits` has seen.
         x: [T, N, I]; [N, T, I] if `layers` is batch-first, unless x was packed.
         hx: the initial states, or None for zeros.
         lengths: [N], or None.
@@ -35,7 +40,7 @@ def walk(
         outputs = []
         for reverse in range(directions):
             walked = _run(
-                layers, index * directions + reverse, x, h0, c0, lengths, bool(reverse), batch_first
+                layers, weights, index * directions + reverse, x, h0, c0, lengths, bool(reverse), batch_first
             )
             outputs.append(walked.out)
             h_n.append(walked.h_n)
@@ -47,6 +52,7 @@ def walk(
 
 def _run(
     layers: nn.RNNBase,
+    weights: list[Tensor],
     index: int,
     x: Tensor,
     h0: Tensor | None,
@@ -59,8 +65,7 @@ def _run(
     from unrolled.kernels import ops  # registers the operators: only now, as it needs the native module
 
     share = 4 if layers.bias else 2
-    flat: list[Any] = layers._flat_weights
-    weight_ih, weight_hh, *biases = flat[index * share : (index + 1) * share]
+    weight_ih, weight_hh, *biases = weights[index * share : (index + 1) * share]
     bias_ih, bias_hh = biases or (None, None)
     return ops.unroll(
         Layer(
