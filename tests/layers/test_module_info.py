@@ -1,6 +1,6 @@
 """The inputs that PyTorch keeps for the tests of its own modules: ours give the same for every one of them.
 
-`make torch-tests` runs PyTorch's own tests of these modules, with ours in place of torch.nn's.
+`make torch_tests` runs PyTorch's own tests of these modules, with ours in place of torch.nn's.
 """
 
 import pickle
