@@ -2,7 +2,8 @@
 
     python benchmarks/packed.py --save NAME          results into benchmarks/results/
 
-N128 T100 I28 H128, lengths uniform in 1 ... 100, a fused Adam step, mean square error; turn by turn in one process.
+N128 T100 I28 H128, lengths uniform in 1 ... 100, a fused Adam step, mean square error; turn by turn in one
+process.
 """
 
 from __future__ import annotations

@@ -48,10 +48,8 @@ def accelerate(model: Model, *, verbose: bool = False) -> Model:
         The model.
 
     >>> model = nn.Sequential(nn.Linear(4, 4), nn.GRU(4, 3))
-    >>> _ = accelerate(model, verbose=True)
-    1: GRU, replaced: it runs in the fused kernels
-    >>> type(restore(model)[1])
-    <class 'torch.nn.modules.rnn.GRU'>
+    >>> type(accelerate(model)[1]), type(restore(model)[1])
+    (<class 'unrolled.layers.gru.GRU'>, <class 'torch.nn.modules.rnn.GRU'>)
     """
     for module in model.modules():
         if type(module) in _DROP_INS and not _has_own_forward(module):
