@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check bench bench-peers docs sanitize wheel clean
+.PHONY: train test check bench bench-peers docs sanitize torch_tests wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -39,6 +39,10 @@ sanitize: $(VENV)/installed
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UNROLLED_NATIVE=$(SANITIZED) \
 		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels tests/stream -k 'not compile and not opcheck' $(ARGS)
+
+# PyTorch's own tests of its recurrent layers, with ours in their place: `make torch_tests TORCH=<its source>`.
+torch_tests: $(VENV)/installed
+	$(BIN)/python scripts/torch_tests.py $(TORCH) $(ARGS)
 
 # For this machine's Python and processor family.
 wheel: $(VENV)/installed

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled import data, networks, report, tf1, training
+    from unrolled import data, layers, networks, report, tf1, training
     from unrolled.cells import (
         Cell,
         DropoutCell,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from unrolled.errors import UnrolledError
     from unrolled.kernels import isa
+    from unrolled.layers import GRU, LSTM, RNN, accelerate, restore
     from unrolled.stream import Stream
     from unrolled.unroll import (
         bidirectional_unroll,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 __version__ = version("unrolled")
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Cell",
     "DropoutCell",
     "GRUCell",
@@ -46,12 +50,15 @@ __all__ = [
     "StackedCell",
     "Stream",
     "UnrolledError",
+    "accelerate",
     "bidirectional_unroll",
     "data",
     "dynamic_unroll",
     "isa",
+    "layers",
     "networks",
     "report",
+    "restore",
     "reverse_sequence",
     "stacked_bidirectional_unroll",
     "static_unroll",
@@ -59,15 +66,18 @@ __all__ = [
     "training",
 ]
 
+_HOMES = {"UnrolledError": "errors", "Stream": "stream"} | dict.fromkeys(
+    ("GRU", "LSTM", "RNN", "accelerate", "restore"), "layers"
+)
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "networks", "report", "tf1", "training"):
+    if name in ("data", "layers", "networks", "report", "tf1", "training"):
         return importlib.import_module(f"unrolled.{name}")
     if name == "isa":
         return importlib.import_module("unrolled.kernels.isa")
     if name in __all__:
-        homes = {"UnrolledError": "errors", "Stream": "stream"}
-        home = homes.get(name, "unroll" if name[0].islower() else "cells")
+        home = _HOMES.get(name, "unroll" if name[0].islower() else "cells")
         value = getattr(importlib.import_module(f"unrolled.{home}"), name)
         globals()[name] = value
         return value

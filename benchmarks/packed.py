@@ -1,0 +1,100 @@
+"""Time a training step on ragged batches: torch.nn on packed sequences against the drop-ins.
+
+    python benchmarks/packed.py --save NAME          results into benchmarks/results/
+
+N128 T100 I28 H128, lengths uniform in 1 ... 100, a fused Adam step, mean square error; turn by turn in one
+process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kernels
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import unrolled
+
+N, T, I, H = 128, 100, 28, 128
+WORKS = {
+    "packed, loss on h_n": ("packed", "packed"),
+    "packed, pad_packed_sequence, loss on the last outputs": ("padded again", "padded again"),
+    "lengths= against pad_packed_sequence": ("padded again", "lengths"),
+}
+
+
+def training(layer: Any, how: str) -> Callable[[], None]:
+    """A training step of a layer that takes its sequences in one of three ways."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(N, T, I, generator=generator)
+    lengths = torch.randint(1, T + 1, (N,), generator=generator)
+    lengths[0] = T
+    target = 2 * torch.rand(N, H, generator=generator) - 1
+    rows = torch.arange(N)
+    adam = torch.optim.Adam(layer.parameters(), fused=True)
+
+    def last() -> torch.Tensor:
+        if how == "lengths":
+            outputs, _ = layer(x, lengths=lengths)
+            return outputs[rows, lengths - 1]
+        outputs, state = layer(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        if how == "packed":
+            return (state[0] if isinstance(state, tuple) else state)[0]
+        return pad_packed_sequence(outputs, batch_first=True)[0][rows, lengths - 1]
+
+    def step() -> None:
+        adam.zero_grad()
+        (last() - target).square().mean().backward()
+        adam.step()
+
+    return step
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=8.0, help="for each row")
+    parser.add_argument("--save", metavar="NAME", help="write results/NAME.json and .md")
+    parser.add_argument("--cpu-time", action="store_true", help="one thread and its CPU time")
+    arguments = parser.parse_args()
+    if arguments.cpu_time:
+        kernels.CLOCK = time.process_time
+        torch.set_num_threads(1)
+    head = kernels.machine()
+    found: dict[str, Any] = {"machine": head, "rows": {}}
+    lines = [
+        f"# Ragged training steps, torch.nn and the drop-ins, {head['date']}",
+        "",
+        f"{head['cpu']}, {head['threads']} threads, {head['isa']}, torch {head['torch']}, {head['clock']}, "
+        f"load {head['load']:.1f}. N{N} T{T} I{I} H{H}.",
+        "",
+        "| layer | work | torch.nn ms | drop-in ms | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for peer_class, drop_in_class in ((nn.LSTM, unrolled.LSTM), (nn.GRU, unrolled.GRU)):
+        for work, (peer_way, our_way) in WORKS.items():
+            peer, ours = peer_class(I, H, batch_first=True), drop_in_class(I, H, batch_first=True)
+            ours.load_state_dict(peer.state_dict())
+            one = kernels.interleaved(training(peer, peer_way), training(ours, our_way), arguments.seconds)
+            found["rows"][f"{peer_class.__name__}, {work}"] = one
+            lines.append(
+                f"| {peer_class.__name__} | {work} | {one['peer_ms']:.1f} | {one['ours_ms']:.1f} | "
+                f"{one['ratio']:.1f} |"
+            )
+            print(lines[-1], flush=True)
+    if arguments.save:
+        folder = Path(__file__).parent / "results"
+        (folder / f"{arguments.save}.json").write_text(json.dumps(found, indent=1) + "\n")
+        (folder / f"{arguments.save}.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What the drop-ins share: a forward that runs in the fused kernels, or in torch.nn's own."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from unrolled.layers.fits import fits, is_short, weights_of
+from unrolled.layers.packing import Packing
+from unrolled.layers.walk import walk
+from unrolled.unroll.lengths import Lengths, check_lengths
+
+
+class DropIn(nn.RNNBase):
+    """A recurrent layer of torch.nn, its `peer`, whose forward runs in the fused kernels where it can.
+
+    It derives from torch.nn.RNNBase, and so keeps parameters, initialisation, state_dict, pickles and moves
+    between devices. It does not derive from the peer: torch.compile refuses every instance of torch.nn.LSTM,
+    GRU and RNN, while a drop-in it traces as one operator for each layer and direction. A call that the
+    kernels do not take, one with wrong arguments among them, goes to the peer's forward, which computes it or
+    says what is wrong.
+    """
+
+    peer: ClassVar[type[nn.RNNBase]]
+
+    def forward(self, input: Any, hx: Any = None, *, lengths: Lengths | None = None) -> Any:
+        """The outputs and final states of a batch, as torch.nn returns them.
+
+        Args:
+            input: [T, N, I], or [N, T, I] with batch_first=True; [T, I], one sequence; or a PackedSequence.
+            hx: the initial states as torch.nn takes them; zeros if None.
+            lengths: [N] whole numbers from 0 to T in any order, in place of packing.
+
+        Returns:
+            The outputs, laid out as the input, and the final states. With lengths, outputs past a length are
+            zero, final states are those at each length, and a length of 0 leaves the initial state.
+
+        Raises:
+            ValueError: lengths that do not fit, or lengths of something else than a padded batch.
+            ValueError, RuntimeError: what torch.nn raises for the same arguments.
+        """
+        if lengths is None and is_short(self, input):
+            return self._forward_of_peer(input, hx)
+        known = None if lengths is None else self._known(lengths, input)
+        weights = weights_of(self)
+        if not fits(self, weights, input, hx):
+            return (
+                self._forward_of_peer(input, hx) if known is None else self._pack_for_peer(input, hx, known)
+            )
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(weights, input, hx)
+        if input.dim() == 3:
+            return walk(self, weights, input, hx, known)
+        batch_axis = 0 if self.batch_first else 1
+        outputs, states = walk(self, weights, input.unsqueeze(batch_axis), _map(lambda s: s.unsqueeze(1), hx))
+        return outputs.squeeze(batch_axis), _map(lambda state: state.squeeze(1), states)
+
+    def _known(self, lengths: Lengths, input: Any) -> Tensor:
+        """The lengths of a padded batch, checked."""
+        if isinstance(input, PackedSequence) or input.dim() != 3:
+            came = "a PackedSequence" if isinstance(input, PackedSequence) else f"shape {list(input.shape)}"
+            layout = "[N, T, I]" if self.batch_first else "[T, N, I]"
+            raise ValueError(f"lengths came with {came}, expected a padded batch {layout}")
+        batch, time = input.shape[:2] if self.batch_first else (input.shape[1], input.shape[0])
+        if torch.compiler.is_compiling() and isinstance(lengths, Tensor) and lengths.shape == (batch,):
+            return lengths.to(torch.int64).clamp(0, time)  # a graph cannot stop at a wrong value
+        return check_lengths(lengths, batch, time, input.device)
+
+    def _forward_packed(
+        self, weights: list[Tensor], packed: PackedSequence, hx: Any
+    ) -> tuple[PackedSequence, Any]:
+        packing = Packing(packed.batch_sizes)
+        if hx is not None:
+            hx = self.permute_hidden(hx, packed.sorted_indices)
+        outputs, states = walk(self, weights, packing.pad(packed.data), hx, packing.lengths, packing)
+        return (
+            packed._replace(data=packing.pack(outputs)),
+            self.permute_hidden(states, packed.unsorted_indices),
+        )
+
+    def _forward_of_peer(self, input: Any, hx: Any) -> Any:
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+            return _uncompiled(self.peer.forward, self, input, hx)
+        return self.peer.forward(self, input, hx)
+
+    def _pack_for_peer(self, x: Tensor, hx: Any, lengths: Tensor) -> tuple[Tensor, Any]:
+        """Lengths for the peer: it takes them packed, and none that is 0."""
+        time_axis = 1 if self.batch_first else 0
+        some = (lengths > 0).view(-1, 1)
+        packed = pack_padded_sequence(
+            torch.where(some.unsqueeze(time_axis), x, 0),
+            lengths.clamp(min=1).cpu(),
+            batch_first=self.batch_first,
+            enforce_sorted=False,
+        )
+        outputs, states = self._forward_of_peer(packed, hx)
+        outputs, _ = pad_packed_sequence(outputs, self.batch_first, total_length=x.shape[time_axis])
+        initial = hx if hx is not None else _map(torch.zeros_like, states)
+        if isinstance(states, tuple):
+            states = tuple(torch.where(some, new, old) for new, old in zip(states, initial, strict=True))
+        else:
+            states = torch.where(some, states, initial)
+        return torch.where(some.unsqueeze(time_axis), outputs, 0), states
+
+    def __prepare_scriptable__(self) -> nn.RNNBase:
+        """The peer with these parameters: that is what torch.jit.script compiles."""
+        twin: nn.RNNBase = copy.copy(self)
+        twin.__class__ = self.peer
+        return twin
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _uncompiled(function: Any, *arguments: Any) -> Any:
+    """torch.compile leaves torch.nn's own layers alone; made to trace them, it fails on some."""
+    return function(*arguments)
+
+
+def refuse_projection(others: dict[str, Any]) -> None:
+    """The peer's own error for proj_size where it is no LSTM's."""
+    if "proj_size" in others:
+        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+
+
+def _map(function: Any, states: Any) -> Any:
+    """`function` of h, or of h and c, or None of None."""
+    if states is None:
+        return None
+    return (
+        tuple(function(state) for state in states) if isinstance(states, tuple | list) else function(states)
+    )

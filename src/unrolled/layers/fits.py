@@ -1,0 +1,127 @@
+"""Which calls of a drop-in the fused kernels take: those whose every tensor they can read, and none other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn.utils.rnn import PackedSequence
+
+from unrolled.kernels import isa
+
+# torch.nn's modes: the kernel with the same maths, and how many gates it has.
+_MODES = {
+    "LSTM": ("lstm", 4),
+    "GRU": ("gru_after", 3),
+    "RNN_TANH": ("rnn_tanh", 1),
+    "RNN_RELU": ("rnn_relu", 1),
+}
+DTYPES = (torch.float32, torch.float64)
+_REAL = (Tensor, nn.Parameter)  # subclasses of them may be anything
+
+# A kernel call lays out the weights anew: with fewer rows N·T, and for a single step, torch.nn is quicker.
+FEWEST_ROWS = 16
+
+
+def kernel_of(layer: nn.RNNBase) -> str | None:
+    """The kernel that has this layer's maths, None if there is none."""
+    return None if layer.proj_size else _MODES[layer.mode][0]
+
+
+def is_short(layer: nn.RNNBase, x: Any) -> bool:
+    """Whether there is so little to compute that torch.nn is quicker; a graph is traced for any length."""
+    if torch.compiler.is_compiling() or not isinstance(x, Tensor) or x.dim() not in (2, 3):
+        return False
+    steps = x.shape[1 if layer.batch_first and x.dim() == 3 else 0]
+    return steps == 1 or x.numel() < FEWEST_ROWS * x.shape[-1]
+
+
+def weights_of(layer: nn.RNNBase) -> list[Any]:
+    """The weights in torch.nn's order, as they are now: a parametrization may compute them."""
+    return [getattr(layer, name, None) for name in layer._flat_weights_names]
+
+
+def fits(layer: nn.RNNBase, weights: list[Any], input: Any, hx: Any) -> bool:
+    """Whether the kernels compute this call of `layer`.
+
+    Whatever torch.nn would refuse does not fit, so that torch.nn says what is wrong with it.
+    """
+    packed = isinstance(input, PackedSequence)
+    states = () if hx is None else hx if layer.mode == "LSTM" else (hx,)
+    x = input.data if packed else input
+    return (
+        kernel_of(layer) is not None
+        and isa.active() != isa.REFERENCE
+        and not _is_watched()
+        and isinstance(states, tuple | list)
+        and all(_is_plain(tensor, x) for tensor in (x, *states, *weights))
+        and (_packing_fits(input) if packed else x.dim() in (2, 3) and x.numel() > 0)
+        and x.shape[-1] == layer.input_size
+        and _states_fit(layer, input, states)
+        and [weight.shape for weight in weights] == _weight_shapes(layer)
+    )
+
+
+def _is_watched() -> bool:
+    """Whether something wants to see each of torch's own operators, or to change their dtype."""
+    if (
+        torch.is_autocast_enabled("cpu")
+        or torch._C._get_tracing_state() is not None
+        or torch.onnx.is_in_onnx_export()
+    ):
+        return True
+    return not torch.compiler.is_compiling() and (
+        torch._C._functorch.peek_interpreter_stack() is not None
+        or torch.autograd.forward_ad._current_level >= 0
+    )
+
+
+def _is_plain(tensor: Any, x: Any) -> bool:
+    return (
+        (type(tensor) in _REAL or (torch.compiler.is_exporting() and isinstance(tensor, FakeTensor)))
+        and tensor.device.type == "cpu"
+        and tensor.layout == torch.strided
+        and tensor.dtype in DTYPES
+        and tensor.dtype == x.dtype
+    )
+
+
+def _packing_fits(packed: PackedSequence) -> bool:
+    """Whether the batch sizes are those of sequences in falling lengths, and account for every row."""
+    sizes = packed.batch_sizes
+    return (
+        not torch.compiler.is_compiling()
+        and packed.data.dim() == 2
+        and sizes.dtype == torch.int64
+        and sizes.dim() == 1
+        and len(sizes) > 0
+        and int(sizes[-1]) > 0
+        and int(sizes.sum()) == len(packed.data)
+        and bool((sizes[1:] <= sizes[:-1]).all())
+    )
+
+
+def _states_fit(layer: nn.RNNBase, input: Any, states: tuple[Any, ...] | list[Any]) -> bool:
+    if layer.mode == "LSTM" and len(states) not in (0, 2):
+        return False
+    walks = layer.num_layers * (2 if layer.bidirectional else 1)
+    if isinstance(input, PackedSequence):
+        expected: tuple[int, ...] = (walks, int(input.batch_sizes[0]), layer.hidden_size)
+    elif input.dim() == 3:
+        expected = (walks, input.shape[0 if layer.batch_first else 1], layer.hidden_size)
+    else:
+        expected = (walks, layer.hidden_size)
+    return all(state.shape == expected for state in states)
+
+
+def _weight_shapes(layer: nn.RNNBase) -> list[tuple[int, ...]]:
+    directions = 2 if layer.bidirectional else 1
+    gates, hidden = _MODES[layer.mode][1] * layer.hidden_size, layer.hidden_size
+    shapes: list[tuple[int, ...]] = []
+    for index in range(layer.num_layers):
+        width = layer.input_size if index == 0 else directions * hidden
+        one = [(gates, width), (gates, hidden)] + ([(gates,), (gates,)] if layer.bias else [])
+        shapes += one * directions
+    return shapes

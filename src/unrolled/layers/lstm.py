@@ -1,0 +1,82 @@
+"""The drop-in for torch.nn.LSTM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from unrolled.layers.drop_in import DropIn
+
+
+class LSTM(DropIn):
+    r"""Long short-term memory layers: torch.nn.LSTM, several times faster on CPUs.
+
+        i, f, o = σ(W_k x_t + b_k + U_k h_{t-1} + d_k)    k in {i, f, o}
+        g       = tanh(W_g x_t + b_g + U_g h_{t-1} + d_g)
+        c_t     = f * c_{t-1} + i * g
+        h_t     = o * tanh(c_t)                           with proj_size, h_t = R (o * tanh(c_t))
+
+    Symbols: x_t [N, I] input, of a layer above the first the outputs of the layer below; h_t [N, H] output,
+    or [N, proj_size]; c_t [N, H] cell. W, U, b, d, R are `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`,
+    `bias_hh_l0`, `weight_hr_l0` and so on for each layer and direction: torch.nn's names and layouts, gates
+    in the order i, f, g, o.
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: layers on top of one another.
+        bias: whether b and d are there.
+        batch_first: whether a batch is [N, T, I]; [T, N, I] otherwise. States are [layers, N, H] always.
+        dropout: the probability with which the outputs between two layers are zeroed during training.
+        bidirectional: whether each layer reads both ways; its outputs are then [forward, backward].
+        proj_size: the width of h where a matrix R projects it; 0 for none.
+        device, dtype: of the parameters.
+
+    Returns (of `forward`, which also takes `lengths`): outputs and (h_n, c_n), as torch.nn.LSTM.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: as torch.nn.LSTM.
+
+    >>> import torch
+    >>> lstm = LSTM(4, 3, batch_first=True)
+    >>> outputs, (h_n, c_n) = lstm(torch.ones(2, 20, 4), lengths=[20, 5])
+    >>> bool((outputs[1, 4] == h_n[0, 1]).all()), bool((outputs[1, 5:] == 0).all())
+    (True, True)
+
+    Reference: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+    """
+
+    peer = nn.LSTM
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            "LSTM",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            proj_size,
+            device,
+            dtype,
+        )
+
+    # The peer's forward calls them: an LSTM's state is a pair.
+    get_expected_cell_size = nn.LSTM.get_expected_cell_size
+    check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
+    permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]

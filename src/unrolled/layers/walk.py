@@ -1,0 +1,94 @@
+"""All layers and directions of a drop-in, one kernel call for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.kernels.native_call import Layer, Results
+from unrolled.layers.fits import kernel_of
+from unrolled.layers.packing import Packing
+
+
+def walk(
+    layers: nn.RNNBase,
+    weights: list[Tensor],
+    x: Tensor,
+    hx: Any,
+    lengths: Tensor | None = None,
+    packing: Packing | None = None,
+) -> tuple[Tensor, Any]:
+    """The outputs and final states of a batch, as torch.nn returns them.
+
+    Args:
+        layers, weights: a module and its weights, which `fits` has seen.
+        x: [T, N, I]; [N, T, I] if `layers` is batch-first, unless x was packed.
+        hx: the initial states, or None for zeros.
+        lengths: [N], or None.
+        packing: how x was packed.
+    """
+    batch_first = layers.batch_first and packing is None
+    directions = 2 if layers.bidirectional else 1
+    h0, c0 = hx if isinstance(hx, tuple | list) else (hx, None)
+    h_n, c_n = [], []
+    for index in range(layers.num_layers):
+        if index > 0 and layers.dropout and layers.training:
+            x = _drop(x, layers.dropout, batch_first, packing)
+        outputs = []
+        for reverse in range(directions):
+            walked = _run(
+                layers, weights, index * directions + reverse, x, h0, c0, lengths, bool(reverse), batch_first
+            )
+            outputs.append(walked.out)
+            h_n.append(walked.h_n)
+            c_n.append(walked.c_n)
+        x = outputs[0] if directions == 1 else torch.cat(outputs, 2)
+    h = torch.stack(h_n)
+    return x, (h, torch.stack(c_n)) if layers.mode == "LSTM" else h
+
+
+def _run(
+    layers: nn.RNNBase,
+    weights: list[Tensor],
+    index: int,
+    x: Tensor,
+    h0: Tensor | None,
+    c0: Tensor | None,
+    lengths: Tensor | None,
+    reverse: bool,
+    batch_first: bool,
+) -> Results:
+    """One layer in one direction, the `index`-th of torch.nn's weights and states."""
+    from unrolled.kernels import ops  # registers the operators: only now, as it needs the native module
+
+    share = 4 if layers.bias else 2
+    weight_ih, weight_hh, *biases = weights[index * share : (index + 1) * share]
+    bias_ih, bias_hh = biases or (None, None)
+    return ops.unroll(
+        Layer(
+            kind=kernel_of(layers) or "",
+            x=x,
+            weight_ih=weight_ih,
+            weight_hh=weight_hh,
+            bias_ih=bias_ih,
+            bias_hh=bias_hh,
+            lengths=lengths,
+            h0=None if h0 is None else h0[index],
+            c0=None if c0 is None else c0[index],
+            forget_bias=0.0,
+            reverse=reverse,
+            batch_first=batch_first,
+        )
+    )
+
+
+def _drop(x: Tensor, p: float, batch_first: bool, packing: Packing | None) -> Tensor:
+    """Dropout between layers, with the mask that torch.nn draws: over time-major, or packed, memory."""
+    if packing is not None:
+        return packing.pad(F.dropout(packing.pack(x), p))
+    if batch_first:
+        return F.dropout(x.transpose(0, 1).contiguous(), p).transpose(0, 1)
+    return F.dropout(x, p)
