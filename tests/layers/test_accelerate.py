@@ -135,11 +135,10 @@ def test_explain_knows_a_layer_that_torch_jit_has_compiled():
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
-        (unrolled.LSTM(5, 7, proj_size=3), "as no kernel has a projection"),
         (unrolled.GRU(5, 7, dtype=torch.bfloat16), "as its weights are torch.bfloat16 on cpu"),
         (unrolled.GRU(5, 7, device="meta"), "as its weights are torch.float32 on meta"),
     ],
-    ids=["projection", "dtype", "device"],
+    ids=["dtype", "device"],
 )
 def test_explain_says_where_a_drop_in_runs_torch_nns_code(layer, reason):
     (finding,) = explain(layer)

@@ -61,11 +61,14 @@ def test_relu_is_torch_nns(kernel_calls):
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 @pytest.mark.parametrize("call", ["batch", "one sequence", "packed"])
-def test_projection_is_torch_nns(call):
-    peer, drop_in = (layer(I, H, 2, proj_size=4, bidirectional=True) for layer in (nn.LSTM, unrolled.LSTM))
+@pytest.mark.parametrize("bias", [True, False])
+def test_projections_run_in_the_kernels(bias, call, kernel_calls):
+    options = {"bias": bias, "proj_size": 4, "bidirectional": True}
+    peer, drop_in = (layer(I, H, 2, **options) for layer in (nn.LSTM, unrolled.LSTM))
     drop_in.load_state_dict(peer.state_dict())
     x, hx = inputs_of(call, peer, torch.float32)
     assert_close(results_of(drop_in, x, hx), results_of(peer, x, hx))
+    assert [layer.kind for layer in kernel_calls] == ["lstm_options"] * 4
 
 
 @pytest.mark.parametrize("call", ["batch", "one sequence", "packed"])

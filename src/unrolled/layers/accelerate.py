@@ -9,7 +9,7 @@ from torch import nn
 
 from unrolled.kernels import isa
 from unrolled.layers.drop_in import DropIn
-from unrolled.layers.fits import DTYPES, kernel_of
+from unrolled.layers.fits import DTYPES
 from unrolled.layers.gru import GRU
 from unrolled.layers.lstm import LSTM
 from unrolled.layers.rnn import RNN
@@ -133,8 +133,6 @@ def _how_it_runs(layer: nn.RNNBase) -> str:
     ]
     if strange:
         return f"it runs in torch.nn's code, as its weights are {strange[0].dtype} on {strange[0].device}"
-    if kernel_of(layer) is None:
-        return "it runs in torch.nn's code, as no kernel has a projection"
     if isa.active() == isa.REFERENCE:
         return f"it runs in torch.nn's code: {isa.explain()}"
     return "it runs in the fused kernels"

@@ -25,9 +25,15 @@ _REAL = (Tensor, nn.Parameter)  # subclasses of them may be anything
 FEWEST_ROWS = 16
 
 
-def kernel_of(layer: nn.RNNBase) -> str | None:
-    """The kernel that has this layer's maths, None if there is none."""
-    return None if layer.proj_size else _MODES[layer.mode][0]
+def kernel_of(layer: nn.RNNBase) -> str:
+    """The kernel that has this layer's maths."""
+    return "lstm_options" if layer.proj_size else _MODES[layer.mode][0]
+
+
+def weights_of_layer(layer: nn.RNNBase) -> list[str]:
+    """What the weights of one layer and direction are, in torch.nn's order, by their names among the kernels'."""
+    biases = ["bias_ih", "bias_hh"] if layer.bias else []
+    return ["weight_ih", "weight_hh", *biases, *(["weight_hr"] if layer.proj_size else [])]
 
 
 def is_short(layer: nn.RNNBase, x: Any) -> bool:
@@ -52,8 +58,7 @@ def fits(layer: nn.RNNBase, weights: list[Any], input: Any, hx: Any) -> bool:
     states = () if hx is None else hx if layer.mode == "LSTM" else (hx,)
     x = input.data if packed else input
     return (
-        kernel_of(layer) is not None
-        and isa.active() != isa.REFERENCE
+        isa.active() != isa.REFERENCE
         and not _is_watched()
         and isinstance(states, tuple | list)
         and all(_is_plain(tensor, x) for tensor in (x, *states, *weights))
@@ -107,21 +112,27 @@ def _states_fit(layer: nn.RNNBase, input: Any, states: tuple[Any, ...] | list[An
     if layer.mode == "LSTM" and len(states) not in (0, 2):
         return False
     walks = layer.num_layers * (2 if layer.bidirectional else 1)
+    batch: tuple[int, ...]
     if isinstance(input, PackedSequence):
-        expected: tuple[int, ...] = (walks, int(input.batch_sizes[0]), layer.hidden_size)
-    elif input.dim() == 3:
-        expected = (walks, input.shape[0 if layer.batch_first else 1], layer.hidden_size)
+        batch = (int(input.batch_sizes[0]),)
     else:
-        expected = (walks, layer.hidden_size)
-    return all(state.shape == expected for state in states)
+        batch = (input.shape[0 if layer.batch_first else 1],) if input.dim() == 3 else ()
+    widths = (layer.proj_size or layer.hidden_size, layer.hidden_size)  # of h and of c
+    return all(state.shape == (walks, *batch, width) for state, width in zip(states, widths, strict=False))
 
 
 def _weight_shapes(layer: nn.RNNBase) -> list[tuple[int, ...]]:
     directions = 2 if layer.bidirectional else 1
-    gates, hidden = _MODES[layer.mode][1] * layer.hidden_size, layer.hidden_size
+    gates, output = _MODES[layer.mode][1] * layer.hidden_size, layer.proj_size or layer.hidden_size
     shapes: list[tuple[int, ...]] = []
     for index in range(layer.num_layers):
-        width = layer.input_size if index == 0 else directions * hidden
-        one = [(gates, width), (gates, hidden)] + ([(gates,), (gates,)] if layer.bias else [])
-        shapes += one * directions
+        width = layer.input_size if index == 0 else directions * output
+        of: dict[str, tuple[int, ...]] = {
+            "weight_ih": (gates, width),
+            "weight_hh": (gates, output),
+            "bias_ih": (gates,),
+            "bias_hh": (gates,),
+            "weight_hr": (output, layer.hidden_size),
+        }
+        shapes += [of[name] for name in weights_of_layer(layer)] * directions
     return shapes

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.kernels.native_call import Layer, Results
-from unrolled.layers.fits import kernel_of
+from unrolled.layers.fits import kernel_of, weights_of_layer
 from unrolled.layers.packing import Packing
 
 
@@ -64,17 +64,17 @@ def _run(
     """One layer in one direction, the `index`-th of torch.nn's weights and states."""
     from unrolled.kernels import ops  # registers the operators: only now, as it needs the native module
 
-    share = 4 if layers.bias else 2
-    weight_ih, weight_hh, *biases = weights[index * share : (index + 1) * share]
-    bias_ih, bias_hh = biases or (None, None)
+    names = weights_of_layer(layers)
+    own = dict(zip(names, weights[index * len(names) : (index + 1) * len(names)], strict=True))
     return ops.unroll(
         Layer(
-            kind=kernel_of(layers) or "",
+            kind=kernel_of(layers),
             x=x,
-            weight_ih=weight_ih,
-            weight_hh=weight_hh,
-            bias_ih=bias_ih,
-            bias_hh=bias_hh,
+            weight_ih=own["weight_ih"],
+            weight_hh=own["weight_hh"],
+            bias_ih=own.get("bias_ih"),
+            bias_hh=own.get("bias_hh"),
+            weight_hr=own.get("weight_hr"),
             lengths=lengths,
             h0=None if h0 is None else h0[index],
             c0=None if c0 is None else c0[index],

@@ -2,7 +2,6 @@
 // forward), then, when all have finished the chunk, the weights (each thread its pieces of the sums).
 #pragma once
 
-#include "lstm_row_backward.h"
 #include "panels.h"
 #include "plan.h"
 #include "team.h"
@@ -74,11 +73,15 @@ struct BackwardWalk {
       std::memset(d_c + slot * stride, 0, size_t(stride) * sizeof(Real));
       if (result.d_c_n) std::memcpy(d_c + slot * stride, result.d_c_n + row * H, size_t(H) * sizeof(Real));
     }
-    if (Cell::whole_rows) {
-      const int64_t size = blocks * unit_vectors<Cell>() * lanes;
-      std::memset(weights.unit_sums + slot * size, 0, size_t(size) * sizeof(Real));
-    }
+    const int64_t sums = unit_sums_of_slot();
+    std::memset(weights.unit_sums + slot * sums, 0, size_t(sums) * sizeof(Real));
     if (result.d_x.data) zero_padding(result.d_x, plan, slot, layer.time, layer.input);
+  }
+
+  // Numbers of the sums that a slot keeps for peepholes and norms.
+  int64_t unit_sums_of_slot() const {
+    if constexpr (Cell::whole_rows) return UnitSums<Cell>(layer.options).count * stride;
+    return 0;
   }
 
   void end(int64_t slot) const {
@@ -237,29 +240,48 @@ struct BackwardWalk {
     }
   }
 
-  void whole_row(int64_t step, int64_t chunk_step, int64_t slot, int thread) const {
+  // The gates of a tile's rows of an LSTM with options.
+  void whole_rows(int64_t step, int64_t chunk_step, int64_t first, int count, int thread) const {
     if constexpr (Cell::whole_rows) {
-      using Row = LstmRowBackward<Cell, Real>;
-      const int64_t row = plan.row[slot], time = plan.time_of(slot, step);
       const Panels<Cell, Real> panels = unit_panels();
       const LstmRow<Cell, Real> maths = {layer, panels, blocks};
-      Moments<Real> moments[saved.moments_width() / 2 + 1];
-      std::memcpy(moments, saved.moments(step, slot), sizeof(Real) * saved.moments_width());
-      Real* d_state = d_c + slot * stride;
-      if (result.d_c.data)
-        for (int64_t block = 0; block < blocks; ++block) {
-          const int64_t unit = block * lanes;
-          store(d_state + unit,
-                load(d_state + unit) + load_first(at(result.d_c, row, time) + unit, layer.hidden - unit));
-        }
-      Row backward = {maths, moments, maths.noise(layer.options.g_noise, row, time),
-                      maths.noise(layer.options.c_noise, row, time), scratch + thread * kScratchRows * stride, stride,
-                      second_row(chunk_step, slot), d_state,
-                      weights.unit_sums + slot * blocks * Cell::vectors * lanes};
-      backward.run([&](int64_t block) { return saved.gates(step, block, slot); },
-                   [&](int64_t block) { return c_before(step, block, slot); },
-                   [&](int64_t block) { return weights.d_gates(chunk_step, block, slot); });
+      const UnitSums<Cell> kept(layer.options);
+      LstmRowBackward<Cell, Real> rows[kTileRows];
+      for (int r = 0; r < count; ++r) {
+        const int64_t slot = first + r, row = plan.row[slot], time = plan.time_of(slot, step);
+        LstmRowBackward<Cell, Real>& to = rows[r];
+        to.row = &maths;
+        to.kept = &kept;
+        std::memcpy(to.moments, saved.moments(step, slot), sizeof(Real) * 2 * Cell::moments);
+        to.g_noise = maths.noise(layer.options.g_noise, row, time);
+        to.c_noise = maths.noise(layer.options.c_noise, row, time);
+        to.pre = saved.gates(step, 0, slot);
+        to.apart = saved.gates(step, 1, slot) - to.pre;
+        to.scratch = scratch + (thread * kTileRows + r) * kScratchRows * stride;
+        to.stride = stride;
+        to.c = step > 0 ? saved.c(step - 1, 0, slot) : first_c(to.scratch + (kScratchRows - 1) * stride, row);
+        to.c_apart = step > 0 ? to.apart : lanes;
+        to.d_gates = weights.d_gates(chunk_step, 0, slot);
+        to.d_apart = weights.d_gates(chunk_step, 1, slot) - to.d_gates;
+        to.m = second_row(chunk_step, slot);
+        to.d_c = d_c + slot * stride;
+        to.sums = weights.unit_sums + slot * kept.count * stride;
+        if (result.d_c.data) add_d_c(to.d_c, row, time);
+      }
+      LstmRowBackward<Cell, Real>::run(rows, count);
     }
+  }
+
+  // The c before the first step, in whole vectors.
+  const Real* first_c(Real* to, int64_t row) const {
+    std::memset(to, 0, size_t(stride) * sizeof(Real));
+    if (layer.c0) std::memcpy(to, layer.c0 + row * layer.hidden, size_t(layer.hidden) * sizeof(Real));
+    return to;
+  }
+
+  void add_d_c(Real* to, int64_t row, int64_t time) const {
+    const Real* from = at(result.d_c, row, time);
+    for (int64_t unit = 0; unit < layer.hidden; ++unit) to[unit] += from[unit];
   }
 
   // From the gradients of h and c after the step to those of its gates.
@@ -271,7 +293,11 @@ struct BackwardWalk {
             step, {outputs / lanes, lanes, plan.slots * lanes},
             [&](int64_t slot) { return weights.d_second(chunk_step, 0, slot); }, second_panels, stride, false, thread,
             team, [&](int64_t slot) { return second_row(chunk_step, slot); });
-      each_slot(step, thread, team, [&](int64_t slot) { whole_row(step, chunk_step, slot, thread); });
+      for (int64_t i = 0; i < divide_up(plan.tiles, team); ++i) {
+        const int64_t tile = plan.tile_of(i, thread, team);
+        if (tile >= plan.tiles || plan.rows_at(tile, step) == 0) continue;
+        whole_rows(step, chunk_step, plan.tile_begin(tile), plan.rows_at(tile, step), thread);
+      }
     } else {
       const Plan::Share share = plan.share(thread, team, blocks);
       for (int64_t block = share.first_block; block < share.end_block; ++block)  // the slots of one lie side by side
@@ -362,9 +388,9 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
     weights.by_h = {walk.h_rows, P, take(stride * P * Cell::h_count)};
     weights.by_second = {walk.second_rows, second_blocks ? H : 0, take(second_blocks * lanes * H)};
     weights.bias_sums = take(stride * Cell::slots);
-    weights.unit_sums = take(N * stride * vectors);
+    weights.unit_sums = take(N * walk.unit_sums_of_slot());
     walk.unit_panel = take(stride * vectors);
-    walk.scratch = take(Cell::whole_rows ? plan.threads * kScratchRows * stride : 0);
+    walk.scratch = take(Cell::whole_rows ? plan.threads * kTileRows * kScratchRows * stride : 0);
     return taken;
   };
   Buffer<Real> memory(lay_out(nullptr));

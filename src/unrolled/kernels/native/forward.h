@@ -22,7 +22,7 @@ struct ForwardWalk {
   Real* h[2] = {};           // [N][outputs] before and after the step, by the step's parity
   Real* c = {};              // [N][stride]
   Real* second = {};         // [N][stride] what the second product takes: r * h of the GRU that resets before, m of an LSTM
-  Real* scratch = {};        // [threads][stride]
+  Real* scratch = {};        // [threads][kTileRows][stride]
 
   // Where the step's gates go: without backward, every step's to the same place, and only if a second half reads it.
   Real* gates(int64_t step, int64_t block, int64_t slot) const {
@@ -177,7 +177,7 @@ struct ForwardWalk {
           first, rows, [&](int64_t slot, int64_t block) { return load(gates(step, block, slot)); },
           [&](int64_t slot, int64_t block, Vec<Real> sum) { candidate(step, block, slot, sum); });
     if constexpr (Cell::whole_rows) {
-      for (int r = 0; r < rows; ++r) whole_row(step, first + r, scratch + thread * stride);
+      whole_rows(step, first, rows, scratch + thread * kTileRows * stride);
       if (!layer.options.weight_hr) return;
       second_product(
           first, rows, [](int64_t, int64_t) { return Vec<Real>{}; },
@@ -189,18 +189,34 @@ struct ForwardWalk {
     }
   }
 
-  void whole_row(int64_t step, int64_t slot, Real* scratch) const {
+  // The rows of a tile take each pass together, block by block, as their numbers lie.
+  void whole_rows(int64_t step, int64_t first, int rows, Real* o) const {
     if constexpr (Cell::whole_rows) {
       const LstmRow<Cell, Real> row = {layer, panels, blocks};
-      Moments<Real> moments[saved.moments_width() / 2 + 1] = {};
-      Real *state = c + slot * stride, *m = second + slot * stride;
-      row.forward(plan.row[slot], plan.time_of(slot, step),
-                  [&](int64_t block) { return gates(step, block, slot); }, moments, state, m, scratch);
-      if (keep) std::memcpy(saved.moments(step, slot), moments, sizeof(Real) * saved.moments_width());
-      for (int64_t block = 0; block < blocks; ++block) {
-        keep_c(step, block, slot, load(state + block * lanes));
-        if (!layer.options.weight_hr) show_zoned(step, slot, block, load(m + block * lanes));
-      }
+      Moments<Real> moments[kTileRows][saved.moments_width() / 2 + 1] = {};
+      const auto each_row = [&](auto&& action) {
+        for (int r = 0; r < rows; ++r) action(r, first + r, plan.row[first + r], plan.time_of(first + r, step));
+      };
+      each_row([&](int r, int64_t slot, int64_t, int64_t) {
+        row.moments_of_gates(moments[r], [&](int64_t block) { return gates(step, block, slot); });
+      });
+      for (int64_t block = 0; block < blocks; ++block)
+        each_row([&](int r, int64_t slot, int64_t n, int64_t t) {
+          row.open(gates(step, block, slot), moments[r], c + slot * stride, second + slot * stride, o + r * stride,
+                   row.noise(layer.options.g_noise, n, t), block);
+        });
+      each_row([&](int r, int64_t slot, int64_t, int64_t) {
+        row.moments_of_c(moments[r], second + slot * stride);
+        if (keep) std::memcpy(saved.moments(step, slot), moments[r], sizeof(Real) * saved.moments_width());
+      });
+      for (int64_t block = 0; block < blocks; ++block)
+        each_row([&](int r, int64_t slot, int64_t n, int64_t t) {
+          Real *state = c + slot * stride, *m = second + slot * stride;
+          row.close(gates(step, block, slot), moments[r], state, m, o + r * stride,
+                    row.noise(layer.options.c_noise, n, t), block);
+          keep_c(step, block, slot, load(state + block * lanes));
+          if (!layer.options.weight_hr) show_zoned(step, slot, block, load(m + block * lanes));
+        });
     }
   }
 
@@ -300,7 +316,7 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   // Without backward every step's gates go to one place, and only if a second half reads them.
   const bool keep = result.saved != nullptr;
   const int64_t step_gates = keep || !second ? 0 : N * Saved<Cell, Real>::width(layer.hidden, projected_width(layer));
-  Buffer<Real> memory(N * (2 * outputs + stride * (Cell::has_c + second)) + plan.threads * stride + step_gates);
+  Buffer<Real> memory(N * (2 * outputs + stride * (Cell::has_c + second)) + plan.threads * kTileRows * stride + step_gates);
   if (!memory) return false;
 
   Real* part = memory;
@@ -311,7 +327,7 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   walk.h[1] = take(N * outputs);
   walk.c = take(N * stride * Cell::has_c);
   walk.second = take(N * stride * second);
-  walk.scratch = take(plan.threads * stride);
+  walk.scratch = take(plan.threads * kTileRows * stride);
 
   run_team(plan.threads, [&](int thread, int team) {
     if (!result.packed_ready) {

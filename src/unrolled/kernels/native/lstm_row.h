@@ -72,6 +72,11 @@ struct LstmRow {
     return {mean, 1 / Real(__builtin_sqrt(total<Real>(squares) / numbers + Real(Cell::epsilon)))};
   }
 
+  void moments_of_c(Moments<Real>* moments, const Real* c_open) const {
+    if constexpr (norm != Norm::none)
+      moments[Cell::moments - 1] = moments_of(1, [&](int64_t block, int) { return load(c_open + block * lanes); });
+  }
+
   // Of everything but c; `gates` stand for block b at pre(b), [slots][lanes].
   template <class Pre>
   UNROLLED_INLINE void moments_of_gates(Moments<Real>* moments, const Pre& pre) const {
@@ -137,24 +142,9 @@ struct LstmRow {
     return fma(broadcast(z), old, broadcast(1 - z) * after);
   }
 
-  // One step. pre(block): pre-activations in, what backward keeps out. c: [stride] of the row, before in, after out.
-  // m: [stride] written, h but for projection and zoneout. o: [stride] for the time being.
-  template <class Pre>
-  void forward(int64_t row, int64_t time, const Pre& pre, Moments<Real>* moments, Real* c, Real* m, Real* o) const {
-    const Real* g_noise = noise(layer.options.g_noise, row, time);
-    const Real* c_noise = noise(layer.options.c_noise, row, time);
-    moments_of_gates(moments, pre);
-    for (int64_t block = 0; block < blocks; ++block) {
-      open(pre(block), moments, c, m, o, g_noise, block);
-      if constexpr (norm == Norm::none) close(pre(block), moments, c, m, o, c_noise, block);
-    }
-    if constexpr (norm != Norm::none) {
-      moments[Cell::moments - 1] = moments_of(1, [&](int64_t block, int) { return load(m + block * lanes); });
-      for (int64_t block = 0; block < blocks; ++block) close(pre(block), moments, c, m, o, c_noise, block);
-    }
-  }
-
-  // Up to c', which goes where m comes later.
+  // Forward: moments_of_gates(), then open() for every block, moments_of_c() and close() for every block.
+  // pre: pre-activations in, what backward keeps out. c: [stride] of the row, before in, after out. m: [stride]
+  // written, c' until close() and then h but for projection and zoneout. o: [stride] for the time being.
   UNROLLED_INLINE void open(Real* pre, const Moments<Real>* moments, const Real* c, Real* m, Real* o,
                             const Real* g_noise, int64_t block) const {
     const V c_before = load(c + block * lanes);

@@ -4,6 +4,7 @@
 // threads there are. A tile of sums stays in registers for up to kRunRows rows.
 #pragma once
 
+#include "lstm_row_backward.h"
 #include "panels.h"
 #include "plan.h"
 
@@ -168,7 +169,7 @@ struct WeightWalk {
   GateGradients<typename Second::Gradients, Real> d_second = {};
   Factor<Real> by_x = {}, by_h = {}, by_second = {};
   Real* bias_sums = {};                                        // [blocks][slots][lanes]
-  Real* unit_sums = {};                                        // [slots of the batch][blocks][unit vectors][lanes]
+  Real* unit_sums = {};                                        // [slots of the batch][blocks][UnitSums::count][lanes]
 
   int64_t pieces_of_block() const { return XSums::tiles(by_x.depth) + HSums::tiles(by_h.depth) + 1; }
 
@@ -255,12 +256,13 @@ struct WeightWalk {
   // The gradients of a block's peepholes and norms: each slot has summed its own steps.
   void finish_unit_vectors(int64_t block) const {
     if constexpr (Cell::whole_rows) {
+      const UnitSums<Cell> kept(layer.options);
       const int64_t H = layer.hidden, unit = block * lanes;
       const auto finish = [&](Real* to, int first, int count) {
         for (int v = 0; to && v < count; ++v) {
           Vec<Real> sum = {};
           for (int64_t slot = 0; slot < plan.slots; ++slot)
-            sum = sum + load(unit_sums + ((slot * blocks + block) * Cell::vectors + first + v) * lanes);
+            sum = sum + load(unit_sums + ((slot * blocks + block) * kept.count + kept.place[first + v]) * lanes);
           store_first(to + v * H + unit, sum, H - unit);
         }
       };
