@@ -31,7 +31,7 @@ def kernel_of(layer: nn.RNNBase) -> str:
 
 
 def weights_of_layer(layer: nn.RNNBase) -> list[str]:
-    """What the weights of one layer and direction are, in torch.nn's order, by their names among the kernels'."""
+    """The kernels' names of the weights of one layer and direction, in torch.nn's order."""
     biases = ["bias_ih", "bias_hh"] if layer.bias else []
     return ["weight_ih", "weight_hh", *biases, *(["weight_hr"] if layer.proj_size else [])]
 
