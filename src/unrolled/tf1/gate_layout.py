@@ -130,12 +130,17 @@ def variables(cell: Cell, weights: Mapping[str, Tensor] | None = None) -> dict[s
     if cell.proj_size:
         named["projection/kernel"] = weights["weight_hr"].T
     if cell.layer_norm:
-        for ours, theirs in (("weight", "gamma"), ("bias", "beta")):
-            zeros = kernel.new_zeros(kernel.shape[1])  # no shift
-            gates_part = weights.get(f"norm_gates.{ours}", zeros)
-            for gate, part in zip(GATE_NORMS, gates_part.chunk(4), strict=True):
-                named[f"{gate}/{theirs}"] = part
-            named[f"state/{theirs}"] = weights.get(f"norm_c.{ours}", zeros[: cell.hidden_size])
+        no_shift = kernel.new_zeros(kernel.shape[1])
+        gammas, betas = (
+            [
+                *weights.get(f"norm_gates.{ours}", no_shift).chunk(4),
+                weights.get(f"norm_c.{ours}", no_shift[: cell.hidden_size]),
+            ]
+            for ours in ("weight", "bias")
+        )
+        for place in (0, 2, 1, 3, 4):  # TensorFlow makes those of i, j, f, o, and then the state's
+            name = (*GATE_NORMS, "state")[place]
+            named |= {f"{name}/gamma": gammas[place], f"{name}/beta": betas[place]}
     return named
 
 
