@@ -1,8 +1,9 @@
 // The contract between the callers and the kernels: one recurrent layer over a whole batch of sequences.
 //
 // Letters: T time, N batch, I input, H hidden, P output (the width of h: H, or that of an LSTM's projection), G gates
-// of the cell in torch's order (LSTM i, f, g, o; GRU r, z, n; RNN one). Every pointer belongs to the caller, none may be null unless said so, features are contiguous, and
-// nothing is read or written past a sequence's length except the zeros that mark its end.
+// of the cell in torch's order (LSTM i, f, g, o; GRU r, z, n; RNN one). Every pointer belongs to the caller, none may
+// be null unless said so, features are contiguous, and nothing is read or written past a sequence's length except the
+// zeros that mark its end.
 #pragma once
 
 #include <cstddef>
