@@ -43,8 +43,8 @@ def dynamic_unroll(
         reverse: read each sequence from its last step to its first; outputs stay beside their inputs.
         return_states: whether to return the state after every step as well.
         return_gates: whether to return the gates of every step, without gradients, as well.
-        recompute_gates: keep h and c alone for backward, and compute the gates again there: about a third
-            of the memory for about a third more time.
+        recompute_gates: keep h and c alone for backward, and compute the gates again there: a third of the
+            memory for about half as much time again.
 
     Returns:
         The outputs [N, T, O] and the final state of each sequence; with return_states also the states of
