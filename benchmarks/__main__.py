@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-import time
 from typing import Any
 
 import torch
 
 import unrolled
+from benchmarks.circumstances import circumstances
 from benchmarks.goals import goals
 from benchmarks.harness import PEERS, TORCH_PEERS, Harness
 from benchmarks.report import line, save
 from benchmarks.streaming import stream
-from unrolled.bench import ROWS, Row, machine
+from unrolled.bench import ROWS, Row
 from unrolled.errors import UnrolledError, unknown_name
 
 # What is timed beside the slower peers.
@@ -71,13 +70,7 @@ def main() -> None:
     clock = "process_time" if arguments.cpu_time else "perf_counter"
     harness = Harness(peers, arguments.seconds, arguments.cpu_time)
     found: dict[str, Any] = {
-        "machine": {
-            **machine(),
-            "clock": clock,
-            "peers": {},
-            "commit": commit(),
-            "date": time.strftime("%Y-%m-%d"),
-        },
+        "machine": {**circumstances(clock), "peers": {}},
         "results": [],
     }
     try:
@@ -135,17 +128,6 @@ def add(found: dict[str, Any], result: dict[str, Any]) -> None:
     result["goals"] = [{**goal._asdict(), "reached": goal.reached} for goal in goals(result, capped)]
     found["results"].append(result)
     print(line(result), flush=True)
-
-
-def commit() -> str:
-    """The commit that is measured, with a + if the package differs from it."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
-
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + "+" * bool(
-        git("status", "--porcelain", "src")
-    )
 
 
 if __name__ == "__main__":

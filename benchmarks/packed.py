@@ -1,6 +1,6 @@
 """Time a training step on ragged batches: torch.nn on packed sequences against the drop-ins.
 
-    python benchmarks/packed.py --save NAME          results into benchmarks/results/
+    python -m benchmarks.packed --save NAME           results into benchmarks/results/
 
 N128 T100 I28 H128, lengths uniform in 1 ... 100, a fused Adam step, mean square error; turn by turn in one
 process.
@@ -8,19 +8,15 @@ process.
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import kernels
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import unrolled
+from benchmarks.pairs import Pairs
 
 N, T, I, H = 128, 100, 28, 128
 WORKS = {
@@ -58,23 +54,11 @@ def training(layer: Any, how: str) -> Callable[[], None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seconds", type=float, default=8.0, help="for each row")
-    parser.add_argument("--save", metavar="NAME", help="write results/NAME.json and .md")
-    parser.add_argument("--cpu-time", action="store_true", help="one thread and its CPU time")
-    arguments = parser.parse_args()
-    if arguments.cpu_time:
-        kernels.CLOCK = time.process_time
-        torch.set_num_threads(1)
-    head = kernels.machine()
-    found: dict[str, Any] = {"machine": head, "rows": {}}
+    pairs = Pairs(__doc__, seconds=8.0)
     lines = [
-        f"# Ragged training steps, torch.nn and the drop-ins, {head['date']}",
+        f"# Ragged training steps, torch.nn and the drop-ins, {pairs.found['machine']['date']}",
         "",
-        f"{head['cpu']}, {head['threads']} threads, {head['isa']}, torch {head['torch']}, {head['clock']}, "
-        f"load {head['load']:.1f}. N{N} T{T} I{I} H{H}.",
+        f"{pairs.head()}. N{N} T{T} I{I} H{H}.",
         "",
         "| layer | work | torch.nn ms | drop-in ms | ratio |",
         "|---|---|---|---|---|",
@@ -83,17 +67,14 @@ def main() -> None:
         for work, (peer_way, our_way) in WORKS.items():
             peer, ours = peer_class(I, H, batch_first=True), drop_in_class(I, H, batch_first=True)
             ours.load_state_dict(peer.state_dict())
-            one = kernels.interleaved(training(peer, peer_way), training(ours, our_way), arguments.seconds)
-            found["rows"][f"{peer_class.__name__}, {work}"] = one
+            one = pairs.time(training(peer, peer_way), training(ours, our_way))
+            pairs.found["rows"][f"{peer_class.__name__}, {work}"] = one
             lines.append(
                 f"| {peer_class.__name__} | {work} | {one['peer_ms']:.1f} | {one['ours_ms']:.1f} | "
                 f"{one['ratio']:.1f} |"
             )
             print(lines[-1], flush=True)
-    if arguments.save:
-        folder = Path(__file__).parent / "results"
-        (folder / f"{arguments.save}.json").write_text(json.dumps(found, indent=1) + "\n")
-        (folder / f"{arguments.save}.md").write_text("\n".join(lines) + "\n")
+    pairs.save("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Time models of other packages before and after `unrolled.accelerate`, and compare their results.
 
     python -m venv third && third/bin/pip install . neuralforecast sb3-contrib
-    third/bin/python benchmarks/third_party.py --save NAME          results into benchmarks/results/
+    third/bin/python -m benchmarks.third_party --save NAME           results into benchmarks/results/
 
 neuralforecast's GRU and LSTM forecast 50 made-up series; sb3-contrib's RecurrentPPO learns to swing up
 pendulums, and calls its LSTM for one step at a time wherever an episode begins in a batch: such calls stay
@@ -13,20 +13,16 @@ Only then they are timed.
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
-import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import kernels
 import numpy as np
 import torch
 
 import unrolled
+from benchmarks.pairs import Pairs
 
 Prepare = Callable[[Any], Any]  # accelerate, or nothing
 
@@ -118,7 +114,7 @@ def difference(actual: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
-def measured(build: Callable[[str, Prepare], Subject], kind: str, seconds: float) -> dict[str, Any]:
+def measured(build: Callable[[str, Prepare], Subject], kind: str, pairs: Pairs) -> dict[str, Any]:
     peer, ours = build(kind, lambda model: model), build(kind, unrolled.accelerate)
     for one in (peer, ours):
         torch.manual_seed(0)
@@ -130,21 +126,19 @@ def measured(build: Callable[[str, Prepare], Subject], kind: str, seconds: float
     found["same_weights"] = difference(peer.results(), before)
     unrolled.restore(peer.model())
     found["layers"] = [str(finding) for finding in unrolled.layers.explain(ours.model())]
-    found["train"] = kernels.interleaved(peer.train, ours.train, seconds)
-    found["infer"] = kernels.interleaved(peer.results, ours.results, seconds)
+    found["train"] = pairs.time(peer.train, ours.train)
+    found["infer"] = pairs.time(peer.results, ours.results)
     return found
 
 
-def table(found: dict[str, Any]) -> str:
+def table(pairs: Pairs) -> str:
     """The results as Markdown."""
-    head = found["machine"]
+    found = pairs.found
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     lines = [
-        f"# Other packages' models before and after accelerate, {head['date']}",
+        f"# Other packages' models before and after accelerate, {found['machine']['date']}",
         "",
-        f"{head['cpu']}, {head['threads']} threads, {head['isa']}, torch {head['torch']} "
-        f"({head['torch_capability']}), commit {head['commit']}, {head['clock']}, load {head['load']:.1f}; "
-        + ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-        + ".",
+        f"{pairs.head()}; {versions}.",
         "",
         "| model | work | before ms | after ms | ratio | same weights | two trainings |",
         "|---|---|---|---|---|---|---|",
@@ -162,32 +156,15 @@ def table(found: dict[str, Any]) -> str:
 def main() -> None:
     from importlib.metadata import version
 
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each row and work")
-    parser.add_argument("--save", metavar="NAME", help="write results/NAME.json and .md")
-    parser.add_argument("--cpu-time", action="store_true", help="one thread and its CPU time")
-    arguments = parser.parse_args()
-    if arguments.cpu_time:
-        kernels.CLOCK = time.process_time
-        torch.set_num_threads(1)
+    pairs = Pairs(__doc__, seconds=20.0)
     warnings.simplefilter("ignore")
     logging.disable(logging.INFO)
-
-    packages = ("neuralforecast", "sb3-contrib")
-    found: dict[str, Any] = {
-        "machine": kernels.machine(),
-        "versions": {name: version(name) for name in packages},
-        "rows": {},
-    }
+    versions = {name: version(name) for name in ("neuralforecast", "sb3-contrib")}
+    pairs.found["versions"] = versions
     for name, (build, kind) in ROWS.items():
-        found["rows"][name] = measured(build, kind, arguments.seconds)
-        print("\n".join(table(found).splitlines()[-2:]), flush=True)
-    if arguments.save:
-        folder = Path(__file__).parent / "results"
-        (folder / f"{arguments.save}.json").write_text(json.dumps(found, indent=1) + "\n")
-        (folder / f"{arguments.save}.md").write_text(table(found))
+        pairs.found["rows"][name] = measured(build, kind, pairs)
+        print("\n".join(table(pairs).splitlines()[-2:]), flush=True)
+    pairs.save(table(pairs))
 
 
 if __name__ == "__main__":
