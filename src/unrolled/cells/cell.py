@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells.state import State, StateSize, map_state
+from unrolled.cells.state import State, StateSize, check_state, map_state
 
 
 class Cell(nn.Module, abc.ABC):
@@ -89,16 +89,7 @@ class Cell(nn.Module, abc.ABC):
             begin_sequence(part)
 
     def _check_state(self, state: State, batch_size: int) -> None:
-        def check(size: int, part: Any) -> None:
-            if not isinstance(part, Tensor) or part.shape != (batch_size, size):
-                raise ValueError("a part has another shape")
-
-        try:
-            map_state(check, self.state_size, state)
-        except (TypeError, ValueError):
-            came = map_state(lambda part: list(getattr(part, "shape", [])) or part, state)
-            expected = map_state(lambda size: [batch_size, size], self.state_size)
-            raise ValueError(f"{type(self).__name__}: state has shapes {came}, expected {expected}") from None
+        check_state(type(self).__name__, self.state_size, state, batch_size)
 
 
 def begin_sequence(module: nn.Module) -> None:

@@ -39,6 +39,21 @@ def map_state(function: Callable[..., Any], *states: Any) -> Any:
     return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
 
 
+def check_state(name: str, size: StateSize, state: Any, batch_size: int) -> None:
+    """Raise a ValueError if a state of the cell `name` is not nested and shaped as `size` says."""
+
+    def check(width: int, part: Any) -> None:
+        if not isinstance(part, Tensor) or part.shape != (batch_size, width):
+            raise ValueError("a part has another shape")
+
+    try:
+        map_state(check, size, state)
+    except (TypeError, ValueError):
+        came = map_state(lambda part: list(getattr(part, "shape", [])) or part, state)
+        expected = map_state(lambda width: [batch_size, width], size)
+        raise ValueError(f"{name}: state has shapes {came}, expected {expected}") from None
+
+
 def hidden(state: State) -> Tensor:
     """The hidden state h that a cell shows to the outside: of a stack, that of its last layer."""
     if isinstance(state, LSTMState):

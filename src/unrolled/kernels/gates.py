@@ -54,8 +54,8 @@ def of_saved(layer: Layer, saved: Tensor) -> Gates | None:
     """The gates that forward kept: [steps, blocks, sequences by falling length, slots, units] of each."""
     time, batch, _, hidden, _ = layer.sizes
     slots, kept_c = _KEPT[layer.kind]
-    blocks = -(-hidden // isa.lanes(layer.x.dtype))
     lanes = isa.lanes(layer.x.dtype)
+    blocks = -(-hidden // lanes)
     kept = saved.detach().reshape(time, -1)[:, : blocks * batch * (slots + kept_c) * lanes]
     kept = kept.reshape(time, blocks, -1)[:, :, : batch * slots * lanes]
     steps = kept.reshape(time, blocks, batch, slots, lanes).permute(2, 0, 3, 1, 4).flatten(3)[..., :hidden]

@@ -28,7 +28,7 @@ _SUMMED = (
 
 
 def backward(layer: Layer, out: Tensor, c: Tensor, incoming: Incoming, wants_x: bool) -> Gradients:
-    """The gradients of a layer's inputs from its outputs and, for an LSTM, c of every step.
+    """The gradients of a layer's inputs from its outputs, at least one, and for an LSTM c of every step.
 
     The time is cut into about √T pieces, and one piece's gates are in memory at a time.
     """
@@ -53,7 +53,7 @@ def backward(layer: Layer, out: Tensor, c: Tensor, incoming: Incoming, wants_x: 
         d_h, d_c = gradients.h0, gradients.c0
         for name in _SUMMED:
             getattr(total, name).add_(getattr(gradients, name))
-    return total if d_h is None or d_c is None else total._replace(h0=d_h, c0=d_c)
+    return total._replace(h0=gradients.h0, c0=gradients.c0)
 
 
 def _piece(layer: Layer, out: Tensor, c: Tensor, begin: int, end: int) -> Layer:

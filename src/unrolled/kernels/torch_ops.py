@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from unrolled.kernels.native_call import Layer, Results
+from unrolled.kernels.reverse import reverse_steps
 
 KINDS: dict[str, Any] = {
     "lstm": torch._VF.lstm,
@@ -80,13 +81,5 @@ def _initial(layer: Layer) -> tuple[Tensor, Tensor]:
 
 
 def _reversed(layer: Layer, steps: Tensor) -> Tensor:
-    """Each sequence the other way round, if the layer reads it so; its padding stays where it is."""
-    if not layer.reverse:
-        return steps
-    time_axis = 1 if layer.batch_first else 0
-    if layer.lengths is None:
-        return steps.flip(time_axis)
-    t = torch.arange(steps.shape[time_axis], device=steps.device)
-    source = torch.where(t < layer.lengths[:, None], layer.lengths[:, None] - 1 - t, t)
-    rows = torch.arange(len(source), device=steps.device)
-    return steps[rows[:, None], source] if layer.batch_first else steps[source.T, rows]
+    """The steps in the order in which the layer reads them, and back."""
+    return reverse_steps(steps, layer.lengths, batch_first=layer.batch_first) if layer.reverse else steps

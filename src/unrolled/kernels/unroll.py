@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unrolled.kernels import gates as gates_of
-from unrolled.kernels import isa, reference
+from unrolled.kernels import isa, reference, torch_ops
 from unrolled.kernels.gates import Gates
 from unrolled.kernels.native_call import Layer, Results
 
@@ -23,8 +23,6 @@ def unroll(
         results, gates = reference.unroll_with_gates(layer)
         return results, gates_of.of(layer, [gate.detach() for gate in gates])
     if not _runs_native(layer):
-        from unrolled.kernels import torch_ops
-
         return torch_ops.unroll(layer), None
     from unrolled.kernels import ops  # registers the operators: only now, as it needs the native module
 

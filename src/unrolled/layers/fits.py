@@ -10,6 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.kernels import isa
+from unrolled.unroll.kernel_layer import is_transformed
 
 # torch.nn's modes: the kernel with the same maths, and how many gates it has.
 _MODES = {
@@ -77,10 +78,7 @@ def _is_watched() -> bool:
         or torch.onnx.is_in_onnx_export()
     ):
         return True
-    return not torch.compiler.is_compiling() and (
-        torch._C._functorch.peek_interpreter_stack() is not None
-        or torch.autograd.forward_ad._current_level >= 0
-    )
+    return not torch.compiler.is_compiling() and is_transformed()
 
 
 def _is_plain(tensor: Any, x: Any) -> bool:

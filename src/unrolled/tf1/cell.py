@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells import Cell
-from unrolled.cells.state import map_state
+from unrolled.cells.state import check_state, map_state
 
 
 class LSTMStateTuple(NamedTuple):
@@ -162,17 +162,7 @@ class RNNCell(nn.Module, abc.ABC):
 
     def check_state(self, state: Any, batch_size: int) -> None:
         """Raise a ValueError if a state is not nested and shaped as this cell's."""
-
-        def check(size: int, part: Any) -> None:
-            if not isinstance(part, Tensor) or part.shape != (batch_size, size):
-                raise ValueError("a part has another shape")
-
-        try:
-            map_state(check, self.state_size, state)
-        except (TypeError, ValueError):
-            came = map_state(lambda part: list(getattr(part, "shape", [])) or part, state)
-            expected = map_state(lambda size: [batch_size, size], self.state_size)
-            raise ValueError(f"{type(self).__name__}: state has shapes {came}, expected {expected}") from None
+        check_state(type(self).__name__, self.state_size, state, batch_size)
 
     # What the loops need: an ordinary cell of the library that computes the same, and its state.
 

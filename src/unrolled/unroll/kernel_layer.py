@@ -129,7 +129,7 @@ def is_plain(x: Any) -> bool:
         and x.dtype in (torch.float32, torch.float64)
         and x.dim() == 3
         and not torch.is_autocast_enabled(x.device.type)
-        and (torch.compiler.is_compiling() or not _is_transformed())
+        and (torch.compiler.is_compiling() or not is_transformed())
     )
 
 
@@ -143,7 +143,7 @@ def _is_real(tensor: Any) -> bool:
     return known and tensor.layout is torch.strided
 
 
-def _is_transformed() -> bool:
+def is_transformed() -> bool:
     """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work."""
     return (
         torch._C._functorch.peek_interpreter_stack() is not None

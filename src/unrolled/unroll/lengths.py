@@ -8,6 +8,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from unrolled.kernels.reverse import reverse_steps
+
 Lengths: TypeAlias = "Tensor | Sequence[int]"
 
 
@@ -52,13 +54,7 @@ def reverse_sequence(x: Tensor, lengths: Lengths | None = None, *, batch_first: 
     >>> reverse_sequence(x, [3, 2]).squeeze(2).tolist()
     [[3, 2, 1], [5, 4, 0]]
     """
-    time_axis = 1 if batch_first else 0
-    if lengths is None:
-        return x.flip(time_axis)
-    batch_size, time = x.shape[1 - time_axis], x.shape[time_axis]
-    lengths = check_lengths(lengths, batch_size, time, x.device)
-    t = torch.arange(time, device=x.device)
-    # The step that comes to stand at t: L - 1 - t inside the sequence, t itself in the padding.
-    source = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)
-    rows = torch.arange(batch_size, device=x.device)
-    return x[rows[:, None], source] if batch_first else x[source.T, rows]
+    if lengths is not None:
+        batch_size, time = (x.shape[0], x.shape[1]) if batch_first else (x.shape[1], x.shape[0])
+        lengths = check_lengths(lengths, batch_size, time, x.device)
+    return reverse_steps(x, lengths, batch_first=batch_first)
