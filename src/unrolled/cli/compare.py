@@ -71,22 +71,21 @@ def compare(options: CompareOptions) -> None:
 
     from unrolled import data as datasets
     from unrolled.cli.progress import TrainingProgress
-    from unrolled.cli.train import changed_recipe, check_device, fit_to_data, run_config, set_threads
+    from unrolled.cli.train import check_device, fit_to_data, run_config, set_threads
     from unrolled.networks import CATALOGUE
     from unrolled.training import train_run
     from unrolled.training.run import check_free, next_free
 
     folder = options.run or next_free(Path("runs"), "compare")
     check_free(folder)
-    recipe = changed_recipe(options)
     names = list(dict.fromkeys(options.networks or list(CATALOGUE)[:TUTORIAL_NETWORKS]))
-    configs = [run_config(name, recipe, options) for name in names]
+    configs = [run_config(options, name) for name in names]
     set_threads(options.threads)
     device = check_device(options.device)
-    data = datasets.load(options.data, options.data_dir, validation=options.validation)
+    data = datasets.load(configs[0].data, options.data_dir, validation=options.validation)
 
     console = Console(soft_wrap=True, highlight=False)
-    comparison = Comparison(data.name, dataclasses.asdict(recipe), options.seed, [])
+    comparison = Comparison(data.name, dataclasses.asdict(configs[0].recipe), options.seed, [])
     for config in configs:
         config = fit_to_data(config, data)
         with TrainingProgress(console, config, data) as progress:

@@ -13,10 +13,27 @@ import typer
 
 # The options that several verbs share.
 Data: TypeAlias = Annotated[str, typer.Option(help="The data set: sample, mnist or fashion-mnist.")]
+RecipeData: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="The data set: sample, mnist or fashion-mnist; by default what the recipe was made for, "
+        "sample for default and mnist for the others.",
+        show_default=False,
+    ),
+]
 DataDir: TypeAlias = Annotated[
     Path | None, typer.Option(help="A folder that holds the data set's files, in place of downloading them.")
 ]
-RecipeName: TypeAlias = Annotated[str, typer.Option(help="How to train: optimizer, schedule and budget.")]
+RecipeName: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="How to train: default; or as a tutorial did: seed-000, seed-001-net-1 ... seed-001-net-14, "
+        "seed-002, seed-002-multi-lstm, seed-003, seed-004."
+    ),
+]
+Corrected: TypeAlias = Annotated[
+    bool, typer.Option("--corrected", help="A tutorial's recipe with its defects repaired.")
+]
 Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Passes over the training examples.")]
 Steps: TypeAlias = Annotated[int | None, typer.Option(help="Training steps, in place of epochs.")]
 BatchSize: TypeAlias = Annotated[int | None, typer.Option(help="Examples in one step.")]
@@ -48,7 +65,8 @@ class TrainingOptions:
     """What every verb that trains is told."""
 
     recipe: RecipeName = "default"
-    data: Data = "sample"
+    corrected: Corrected = False
+    data: RecipeData = None
     data_dir: DataDir = None
     epochs: Epochs = None
     steps: Steps = None

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from unrolled.data import Dataset
 from unrolled.networks import SequenceClassifier
-from unrolled.training import EpochMetrics, RunConfig
+from unrolled.training import EpochMetrics, RunConfig, Step
 
 
 class TrainingProgress:
@@ -25,8 +25,9 @@ class TrainingProgress:
     def __init__(self, console: Console, config: RunConfig, data: Dataset) -> None:
         self.console = console
         recipe, network = config.recipe, config.network
+        self._protocol = config.protocol
         total_steps = recipe.total_steps(len(data.train))
-        self._epochs = math.ceil(total_steps / math.ceil(len(data.train) / recipe.batch_size))
+        self._epochs = math.ceil(total_steps / recipe.steps_per_epoch(len(data.train)))
         parameters = SequenceClassifier(network).parameter_count
         console.print(
             f"{network.name}: {parameters:,} parameters, {network.unroll} unrolling; {data.name}: "
@@ -56,10 +57,15 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
-    def on_step(self, step: int, loss: float) -> None:
-        self._bar.update(self._task, completed=step, loss=loss)
+    def on_step(self, step: Step) -> None:
+        self._bar.update(self._task, completed=step.number, loss=step.loss)
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False)
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
+        if self._protocol != "epochs":
+            return  # a tutorial says what it says itself
         line = (
             f"epoch {metrics.epoch:>3}/{self._epochs}  {metrics.seconds:6.1f} s  "
             f"loss {metrics.loss:.4f}  accuracy {metrics.accuracy:.4f}"

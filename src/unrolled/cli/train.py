@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 class TrainOptions(TrainingOptions):
     """What `unrolled train` is told."""
 
-    network: Annotated[str, typer.Option(help="One of those that `unrolled networks` lists.")] = (
-        "single-layer-dynamic-lstm"
-    )
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="One of those that `unrolled networks` lists; by default the recipe's own.",
+            show_default=False,
+        ),
+    ] = None
     patience: Patience = None
     run: Annotated[
         Path | None, typer.Option(help="The folder to make; by default runs/<network>-<number>.")
@@ -37,6 +41,8 @@ def train(options: TrainOptions) -> None:
         unrolled train
         unrolled train --network multi-layer-dynamic-mix --epochs 5
         unrolled train --data mnist --data-dir ~/mnist --run runs/full
+        unrolled train --recipe seed-003
+        unrolled train --recipe seed-001-net-12 --corrected
     """
     from rich.console import Console
 
@@ -48,18 +54,23 @@ def train(options: TrainOptions) -> None:
 
     if options.run is not None:
         check_free(options.run)
-    recipe = changed_recipe(options)
-    config = run_config(options.network, recipe, options)
+    config = run_config(options, options.network)
     set_threads(options.threads)
     device = check_device(options.device)
-    data = datasets.load(options.data, options.data_dir, validation=options.validation)
+    data = datasets.load(config.data, options.data_dir, validation=options.validation)
     config = fit_to_data(config, data)
     folder = options.run or next_free(Path("runs"), config.network.name)
 
     console = Console(soft_wrap=True, highlight=False)
     with TrainingProgress(console, config, data) as progress:
         outcome = train_run(
-            folder, config, data, device=device, on_step=progress.on_step, on_epoch=progress.on_epoch
+            folder,
+            config,
+            data,
+            device=device,
+            on_step=progress.on_step,
+            on_epoch=progress.on_epoch,
+            say=progress.say,
         )
     lines = outcome.run.metrics()
     pictures = save_pictures(folder, lines, outcome.network.cpu(), data.test, outcome.test, config.classes)
@@ -68,29 +79,40 @@ def train(options: TrainOptions) -> None:
     console.print(f"test accuracy {outcome.test.accuracy:.4f}  {folder}", markup=False)
 
 
-def changed_recipe(options: TrainingOptions) -> Recipe:
-    """The recipe that `options.recipe` names, with those of its values that the options give themselves."""
-    from unrolled.training import recipe as recipes
+def run_config(options: TrainingOptions, network: str | None = None) -> RunConfig:
+    """What a run is of, from the recipe that the options name and from what they change; `fit_to_data` then
+    completes it.
+    """
+    from unrolled import networks
+    from unrolled.training import RunConfig, lookup
 
-    base = recipes.lookup(options.recipe)
+    named = lookup(options.recipe, corrected=options.corrected)
+    config = named.network if network is None else networks.lookup(network)
+    if options.read is not None:
+        config = config.changed(read=options.read)
+    return RunConfig(
+        config,
+        changed_recipe(named.recipe, options),
+        options.data or named.data,
+        classes=(),
+        seed=options.seed,
+        validation=0,
+        recipe_name=f"{options.recipe}, corrected" if options.corrected else options.recipe,
+        protocol=named.protocol,
+    )
+
+
+def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
+    """The recipe with those of its values that the options give themselves."""
     names = ("epochs", "steps", "batch_size", "learning_rate", "patience")
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     if "epochs" in given and "steps" in given:
         raise UnrolledError(
             f"--epochs {given['epochs']} and --steps {given['steps']} both say how long: give one of them"
         )
-    return recipes.Recipe.from_dict({**dataclasses.asdict(base), **given})
-
-
-def run_config(network: str, recipe: Recipe, options: TrainingOptions) -> RunConfig:
-    """What a run is of; `fit_to_data` then completes it."""
-    from unrolled import networks
-    from unrolled.training import RunConfig
-
-    config = networks.lookup(network)
-    if options.read is not None:
-        config = config.changed(read=options.read)
-    return RunConfig(config, recipe, options.data, classes=(), seed=options.seed, validation=0)
+    if "epochs" in given:
+        given["steps"] = None
+    return dataclasses.replace(recipe, **given)
 
 
 def fit_to_data(config: RunConfig, data: Dataset) -> RunConfig:

@@ -7,13 +7,21 @@ import math
 from typing import Any
 
 from unrolled.errors import UnrolledError, unknown_name
+from unrolled.training.initial_weights import INITIAL_WEIGHTS
+from unrolled.training.loss import LOSSES, REDUCTIONS
+from unrolled.training.optimizer import OPTIMIZERS, SCHEDULES
+from unrolled.training.order import ORDERS, steps_per_epoch
 
-OPTIMIZERS = ("adam", "rmsprop", "sgd")
-SCHEDULES = ("constant", "one-cycle", "cosine")
-
-
-def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+KEPT = ("best", "last")
+CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "loss": LOSSES,
+    "reduction": REDUCTIONS,
+    "order": ORDERS,
+    "initial_weights": INITIAL_WEIGHTS,
+    "keep": KEPT,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +29,8 @@ class Recipe:
     """Optimizer, learning rate and its schedule, batch size, and how long.
 
     Attributes:
-        optimizer: "adam", "rmsprop" or "sgd" (with a momentum of 0.9).
+        optimizer: "adam", "rmsprop" or "sgd" (with a momentum of 0.9); "tf1-adam" or "tf1-rmsprop" with
+            TensorFlow 1's update rules.
         learning_rate: the highest that the schedule reaches.
         schedule: "constant"; "one-cycle": up to learning_rate over 30 % of the steps and down to zero;
             "cosine": down from learning_rate to zero.
@@ -31,6 +40,12 @@ class Recipe:
         clip_norm: the gradient's largest norm, over all parameters together; None for no clipping.
         weight_decay: decoupled from the gradient with "adam", an L2 penalty otherwise.
         patience: stop after so many epochs without a better validation accuracy; None to go on.
+        loss: "cross-entropy", or "log-of-softmax" as some tutorials write it, see `loss.summed_loss`.
+        reduction: "mean" over the examples of a batch, or their "sum".
+        order: of the examples: "shuffled", "next-batch" or "file", see `order.batches_of_rows`.
+        initial_weights: "torch" for PyTorch's; or TensorFlow 1's, by what its output layer starts from:
+            "tf1-xavier", "tf1-normal-0.01", "tf1-normal-1", "tf1-truncated-normal-0.1".
+        keep: which weights come out: the "best" by validation accuracy, or the "last".
     """
 
     optimizer: str = "adam"
@@ -42,12 +57,16 @@ class Recipe:
     clip_norm: float | None = 1.0
     weight_decay: float = 0.0
     patience: int | None = None
+    loss: str = "cross-entropy"
+    reduction: str = "mean"
+    order: str = "shuffled"
+    initial_weights: str = "torch"
+    keep: str = "best"
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
-        if self.schedule not in SCHEDULES:
-            raise unknown_name("schedule", self.schedule, SCHEDULES)
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise unknown_name(name.replace("_", " "), getattr(self, name), known)
         for name, least, optional in (
             ("batch_size", 1, False),
             ("epochs", 1, False),
@@ -64,6 +83,10 @@ class Recipe:
                 raise UnrolledError(f"{name} is {value!r}, expected a number above 0")
         if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
             raise UnrolledError(f"weight_decay is {self.weight_decay!r}, expected a number of at least 0")
+        if self.weight_decay and self.optimizer.startswith("tf1-"):
+            raise UnrolledError(
+                f"weight_decay is {self.weight_decay!r}, but {self.optimizer} has none: expected 0, or adam"
+            )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -74,20 +97,18 @@ class Recipe:
                 raise unknown_name("recipe option", key, known)
         return cls(**values)
 
+    def steps_per_epoch(self, examples: int) -> int:
+        """The number of steps of one pass over so many examples."""
+        return steps_per_epoch(self.order, examples, self.batch_size)
+
     def total_steps(self, examples: int) -> int:
         """The number of steps of a training on so many examples.
 
         >>> Recipe(batch_size=64, epochs=2).total_steps(100)
         4
         """
-        return self.steps or self.epochs * math.ceil(examples / self.batch_size)
+        return self.steps or self.epochs * self.steps_per_epoch(examples)
 
 
-RECIPES = {"default": Recipe()}
-
-
-def lookup(name: str) -> Recipe:
-    """The recipe of that name; an unknown one is an UnrolledError that names the nearest."""
-    if name not in RECIPES:
-        raise unknown_name("recipe", name, RECIPES)
-    return RECIPES[name]
+def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]

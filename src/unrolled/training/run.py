@@ -16,8 +16,9 @@ from torch import Tensor
 
 import unrolled
 from unrolled.atomic import atomic_path
-from unrolled.errors import UnrolledError
+from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks import NetworkConfig, SequenceClassifier
+from unrolled.training.protocols import PROTOCOLS
 from unrolled.training.recipe import Recipe
 
 CONFIG, METRICS, WEIGHTS, LAST_WEIGHTS = (
@@ -39,6 +40,8 @@ class RunConfig:
         classes: the names of the classes, in the order of the logits.
         seed: of the weights, of dropout and of the order of the examples.
         validation: how many of the first training examples were held out to choose the best weights by.
+        recipe_name: what the recipe is called; its values may have been changed.
+        protocol: what was measured and printed, and when: "epochs", or a tutorial's, see `protocols`.
     """
 
     network: NetworkConfig
@@ -47,6 +50,12 @@ class RunConfig:
     classes: tuple[str, ...]
     seed: int
     validation: int
+    recipe_name: str = "default"
+    protocol: str = "epochs"
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise unknown_name("protocol", self.protocol, PROTOCOLS)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
@@ -57,6 +66,8 @@ class RunConfig:
             classes=tuple(values["classes"]),
             seed=int(values["seed"]),
             validation=int(values["validation"]),
+            recipe_name=str(values.get("recipe_name", "default")),
+            protocol=str(values.get("protocol", "epochs")),
         )
 
 

@@ -12,8 +12,9 @@ import torch
 from unrolled.data import Dataset
 from unrolled.networks import SequenceClassifier
 from unrolled.training.metrics import Evaluation, evaluate
+from unrolled.training.protocols import PROTOCOLS
 from unrolled.training.run import LAST_WEIGHTS, WEIGHTS, Run, RunConfig
-from unrolled.training.trainer import EpochMetrics, Trainer
+from unrolled.training.trainer import EpochMetrics, Step, Trainer
 
 
 class Outcome(NamedTuple):
@@ -38,10 +39,19 @@ def train_run(
     data: Dataset,
     *,
     device: torch.device | str = "cpu",
-    on_step: Callable[[int, float], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
     on_epoch: Callable[[EpochMetrics], None] | None = None,
+    say: Callable[[str], None] = print,
 ) -> Outcome:
     """Make a network, train it, test it, and keep everything in a new run folder.
+
+    Args:
+        folder: the run's.
+        config: what to train, and how.
+        data: on what.
+        device: where to compute.
+        on_step, on_epoch: called after each.
+        say: takes the lines of a tutorial's protocol.
 
     If training ends early by an error or by Ctrl-C, the folder keeps the best weights so far; before the
     first epoch is over there is nothing to keep, and the folder goes too.
@@ -53,16 +63,26 @@ def train_run(
     network = SequenceClassifier(config.network).to(device)
     trainer = Trainer(network, data, config.recipe, seed=config.seed)
     run = Run.create(folder, config)
+    protocol = PROTOCOLS[config.protocol](network, data, config.recipe, config.seed, say)
+
+    def after_step(step: Step) -> None:
+        protocol.after_step(step)
+        if on_step is not None:
+            on_step(step)
+
     seconds = 0.0
     try:
-        for metrics in trainer.epochs(on_step):
+        protocol.begin()
+        for metrics in trainer.epochs(after_step):
             run.append_metrics(metrics._asdict())
             run.save_weights(network.state_dict(), LAST_WEIGHTS)
             if metrics.best:
                 run.save_weights(trainer.best_weights)
             seconds = metrics.seconds
+            protocol.after_epoch(metrics)
             if on_epoch is not None:
                 on_epoch(metrics)
+        protocol.end()
     except BaseException:
         if not (folder / WEIGHTS).exists():
             shutil.rmtree(folder)

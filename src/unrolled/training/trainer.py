@@ -6,17 +6,35 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from unrolled.data import Dataset, batches
+from unrolled.data import Dataset, take
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
+from unrolled.training.initial_weights import set_initial_weights
+from unrolled.training.loss import summed_loss
 from unrolled.training.metrics import evaluate
+from unrolled.training.optimizer import make_optimizer, share_of_rate
+from unrolled.training.order import batches_of_rows
 from unrolled.training.recipe import Recipe
+
+
+class Step(NamedTuple):
+    """One step of a training, when the weights have been updated.
+
+    Attributes:
+        number: counted from 1.
+        loss: of the batch, before the update.
+        sequences, labels: the batch, [B, T, I] and [B].
+    """
+
+    number: int
+    loss: float
+    sequences: Tensor
+    labels: Tensor
 
 
 class EpochMetrics(NamedTuple):
@@ -48,14 +66,15 @@ class TrainingDivergedError(UnrolledError):
 
 
 class Trainer:
-    """Trains a network on a data set by a recipe, from cross-entropy on the logits.
+    """Trains a network on a data set by a recipe.
 
     Args:
         network: it is trained in place, on the device where its parameters are.
         data: train and validation examples; the test examples are never touched.
         recipe: optimizer, schedule and budget.
-        seed: of the order of the examples. The weights and dropout are drawn from torch's own
-            generator: seed it before the network is made.
+        seed: of the order of the examples, and of the weights where the recipe draws them as TensorFlow 1.
+            PyTorch's own weights and dropout are drawn from torch's generator: seed it before the network
+            is made.
 
     >>> from unrolled import data, networks
     >>> trainer = Trainer(networks.build("seed-000"), data.load("sample"), Recipe(steps=2))
@@ -71,20 +90,21 @@ class Trainer:
         self.total_steps = recipe.total_steps(len(data.train))
         self.step = 0
         self.best_weights: dict[str, Tensor] = {}
-        self._generator = torch.Generator().manual_seed(seed)
-        self._optimizer = _make_optimizer(network, recipe)
+        set_initial_weights(network, recipe.initial_weights, seed)
+        self._rows = batches_of_rows(recipe.order, len(data.train), recipe.batch_size, seed)
+        self._optimizer = make_optimizer(network, recipe)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
-            self._optimizer, lambda step: _rate(recipe.schedule, step / self.total_steps)
+            self._optimizer, lambda step: share_of_rate(recipe.schedule, step / self.total_steps)
         )
 
-    def epochs(self, on_step: Callable[[int, float], None] | None = None) -> Iterator[EpochMetrics]:
+    def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[EpochMetrics]:
         """Train, and yield what came of it after each epoch.
 
         `best_weights` holds the weights of the epoch with the highest validation accuracy (of two alike,
-        the lower validation loss), or the last ones without validation examples.
+        the lower validation loss); or the last ones, if the recipe keeps those or nothing is held out.
 
         Args:
-            on_step: called after each step with the number of steps taken and the loss.
+            on_step: called after each step.
 
         Raises:
             TrainingDivergedError: the loss is NaN or infinite.
@@ -95,7 +115,9 @@ class Trainer:
             epoch += 1
             loss, accuracy = self._train_epoch(epoch, on_step)
             validation = evaluate(self.network, self.data.validation) if len(self.data.validation) else None
-            score = (validation.accuracy, -validation.loss) if validation else (float(epoch), 0.0)
+            score = (float(epoch), 0.0)
+            if validation is not None and self.recipe.keep == "best":
+                score = (validation.accuracy, -validation.loss)
             if best := score > best_score:
                 best_score, best_epoch = score, epoch
                 self.best_weights = copy.deepcopy(self.network.state_dict())
@@ -113,17 +135,17 @@ class Trainer:
             if self.recipe.patience is not None and epoch - best_epoch >= self.recipe.patience:
                 return
 
-    def _train_epoch(self, epoch: int, on_step: Callable[[int, float], None] | None) -> tuple[float, float]:
+    def _train_epoch(self, epoch: int, on_step: Callable[[Step], None] | None) -> tuple[float, float]:
         """One pass over the training examples, or what is left of the steps: the mean loss and accuracy."""
         device = next(self.network.parameters()).device
         self.network.train()
         seen, loss_sum, right = 0, 0.0, 0
-        for x, labels in batches(self.data.train, self.recipe.batch_size, generator=self._generator):
-            if self.step == self.total_steps:
-                break
-            x, labels = x.to(device), labels.to(device)
+        last = min(self.step + self.recipe.steps_per_epoch(len(self.data.train)), self.total_steps)
+        while self.step < last:
+            x, labels = (part.to(device) for part in take(self.data.train, next(self._rows)))
             logits = self.network(x)
-            loss = F.cross_entropy(logits, labels)
+            summed = summed_loss(self.recipe.loss, logits, labels)
+            loss = summed / len(labels) if self.recipe.reduction == "mean" else summed
             value = loss.item()
             if not math.isfinite(value):
                 raise TrainingDivergedError(
@@ -133,10 +155,10 @@ class Trainer:
             self._descend(loss)
             self.step += 1
             seen += len(labels)
-            loss_sum += value * len(labels)
+            loss_sum += summed.item()
             right += int((logits.argmax(dim=1) == labels).sum())
             if on_step is not None:
-                on_step(self.step, value)
+                on_step(Step(self.step, value, x, labels))
         return loss_sum / seen, right / seen
 
     def _descend(self, loss: Tensor) -> None:
@@ -146,23 +168,3 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         self._optimizer.step()
         self._schedule.step()
-
-
-def _make_optimizer(network: SequenceClassifier, recipe: Recipe) -> torch.optim.Optimizer:
-    options: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
-    if recipe.optimizer == "adam":
-        return torch.optim.AdamW(network.parameters(), fused=True, **options)
-    if recipe.optimizer == "rmsprop":
-        return torch.optim.RMSprop(network.parameters(), alpha=0.9, **options)
-    return torch.optim.SGD(network.parameters(), momentum=0.9, **options)
-
-
-def _rate(schedule: str, progress: float) -> float:
-    """The share of the learning rate that is used when this share of the steps is done."""
-    if schedule == "one-cycle":
-        warm_up = 0.3
-        if progress < warm_up:
-            # From 1/25 up to 1 along half a cosine (Smith and Topin 2017, arXiv:1708.07120).
-            return 0.04 + 0.96 * (1 - math.cos(math.pi * progress / warm_up)) / 2
-        progress = (progress - warm_up) / (1 - warm_up)
-    return 1.0 if schedule == "constant" else (1 + math.cos(math.pi * progress)) / 2

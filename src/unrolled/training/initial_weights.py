@@ -1,0 +1,89 @@
+"""The weights that a training starts from, where a recipe wants TensorFlow 1's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled import tf1
+from unrolled.cells import DropoutCell
+from unrolled.networks import SequenceClassifier
+from unrolled.tf1 import gate_layout
+from unrolled.tf1.initializers import get_graph_seed
+
+Draw = Callable[[tuple[int, ...], int], Tensor]  # (shape, seed of the operation) -> values
+
+
+def _xavier(shape: tuple[int, ...], seed: int) -> Tensor:
+    return tf1.glorot_uniform(seed)(shape) if len(shape) == 2 else tf1.zeros(shape)
+
+
+def _normal(stddev: float) -> Draw:
+    return lambda shape, seed: tf1.random_normal(shape, stddev=stddev, seed=seed)
+
+
+def _truncated_normal(shape: tuple[int, ...], seed: int) -> Tensor:
+    if len(shape) == 2:
+        return tf1.truncated_normal(shape, stddev=0.1, seed=seed)
+    return tf1.constant(0.1)(shape)
+
+
+# How the W [F, classes] and the b [classes] of the output layer are drawn.
+OUTPUT_LAYERS: dict[str, Draw] = {
+    "tf1-xavier": _xavier,
+    "tf1-normal-0.01": _normal(0.01),
+    "tf1-normal-1": _normal(1.0),
+    "tf1-truncated-normal-0.1": _truncated_normal,
+}
+INITIAL_WEIGHTS = ("torch", *OUTPUT_LAYERS)
+
+
+@torch.no_grad()
+def set_initial_weights(network: SequenceClassifier, kind: str, seed: int) -> None:
+    """Draw all weights anew as TensorFlow 1 would; "torch" leaves them as they are.
+
+    A cell's joint kernel [I + H, gates H] comes from Xavier's uniform distribution, its biases are 0 (1 for
+    the two gates of a GRU), and the output layer is drawn as `kind` says. The k-th variable of the graph has
+    the operation's seed k and the graph's seed `seed`: so a TensorFlow program that sets these has the same
+    bits. TensorFlow's cells have one bias: the second one, bias_hh, is 0 and stays it.
+
+    Args:
+        network: of LSTM, GRU and RNN cells without options.
+        kind: one of `INITIAL_WEIGHTS`.
+        seed: the graph's.
+    """
+    if kind == "torch":
+        return
+    graph_seed = get_graph_seed()
+    tf1.set_random_seed(seed)
+    try:
+        k = 0
+        for cell in _cells(network):
+            variables = gate_layout.variables(cell)
+            for name, value in variables.items():
+                if value.dim() == 2:
+                    variables[name] = tf1.glorot_uniform(k)(value.shape)
+                else:
+                    variables[name] = torch.full(value.shape, float(name == "gates/bias"))
+                k += 1
+            cell.load_state_dict(gate_layout.parameters(cell, variables))
+            cell.bias_hh.requires_grad_(False)
+        draw = OUTPUT_LAYERS[kind]
+        network.classifier.weight.copy_(draw((network.classifier.in_features, network.config.classes), k).T)
+        network.classifier.bias.copy_(draw((network.config.classes,), k + 1))
+    finally:
+        tf1.set_random_seed(graph_seed)
+
+
+def _cells(network: SequenceClassifier) -> Iterator[Any]:
+    """The cells in the order in which TensorFlow makes their variables: both directions layer by layer."""
+    if network.config.direction == "forward":
+        stacks: list[Any] = [network.cell.cells]
+    else:
+        stacks = [network.forward_cells, network.backward_cells]
+    for layer in zip(*stacks, strict=True):
+        for cell in layer:
+            yield cell.cell if isinstance(cell, DropoutCell) else cell

@@ -1,0 +1,175 @@
+"""The recipes by name: our own, and the tutorials', as they were written and with their defects repaired."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from unrolled.errors import UnrolledError, unknown_name
+from unrolled.networks import CATALOGUE, NetworkConfig
+from unrolled.training.recipe import Recipe
+
+DEFAULT_NETWORK = "single-layer-dynamic-lstm"
+
+
+class NamedRecipe(NamedTuple):
+    """What a name stands for.
+
+    Attributes:
+        network: the network that it trains, unless another is asked for.
+        recipe: how.
+        data: the data set that it was made for.
+        protocol: what is measured and printed, and when: see `protocols`.
+        defects: what is wrong with it, by number.
+    """
+
+    network: NetworkConfig
+    recipe: Recipe
+    data: str = "mnist"
+    protocol: str = "epochs"
+    defects: dict[str, str] = {}  # noqa: RUF012  (never changed)
+
+
+# By the numbers that the project's documents use.
+DEFECTS = {
+    "B2": "the loss takes the logarithm of a softmax, which is NaN where a probability underflows",
+    "B3": "the backward half of what is classified has read the last row only",
+    "B6": "accuracy and loss are measured on the batch that was just trained on",
+    "B9": "the classifier reads the state, which the output dropout never touches; the loss is a sum",
+    "B10": "the output layer starts from a standard normal distribution",
+    "B11": "accuracy is measured on one batch of 64",
+    "B12": "the shuffling was lost: examples come in file order, 88 of them never, and only 256 are tested",
+}
+TF1 = Recipe(
+    optimizer="tf1-adam",
+    schedule="constant",
+    batch_size=128,
+    clip_norm=None,
+    order="next-batch",
+    initial_weights="tf1-xavier",
+    keep="last",
+)
+
+
+def _tutorial(
+    protocol: str,
+    network: NetworkConfig,
+    recipe: Recipe,
+    defects: Sequence[str],
+    *,
+    network_as_written: Mapping[str, Any] = {},
+    recipe_as_written: Mapping[str, Any] = {},
+) -> tuple[NamedRecipe, NamedRecipe]:
+    """A tutorial as it was written and corrected, from the corrected form and what was written instead."""
+    return (
+        NamedRecipe(
+            network.changed(**network_as_written),
+            dataclasses.replace(recipe, **recipe_as_written),
+            protocol=protocol,
+            defects={number: DEFECTS[number] for number in defects},
+        ),
+        NamedRecipe(network, recipe),
+    )
+
+
+def _seed_001(name: str) -> tuple[NamedRecipe, NamedRecipe]:
+    return _tutorial(
+        "seed-001",
+        CATALOGUE[name],
+        dataclasses.replace(TF1, learning_rate=1e-4, steps=5000),
+        ["B2", "B6"] if CATALOGUE[name].direction == "forward" else ["B2", "B3", "B6"],
+        network_as_written={"read": "last"},
+        recipe_as_written={"loss": "log-of-softmax"},
+    )
+
+
+def _seed_002(
+    protocol: str, read: str, rate: float, batch_size: int, steps: int
+) -> tuple[NamedRecipe, NamedRecipe]:
+    return _tutorial(
+        protocol,
+        CATALOGUE["seed-002"],
+        dataclasses.replace(
+            TF1,
+            learning_rate=rate,
+            batch_size=batch_size,
+            steps=steps,
+            initial_weights="tf1-truncated-normal-0.1",
+        ),
+        ["B2", "B9"],
+        network_as_written={"read": read, "output_dropout": 0.0},  # keep_prob was always fed 1.0
+        recipe_as_written={"loss": "log-of-softmax", "reduction": "sum"},
+    )
+
+
+# Each a pair: as it was written, and corrected.
+TUTORIALS: dict[str, tuple[NamedRecipe, NamedRecipe]] = {
+    "seed-000": _tutorial(
+        "seed-000",
+        CATALOGUE["seed-000"],
+        dataclasses.replace(
+            TF1,
+            optimizer="tf1-rmsprop",
+            learning_rate=0.001,
+            epochs=100,
+            order="shuffled",
+            initial_weights="tf1-normal-0.01",
+        ),
+        ["B12"],
+        recipe_as_written={"order": "file"},
+    ),
+    **{
+        f"seed-001-net-{number}": _seed_001(name) for number, name in enumerate(list(CATALOGUE)[:14], start=1)
+    },
+    # Two steps, to show what a state is; and its author's program beside it, which trains the same network.
+    "seed-002": _seed_002("seed-002", "state", rate=0.01, batch_size=32, steps=2),
+    "seed-002-multi-lstm": _seed_002("seed-002-multi-lstm", "final", rate=0.001, batch_size=5, steps=2000),
+    "seed-003": _tutorial(
+        "seed-003",
+        CATALOGUE["seed-003"],
+        dataclasses.replace(TF1, learning_rate=0.001, steps=800),
+        ["B6", "B10"],
+        recipe_as_written={"initial_weights": "tf1-normal-1"},
+    ),
+    "seed-004": _tutorial(
+        "seed-004",
+        CATALOGUE["seed-004"],
+        dataclasses.replace(TF1, learning_rate=0.01, batch_size=64, epochs=10),
+        ["B10", "B11"],
+        recipe_as_written={"initial_weights": "tf1-normal-1"},
+    ),
+}
+
+RECIPES: dict[str, NamedRecipe] = {
+    "default": NamedRecipe(CATALOGUE[DEFAULT_NETWORK], Recipe(), data="sample"),
+    **{name: faithful for name, (faithful, _) in TUTORIALS.items()},
+}
+
+
+def lookup(name: str, *, corrected: bool = False) -> NamedRecipe:
+    """The recipe of that name.
+
+    Args:
+        name: one of `RECIPES`.
+        corrected: a tutorial's with its defects repaired.
+
+    Raises:
+        UnrolledError: there is none of that name, the message says which is nearest; or there is nothing to
+            correct.
+
+    >>> sorted(lookup("seed-001-net-12").defects)
+    ['B2', 'B3', 'B6']
+    >>> lookup("seed-001-net-12", corrected=True).network.read
+    'final'
+    """
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, RECIPES)
+    if not corrected:
+        return RECIPES[name]
+    if name not in TUTORIALS:
+        raise UnrolledError(
+            f"there is nothing to correct in the recipe {name}: "
+            f"--corrected goes with one of {', '.join(TUTORIALS)}"
+        )
+    return TUTORIALS[name][1]
