@@ -1,11 +1,13 @@
 """An epoch in batches: every example once, in the order asked for."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.data import Examples, batches
+from unrolled.data import Examples, batches, batches_of
 from unrolled.errors import UnrolledError
 
 
@@ -73,3 +75,16 @@ def test_a_batch_can_be_changed_without_changing_the_examples() -> None:
 def test_a_batch_size_below_1_is_refused_at_once(size: object) -> None:
     with pytest.raises(UnrolledError, match=f"batch_size is {size}, expected a whole number of at least 1"):
         batches(numbered(5), size)  # type: ignore[arg-type]
+
+
+def test_rows_come_as_asked_for_in_their_order_and_repeatedly() -> None:
+    rows = [torch.tensor([4, 0, 4]), torch.tensor([2]), torch.tensor([], dtype=torch.int64)]
+    seen = list(batches_of(numbered(5), iter(rows)))
+    assert [labels.tolist() for _, labels in seen] == [[4, 0, 4], [2], []]
+    assert [x[:, 1, 0].tolist() for x, _ in seen] == [[4, 0, 4], [2], []]
+    assert seen[2][0].shape == (0, 3, 2)
+
+
+def test_rows_may_be_endless() -> None:
+    seen = batches_of(numbered(5), (torch.tensor([k % 5]) for k in itertools.count()))
+    assert [int(labels) for _, labels in itertools.islice(seen, 12)] == [k % 5 for k in range(12)]

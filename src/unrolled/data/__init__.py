@@ -1,7 +1,7 @@
 """Data: MNIST and its like, IDX files, batches, and pictures of digits."""
 
-from unrolled.data.batches import as_float, batches
-from unrolled.data.examples import Dataset, Examples
+from unrolled.data.batches import batches, batches_of
+from unrolled.data.examples import Dataset, Examples, as_float
 from unrolled.data.idx import read_idx, write_idx
 from unrolled.data.image import read_digits
 from unrolled.data.mnist import DATASETS, load, locate
@@ -12,6 +12,7 @@ __all__ = [
     "Examples",
     "as_float",
     "batches",
+    "batches_of",
     "load",
     "locate",
     "read_digits",

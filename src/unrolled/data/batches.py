@@ -1,8 +1,8 @@
-"""One epoch, in batches."""
+"""Examples in batches: one epoch of them, or the rows that someone asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -34,14 +34,19 @@ def batches(
         raise UnrolledError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
     count = len(examples)
     order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
-    return (_take(examples, order[first : first + batch_size]) for first in range(0, count, batch_size))
+    return batches_of(examples, (order[first : first + batch_size] for first in range(0, count, batch_size)))
 
 
-def as_float(sequences: Tensor) -> Tensor:
-    """What a network reads: grey values 0..255 (uint8) as float32 from 0 to 1; floating point as it is."""
-    return sequences.to(torch.float32).div_(255) if sequences.dtype == torch.uint8 else sequences
+def batches_of(examples: Examples, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of these rows, one after the other: sequences [B, T, I] and labels [B].
 
+    Args:
+        examples: what to take from.
+        rows: for each batch the int64 [B] places of its examples, in any order, any of them repeatedly.
+            It may be endless, and may be asked for some batches more than have been used.
 
-def _take(examples: Examples, rows: Tensor) -> tuple[Tensor, Tensor]:
-    sequences = examples.sequences.index_select(0, rows)
-    return as_float(sequences), examples.labels.index_select(0, rows)
+    >>> examples = Examples(torch.zeros(5, 28, 28, dtype=torch.uint8), torch.arange(5))
+    >>> [labels.tolist() for _, labels in batches_of(examples, [torch.tensor([4, 0]), torch.tensor([4])])]
+    [[4, 0], [4]]
+    """
+    return map(examples.take, rows)

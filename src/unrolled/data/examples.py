@@ -50,6 +50,21 @@ class Examples:
     def __getitem__(self, rows: slice) -> Examples:
         return Examples(self.sequences[rows], self.labels[rows])
 
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Copies of the examples in these rows, int64 [B]: what a network reads [B, T, I], and labels [B].
+
+        >>> pixels = torch.tensor([[[0]], [[255]]], dtype=torch.uint8)
+        >>> x, labels = Examples(pixels, torch.tensor([7, 8])).take(torch.tensor([1, 0, 1]))
+        >>> x.flatten().tolist(), labels.tolist()
+        ([1.0, 0.0, 1.0], [8, 7, 8])
+        """
+        return as_float(self.sequences.index_select(0, rows)), self.labels.index_select(0, rows)
+
+
+def as_float(sequences: Tensor) -> Tensor:
+    """What a network reads: grey values 0..255 (uint8) as float32 from 0 to 1; floating point as it is."""
+    return sequences.to(torch.float32).div_(255) if sequences.dtype == torch.uint8 else sequences
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
