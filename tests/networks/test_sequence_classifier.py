@@ -132,11 +132,30 @@ def test_the_padding_does_not_touch_the_logits(direction):
 
 @pytest.mark.parametrize(("kind", "other"), [("static", "dynamic"), ("dynamic", "static")])
 @both_directions
-def test_a_network_unrolls_as_configured_and_in_no_other_way(direction, kind, other, monkeypatch):
+def test_in_a_graph_a_network_unrolls_as_configured_and_in_no_other_way(direction, kind, other, monkeypatch):
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     monkeypatch.delattr(unrolled.unroll.kinds, f"{other}_unroll")
     network(direction=direction, unroll=kind)(torch.randn(N, T, I))
     with pytest.raises(NameError, match=other):
         network(direction=direction, unroll=other)(torch.randn(N, T, I))
+
+
+@both_directions
+def test_in_eager_mode_every_network_takes_the_unrolling_that_has_kernels(direction, monkeypatch):
+    monkeypatch.delattr(unrolled.unroll.kinds, "static_unroll")
+    network(direction=direction, unroll="static")(torch.randn(N, T, I))
+
+
+@both_directions
+def test_an_exported_static_network_has_its_steps_in_the_graph(direction):
+    x = torch.randn(N, T, I)
+    sizes = {}
+    for kind in ("static", "dynamic"):
+        model = network(direction=direction, unroll=kind).eval()
+        program = torch.export.export(model, (x,))
+        assert_close(program.module()(x), model(x))
+        sizes[kind] = len(program.graph.nodes)
+    assert sizes["static"] > T * sizes["dynamic"] / 10 > sizes["dynamic"] / 10
 
 
 def test_every_layer_drops_its_output():

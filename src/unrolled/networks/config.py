@@ -39,7 +39,7 @@ class NetworkConfig:
         name: its name in the catalogue, or one of your own.
         layers: the layers, the lowest first, each a kind of cell ("rnn", "lstm", "gru") and its width H, and
             if its cell has options, those: ("lstm", 128, {"forget_bias": 0.8, "peephole": True}).
-        unroll: "static" or "dynamic".
+        unroll: "static" or "dynamic", see `SequenceClassifier`.
         direction: "forward"; "bidirectional": both directions of a layer read both of the layer below; or
             "parallel": two stacks, one for each direction, that meet at the top only.
         read: what the classifier sees, see `SequenceClassifier`: "final", "last" or "state".

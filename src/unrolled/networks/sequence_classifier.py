@@ -46,6 +46,10 @@ class SequenceClassifier(nn.Module):
     cells read is what those dense layers make of each step, and with `config.output_layers` W sees what they
     make of v.
 
+    `config.unroll` rules under torch.compile and torch.export, where a static network is a graph of T steps.
+    In eager mode, where static and dynamic unrolling give the same numbers, every network takes the dynamic
+    one.
+
     Args:
         config: what the network is made of.
 
@@ -80,7 +84,7 @@ class SequenceClassifier(nn.Module):
         """The vector v [N, F] of each sequence that is left when the recurrent layers have read it."""
         if x.dim() != 3 or x.shape[1] == 0:
             raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
-        kind, read = self.config.unroll, self.config.read
+        kind, read = self._kind(), self.config.read
         if self.config.input_layers:
             x = self.input_layers(x)
         if self.config.direction == "forward":
@@ -102,6 +106,11 @@ class SequenceClassifier(nn.Module):
             return last
         forward_width = output_width(self.config.layers[-1])
         return torch.cat([last[:, :forward_width], outputs[:, 0, forward_width:]], dim=1)
+
+    def _kind(self) -> str:
+        # In eager mode the two unrollings give the same numbers, and the dynamic one can run in kernels. In a
+        # graph they differ: T copies of a step, or one operation with a free time axis.
+        return self.config.unroll if torch.compiler.is_compiling() else "dynamic"
 
     @property
     def parameter_count(self) -> int:

@@ -21,13 +21,11 @@ class Source(NamedTuple):
     Attributes:
         cell: what takes the steps.
         classifier: of a network, turns the cell's output into logits; else None.
-        loops: whether the cell must walk the plain loop, as whole sequences of this model do.
         layered: whether the state is that of torch.nn's layers, [L, N, H], and not the cell's own.
     """
 
     cell: Any
     classifier: nn.Module | None = None
-    loops: bool = False
     layered: bool = False
 
     def shown(self, state: Any) -> Any:
@@ -59,7 +57,7 @@ def source_of(model: Any) -> Source:
     if isinstance(model, SequenceClassifier):
         if model.config.direction == "bidirectional":
             raise _needs_the_end(f"network {model.config.name} is bidirectional")
-        return Source(model.cell, model.classifier, loops=model.config.unroll == "static")
+        return Source(model.cell, model.classifier)
     if isinstance(model, nn.Module) and hasattr(model, "initial_state"):
         return Source(model)
     if isinstance(model, nn.Module) and hasattr(

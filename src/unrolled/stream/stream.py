@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import UnrolledError
-from unrolled.stream.loop import LoopWalk
 from unrolled.stream.parts import walk_of
 from unrolled.stream.source import Source, check_state, name_of, source_of, weights_of
 
@@ -24,9 +23,8 @@ class Stream:
     Symbols: x_t [N, I], or [I] if N is 1; y_t [N, O] or [O], of a network the probabilities of its classes.
 
     Steps and whole sequences give the same results bit for bit, however a sequence is cut: `dynamic_unroll`
-    over all steps, calls of `step`, or some of each with `state` handed over. (A network with static
-    unrolling steps as `static_unroll` does. torch.nn's own layers add up in another order, so there it is
-    the same within rounding.) Where `dynamic_unroll` runs in a kernel, so does a step, with weights that
+    over all steps, calls of `step`, or some of each with `state` handed over. (torch.nn's own layers add up
+    in another order, so there it is the same within rounding.) Where `dynamic_unroll` runs in a kernel, so does a step, with weights that
     are packed once; every other cell takes its own step.
 
     A stream infers: it takes no gradients, and it evaluates as the model would after `eval()`, which
@@ -122,7 +120,7 @@ class Stream:
     def _build(self, batch_size: int) -> None:
         self._source = source_of(self._model)
         self._seen = weights_of(self._model)
-        self._walk = (LoopWalk if self._source.loops else walk_of)(self._source.cell, batch_size)
+        self._walk = walk_of(self._source.cell, batch_size)
 
     def _careful(self, x: Any) -> Any:
         """A step on an x, or with weights, that the quick way does not take; every mistake is found here."""

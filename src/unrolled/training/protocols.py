@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unrolled.cells import LSTMState
-from unrolled.data import Dataset, as_float, take
+from unrolled.data import Dataset, as_float, batches_of
 from unrolled.networks import SequenceClassifier
 from unrolled.training.loss import summed_loss
 from unrolled.training.order import batches_of_rows
@@ -66,8 +66,7 @@ class Protocol:
     def test_batches(self, size: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Test examples, shuffled and given out as `next_batch` does, from the batch `first` on."""
         test = self.data.test
-        for rows in batches_of_rows("next-batch", len(test), size, self.seed, first):
-            yield take(test, rows)
+        return batches_of(test, batches_of_rows("next-batch", len(test), size, self.seed, first))
 
 
 class Seed000(Protocol):

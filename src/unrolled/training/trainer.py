@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unrolled.data import Dataset, take
+from unrolled.data import Dataset, batches_of
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.training.initial_weights import set_initial_weights
@@ -91,7 +91,8 @@ class Trainer:
         self.step = 0
         self.best_weights: dict[str, Tensor] = {}
         set_initial_weights(network, recipe.initial_weights, seed)
-        self._rows = batches_of_rows(recipe.order, len(data.train), recipe.batch_size, seed)
+        rows = batches_of_rows(recipe.order, len(data.train), recipe.batch_size, seed)
+        self._batches = batches_of(data.train, rows)
         self._optimizer = make_optimizer(network, recipe)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimizer, lambda step: share_of_rate(recipe.schedule, step / self.total_steps)
@@ -142,7 +143,7 @@ class Trainer:
         seen, loss_sum, right = 0, 0.0, 0
         last = min(self.step + self.recipe.steps_per_epoch(len(self.data.train)), self.total_steps)
         while self.step < last:
-            x, labels = (part.to(device) for part in take(self.data.train, next(self._rows)))
+            x, labels = (part.to(device) for part in next(self._batches))
             logits = self.network(x)
             summed = summed_loss(self.recipe.loss, logits, labels)
             loss = summed / len(labels) if self.recipe.reduction == "mean" else summed
