@@ -144,3 +144,50 @@ def test_ctrl_c_ends_with_one_line_and_keeps_the_finished_epochs(tmp_path):
     assert err == "unrolled: stopped; a run that finished an epoch keeps its best weights\n"
     assert (tmp_path / "run" / "weights.safetensors").stat().st_size > 0
     assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_a_tutorials_recipe_brings_its_network_and_prints_what_the_tutorial_prints(unrolled, tmp_path):
+    folder = tmp_path / "run"
+    result = unrolled("train", "--recipe", "seed-004", "--data", "sample", "--steps", 62, "--run", folder)
+    assert result.code == 0
+    assert "known defect B10: the output layer starts from a standard normal distribution;" in result.out
+    assert re.search(r"^After 1 epoch,loss value is \d\.\d{6} ,and accuracy is 0\.\d{6} $", result.out, re.M)
+    assert not re.search("^epoch", result.out, re.M)
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["network"]["name"], config["recipe_name"], config["protocol"]) == (
+        "seed-004",
+        "seed-004",
+        "seed-004",
+    )
+    assert config["recipe"]["optimizer"] == "tf1-adam"
+
+
+def test_a_corrected_recipe_prints_as_all_others(unrolled, tmp_path):
+    result = unrolled(
+        "train",
+        "--recipe",
+        "seed-004",
+        "--corrected",
+        "--data",
+        "sample",
+        "--steps",
+        2,
+        "--run",
+        tmp_path / "r",
+    )
+    assert result.code == 0
+    assert "known defect" not in result.out
+    assert re.search("^epoch +1/1 ", result.out, re.M)
+
+
+def test_there_is_nothing_to_correct_in_our_own_recipes(unrolled):
+    result = unrolled("train", "--corrected")
+    assert result.code == 2
+    assert "there is nothing to correct in the recipe default" in result.err
+
+
+def test_another_network_can_be_trained_by_a_tutorials_recipe(unrolled, tmp_path):
+    folder = tmp_path / "run"
+    options = ("--recipe", "seed-003", "--network", "seed-000", "--data", "sample", "--steps", 2)
+    assert unrolled("train", *options, "--run", folder).code == 0
+    assert json.loads((folder / "config.json").read_text())["network"]["name"] == "seed-000"

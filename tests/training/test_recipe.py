@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 
 from unrolled.errors import UnrolledError
-from unrolled.training import RECIPES, Recipe
-from unrolled.training.recipe import lookup
+from unrolled.training import Recipe
 
 
 def test_total_steps_counts_the_last_smaller_batch():
@@ -22,10 +21,11 @@ def test_a_recipe_survives_being_saved():
     assert Recipe.from_dict(dataclasses.asdict(recipe)) == recipe
 
 
-def test_an_unknown_recipe_names_the_nearest():
-    with pytest.raises(UnrolledError, match="unknown recipe 'defalt': did you mean 'default'"):
-        lookup("defalt")
-    assert lookup("default") is RECIPES["default"]
+def test_what_an_older_version_saved_means_what_it_meant():
+    values = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32, "epochs": 2, "steps": None}
+    recipe = Recipe.from_dict(values)
+    assert (recipe.order, recipe.loss, recipe.reduction) == ("shuffled", "cross-entropy", "mean")
+    assert (recipe.initial_weights, recipe.keep) == ("torch", "best")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,10 @@ def test_an_unknown_recipe_names_the_nearest():
         ({"clip_norm": 0}, "clip_norm is 0, expected a number above 0"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1, expected a number of at least 0"),
         ({"momentum": 0.9}, "unknown recipe option 'momentum'"),
+        ({"loss": "crossentropy"}, "unknown loss 'crossentropy': did you mean 'cross-entropy'"),
+        ({"order": "shuffle"}, "unknown order 'shuffle': did you mean 'shuffled'"),
+        ({"initial_weights": "tf1"}, "unknown initial weights 'tf1'"),
+        ({"optimizer": "tf1-adam", "weight_decay": 0.1}, "weight_decay is 0.1, but tf1-adam has none"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(values, message):

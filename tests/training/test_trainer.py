@@ -8,6 +8,7 @@ import torch
 
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training import Recipe, Trainer, TrainingDivergedError, evaluate
+from unrolled.training.optimizer import share_of_rate
 
 CONFIG = NetworkConfig("small", (("gru", 12),), input_size=5, classes=3)
 
@@ -41,7 +42,7 @@ def test_the_same_seed_gives_the_same_weights(easy_data):
 def test_a_budget_in_steps_ends_within_an_epoch(easy_data):
     steps = []
     trainer = make_trainer(easy_data, steps=13)  # an epoch has 10
-    metrics = list(trainer.epochs(on_step=lambda step, loss: steps.append(step)))
+    metrics = list(trainer.epochs(on_step=lambda step: steps.append(step.number)))
     assert steps == list(range(1, 14))
     assert [(line.epoch, line.step) for line in metrics] == [(1, 10), (2, 13)]
 
@@ -122,6 +123,4 @@ def test_gradients_are_clipped_to_the_norm(easy_data):
     ],
 )
 def test_schedules_follow_their_curves(schedule, shares):
-    from unrolled.training.trainer import _rate
-
-    assert [round(_rate(schedule, progress), 4) for progress in (0, 0.25, 0.5, 0.75, 1)] == shares
+    assert [round(share_of_rate(schedule, progress), 4) for progress in (0, 0.25, 0.5, 0.75, 1)] == shares

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from unrolled.data import Dataset
 from unrolled.networks import SequenceClassifier
-from unrolled.training import EpochMetrics, RunConfig, Step
+from unrolled.training import RECIPES, EpochMetrics, RunConfig, Step
 
 
 class TrainingProgress:
@@ -35,6 +35,9 @@ class TrainingProgress:
             f"{len(data.test):,} to test",
             markup=False,
         )
+        if config.recipe_name in RECIPES:
+            for number, defect in RECIPES[config.recipe_name].defects.items():
+                console.print(f"known defect {number}: {defect}; --corrected repairs it", markup=False)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

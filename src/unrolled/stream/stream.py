@@ -24,8 +24,8 @@ class Stream:
 
     Steps and whole sequences give the same results bit for bit, however a sequence is cut: `dynamic_unroll`
     over all steps, calls of `step`, or some of each with `state` handed over. (torch.nn's own layers add up
-    in another order, so there it is the same within rounding.) Where `dynamic_unroll` runs in a kernel, so does a step, with weights that
-    are packed once; every other cell takes its own step.
+    in another order, so there it is the same within rounding.) Where `dynamic_unroll` runs in a kernel, so
+    does a step, with weights that are packed once; every other cell takes its own step.
 
     A stream infers: it takes no gradients, and it evaluates as the model would after `eval()`, which
     leaves the model itself as it is. The first step after a weight has changed in place, by an optimizer

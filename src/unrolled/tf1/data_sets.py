@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, NamedTuple
 
@@ -117,7 +118,9 @@ def read_data_sets(
     random = np.random.RandomState(get_graph_seed() if seed is None else seed)
 
     def part(images: NDArray[Any], labels: NDArray[Any]) -> DataSet:
-        images = images.reshape(len(images), -1) if reshape else images[..., np.newaxis]
+        images = (
+            images.reshape(len(images), math.prod(images.shape[1:])) if reshape else images[..., np.newaxis]
+        )
         if dtype == "float32":
             images = np.multiply(images.astype(np.float32), np.float32(1.0 / 255.0))
         return DataSet(images, np.eye(10)[labels] if one_hot else labels, random)

@@ -1,0 +1,77 @@
+"""What TensorFlow 1's recipes start from."""
+
+import pytest
+import torch
+
+from unrolled import tf1
+from unrolled.networks import build
+from unrolled.tf1 import gate_layout
+from unrolled.training.initial_weights import set_initial_weights
+
+
+def test_the_kth_variable_is_drawn_with_the_seed_k_both_directions_layer_by_layer():
+    network = build("multi-layer-static-bi-lstm")
+    set_initial_weights(network, "tf1-xavier", seed=9)
+    cells = [
+        cell for pair in zip(network.forward_cells, network.backward_cells, strict=True) for cell in pair
+    ]
+    tf1.set_random_seed(9)
+    try:
+        for layer, cell in enumerate(cells):
+            variables = gate_layout.variables(cell)
+            kernel = variables["kernel"]
+            assert torch.equal(kernel, tf1.glorot_uniform(2 * layer)(kernel.shape))
+            assert not variables["bias"].any()
+        W = network.classifier.weight.detach().T
+        assert torch.equal(W, tf1.glorot_uniform(12)(W.shape))
+        assert not network.classifier.bias.any()
+    finally:
+        tf1.set_random_seed(None)
+
+
+def test_a_grus_gates_start_with_a_bias_of_one_and_its_candidate_with_zero():
+    network = build("single-layer-dynamic-gru")
+    set_initial_weights(network, "tf1-xavier", seed=0)
+    variables = gate_layout.variables(network.cell.cells[0])
+    assert bool((variables["gates/bias"] == 1).all())
+    assert not variables["candidate/bias"].any()
+    kernels = variables["gates/kernel"], variables["candidate/kernel"]
+    limits = [(6 / sum(kernel.shape)) ** 0.5 for kernel in kernels]
+    for kernel, limit in zip(kernels, limits, strict=True):
+        assert 0.98 * limit < float(kernel.abs().max()) <= limit
+
+
+@pytest.mark.parametrize(
+    ("kind", "weight", "bias"),
+    [("tf1-normal-0.01", 0.01, 0.01), ("tf1-normal-1", 1.0, 1.0), ("tf1-truncated-normal-0.1", 0.088, None)],
+)
+def test_the_output_layer_is_drawn_as_its_tutorial_draws_it(kind, weight, bias):
+    network = build("seed-002", classes=500)
+    set_initial_weights(network, kind, seed=3)
+    assert abs(float(network.classifier.weight.detach().std()) / weight - 1) < 0.02
+    if bias is None:
+        assert float(network.classifier.weight.detach().abs().max()) < 0.2
+        assert bool((network.classifier.bias == 0.1).all())
+    else:
+        assert abs(float(network.classifier.bias.detach().std()) / bias - 1) < 0.1
+
+
+def test_tensorflows_cells_have_one_bias():
+    network = build("seed-004")
+    set_initial_weights(network, "tf1-xavier", seed=0)
+    second = [p for name, p in network.named_parameters() if name.endswith("bias_hh")]
+    assert len(second) == 2
+    assert not any(p.requires_grad or p.any() for p in second)
+
+
+def test_torchs_weights_stay_as_they_are_and_so_does_the_graphs_seed():
+    network = build("seed-004")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    set_initial_weights(network, "torch", seed=0)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    tf1.set_random_seed(77)
+    try:
+        set_initial_weights(network, "tf1-normal-1", seed=5)
+        assert tf1.initializers.get_graph_seed() == 77
+    finally:
+        tf1.set_random_seed(None)

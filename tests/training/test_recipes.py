@@ -1,0 +1,74 @@
+"""The recipes by name."""
+
+import pytest
+
+from unrolled.errors import UnrolledError
+from unrolled.networks import CATALOGUE
+from unrolled.training import RECIPES, Recipe, lookup
+from unrolled.training.recipes import TUTORIALS
+
+
+def test_every_tutorial_has_a_recipe_and_seed_001_one_for_each_of_its_networks():
+    seeds = ["seed-000", *(f"seed-001-net-{n}" for n in range(1, 15)), "seed-002", "seed-003", "seed-004"]
+    assert set(seeds) <= set(RECIPES)
+    for number, name in enumerate(list(CATALOGUE)[:14], start=1):
+        assert lookup(f"seed-001-net-{number}").network.name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # optimizer, learning rate, batch size, steps on 55,000 examples, start of the output layer
+        ("seed-000", ("tf1-rmsprop", 0.001, 128, 42_900, "tf1-normal-0.01")),
+        ("seed-001-net-1", ("tf1-adam", 1e-4, 128, 5_000, "tf1-xavier")),
+        ("seed-002", ("tf1-adam", 0.01, 32, 2, "tf1-truncated-normal-0.1")),
+        ("seed-002-multi-lstm", ("tf1-adam", 0.001, 5, 2_000, "tf1-truncated-normal-0.1")),
+        ("seed-003", ("tf1-adam", 0.001, 128, 800, "tf1-normal-1")),
+        ("seed-004", ("tf1-adam", 0.01, 64, 8_590, "tf1-normal-1")),
+    ],
+)
+def test_a_tutorials_recipe_is_its_row_of_the_tutorials_table(name, expected):
+    recipe = lookup(name).recipe
+    assert expected == (
+        recipe.optimizer,
+        recipe.learning_rate,
+        recipe.batch_size,
+        recipe.total_steps(55_000),
+        recipe.initial_weights,
+    )
+    assert (recipe.schedule, recipe.clip_norm, recipe.keep) == ("constant", None, "last")
+
+
+@pytest.mark.parametrize(
+    ("defect", "what"),
+    [
+        ("B2", lambda named: named.recipe.loss == "log-of-softmax"),
+        ("B3", lambda named: named.network.read == "last" and named.network.direction != "forward"),
+        ("B9", lambda named: named.recipe.reduction == "sum" and named.network.output_dropout == 0),
+        ("B10", lambda named: named.recipe.initial_weights == "tf1-normal-1"),
+        ("B12", lambda named: named.recipe.order == "file"),
+    ],
+)
+def test_a_defect_is_there_as_written_and_gone_when_corrected(defect, what):
+    with_it = [name for name, (as_written, _) in TUTORIALS.items() if defect in as_written.defects]
+    assert with_it
+    for name, (as_written, corrected) in TUTORIALS.items():
+        assert what(as_written) == (name in with_it), name
+        assert not what(corrected), name
+
+
+def test_corrected_recipes_measure_on_examples_that_are_held_out_and_print_as_all_others():
+    for name, (as_written, corrected) in TUTORIALS.items():
+        assert as_written.protocol != "epochs", name
+        assert (corrected.protocol, corrected.defects) == ("epochs", {}), name
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(UnrolledError, match="unknown recipe 'defalt': did you mean 'default'"):
+        lookup("defalt")
+    assert lookup("default").recipe == Recipe()
+
+
+def test_only_tutorials_can_be_corrected():
+    with pytest.raises(UnrolledError, match="there is nothing to correct in the recipe default: --corrected"):
+        lookup("default", corrected=True)
