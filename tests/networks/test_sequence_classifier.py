@@ -236,3 +236,26 @@ def test_a_layer_s_options_reach_its_cell():
         UnrolledError, match=r"network mine: LSTMCell: cell_clip is -1\.0, expected a positive"
     ):
         network(layers=(("lstm", 6, {"cell_clip": -1.0}),))
+
+
+def test_grus_that_reset_after_the_product_are_torch_s():
+    layers = (("gru", H, {"reset": "after"}),) * 2
+    model, x = network(layers, direction="bidirectional"), torch.randn(N, T, I)
+    peer = torch.nn.GRU(I, H, num_layers=2, batch_first=True, bidirectional=True)
+    weights = {
+        f"{name}_l{layer}{suffix}": parameter
+        for cells, suffix in ((model.forward_cells, ""), (model.backward_cells, "_reverse"))
+        for layer, cell in enumerate(cells)
+        for name, parameter in cell.named_parameters()
+    }
+    peer.load_state_dict(weights)
+    _, h_n = peer(x)
+    assert_close(model.features(x), torch.cat([h_n[2], h_n[3]], dim=1))
+    # W x, U h, b and, within the reset, one more bias; then the classifier.
+    first, second = 3 * H * (I + H + 1) + H, 3 * H * (2 * H + H + 1) + H
+    assert model.parameter_count == 2 * (first + second) + 2 * (2 * H + 1)
+
+
+def test_a_reset_that_there_is_not_is_refused():
+    with pytest.raises(UnrolledError, match="unknown reset 'befor': did you mean 'before'"):
+        network((("gru", H, {"reset": "befor"}),))

@@ -1,11 +1,12 @@
 """Recipes: what they refuse, and how long they last."""
 
 import dataclasses
+import json
 
 import pytest
 
 from unrolled.errors import UnrolledError
-from unrolled.training import Recipe
+from unrolled.training import Augmentation, Recipe
 
 
 def test_total_steps_counts_the_last_smaller_batch():
@@ -17,8 +18,8 @@ def test_steps_take_the_place_of_epochs():
 
 
 def test_a_recipe_survives_being_saved():
-    recipe = Recipe(optimizer="sgd", steps=7, clip_norm=None, patience=3)
-    assert Recipe.from_dict(dataclasses.asdict(recipe)) == recipe
+    recipe = Recipe(optimizer="sgd", steps=7, clip_norm=None, patience=3, augmentation=Augmentation(shift=2))
+    assert Recipe.from_dict(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe
 
 
 def test_what_an_older_version_saved_means_what_it_meant():
@@ -26,6 +27,7 @@ def test_what_an_older_version_saved_means_what_it_meant():
     recipe = Recipe.from_dict(values)
     assert (recipe.order, recipe.loss, recipe.reduction) == ("shuffled", "cross-entropy", "mean")
     assert (recipe.initial_weights, recipe.keep) == ("torch", "best")
+    assert not recipe.augmentation
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,7 @@ def test_what_an_older_version_saved_means_what_it_meant():
         ({"loss": "crossentropy"}, "unknown loss 'crossentropy': did you mean 'cross-entropy'"),
         ({"order": "shuffle"}, "unknown order 'shuffle': did you mean 'shuffled'"),
         ({"initial_weights": "tf1"}, "unknown initial weights 'tf1'"),
+        ({"augmentation": {"rotate": 5}}, "unknown augmentation 'rotate': did you mean 'rotation'"),
         ({"optimizer": "tf1-adam", "weight_decay": 0.1}, "weight_decay is 0.1, but tf1-adam has none"),
     ],
 )

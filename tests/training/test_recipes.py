@@ -72,3 +72,10 @@ def test_an_unknown_recipe_names_the_nearest():
 def test_only_tutorials_can_be_corrected():
     with pytest.raises(UnrolledError, match="there is nothing to correct in the recipe default: --corrected"):
         lookup("default", corrected=True)
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_our_own_recipes_read_plain_rows_with_a_network_that_torch_has_too(name):
+    named = lookup(name)
+    assert (named.network.input_size, named.network.input_layers, named.data) == (28, (), "mnist")
+    assert set(map(repr, named.network.layers)) == {"('gru', 128, {'reset': 'after'})"}

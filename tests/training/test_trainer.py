@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.training import Recipe, Trainer, TrainingDivergedError, evaluate
+from unrolled.training import Augmentation, Recipe, Trainer, TrainingDivergedError, evaluate
 from unrolled.training.optimizer import share_of_rate
 
 CONFIG = NetworkConfig("small", (("gru", 12),), input_size=5, classes=3)
@@ -112,6 +112,20 @@ def test_gradients_are_clipped_to_the_norm(easy_data):
     list(trainer.epochs())
     after = torch.cat([parameter.detach().flatten() for parameter in trainer.network.parameters()])
     assert math.isclose(float((after - before).norm()), 0.01, rel_tol=1e-3)
+
+
+def test_pictures_are_distorted_while_training_and_whole_when_measured(easy_data):
+    trainer = make_trainer(easy_data, batch_size=300, epochs=2, augmentation=Augmentation(shift=2))
+    read = []
+    trainer.network.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
+    given = []
+    list(trainer.epochs(on_step=lambda step: given.append(step.sequences)))
+    first, first_validation, second, second_validation = read
+    assert not torch.equal(first, given[0])
+    assert not torch.equal(second, given[1])
+    assert not torch.equal(first.sum(dim=(1, 2)).sort().values, second.sum(dim=(1, 2)).sort().values)
+    assert torch.equal(first_validation, easy_data.validation.sequences)
+    assert torch.equal(second_validation, easy_data.validation.sequences)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ CELL_OPTIONS: dict[str, dict[str, Any]] = {
         "proj_clip": (int, float),
         "layer_norm": str,
     },
-    "gru": {},
+    "gru": {"reset": str},
 }
 
 Layer: TypeAlias = "tuple[str, int] | tuple[str, int, dict[str, Any]]"

@@ -115,9 +115,12 @@ class SequenceClassifier(nn.Module):
     @property
     def parameter_count(self) -> int:
         """How many numbers training can change, the second of two biases that only add up left out."""
-        # In every cell of the catalogue bias_hh is only ever added to bias_ih.
-        return sum(
+        counted = sum(
             parameter.numel() for name, parameter in self.named_parameters() if not name.endswith("bias_hh")
+        )
+        # bias_hh is only ever added to bias_ih, but for b_hn of a GRU that resets after the product.
+        return counted + sum(
+            cell.hidden_size for cell in self.modules() if isinstance(cell, GRUCell) and cell.reset == "after"
         )
 
 

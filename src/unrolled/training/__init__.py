@@ -1,5 +1,6 @@
 """Training: recipes, the loop, what is measured, and run folders."""
 
+from unrolled.training.augmentation import Augmentation, augment
 from unrolled.training.metrics import Evaluation, confusion_matrix, evaluate
 from unrolled.training.recipe import Recipe
 from unrolled.training.recipes import RECIPES, NamedRecipe, lookup
@@ -9,6 +10,7 @@ from unrolled.training.trainer import EpochMetrics, Step, Trainer, TrainingDiver
 
 __all__ = [
     "RECIPES",
+    "Augmentation",
     "EpochMetrics",
     "Evaluation",
     "NamedRecipe",
@@ -19,6 +21,7 @@ __all__ = [
     "Step",
     "Trainer",
     "TrainingDivergedError",
+    "augment",
     "confusion_matrix",
     "evaluate",
     "lookup",

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from unrolled.errors import UnrolledError, unknown_name
+from unrolled.training.augmentation import NO_AUGMENTATION, Augmentation
 from unrolled.training.initial_weights import INITIAL_WEIGHTS
 from unrolled.training.loss import LOSSES, REDUCTIONS
 from unrolled.training.optimizer import OPTIMIZERS, SCHEDULES
@@ -46,6 +47,7 @@ class Recipe:
         initial_weights: "torch" for PyTorch's; or TensorFlow 1's, by what its output layer starts from:
             "tf1-xavier", "tf1-normal-0.01", "tf1-normal-1", "tf1-truncated-normal-0.1".
         keep: which weights come out: the "best" by validation accuracy, or the "last".
+        augmentation: how strongly the pictures of each step are distorted; by default not at all.
     """
 
     optimizer: str = "adam"
@@ -62,6 +64,7 @@ class Recipe:
     order: str = "shuffled"
     initial_weights: str = "torch"
     keep: str = "best"
+    augmentation: Augmentation = NO_AUGMENTATION
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -95,6 +98,8 @@ class Recipe:
         for key in values:
             if key not in known:
                 raise unknown_name("recipe option", key, known)
+        if "augmentation" in values:
+            values = {**values, "augmentation": Augmentation.from_dict(values["augmentation"])}
         return cls(**values)
 
     def steps_per_epoch(self, examples: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks import CATALOGUE, NetworkConfig
+from unrolled.training.augmentation import Augmentation
 from unrolled.training.recipe import Recipe
 
 DEFAULT_NETWORK = "single-layer-dynamic-lstm"
@@ -141,8 +142,25 @@ TUTORIALS: dict[str, tuple[NamedRecipe, NamedRecipe]] = {
     ),
 }
 
+# Our own networks have torch.nn's GRU, the quickest of the gated cells here.
+GRU = ("gru", 128, {"reset": "after"})
+
 RECIPES: dict[str, NamedRecipe] = {
     "default": NamedRecipe(CATALOGUE[DEFAULT_NETWORK], Recipe(), data="sample"),
+    # As much as ten seconds on two cores give.
+    "fast": NamedRecipe(
+        NetworkConfig("fast", (GRU,)), Recipe(learning_rate=0.01, batch_size=128, steps=1400, keep="last")
+    ),
+    # As much as a reader of rows reaches, in less than an hour.
+    "best": NamedRecipe(
+        NetworkConfig("best", (GRU, GRU), direction="bidirectional"),
+        Recipe(
+            batch_size=128,
+            epochs=36,
+            weight_decay=0.01,
+            augmentation=Augmentation(shift=2, rotation=10, scale=0.1, shear=0.1, elastic=0.6),
+        ),
+    ),
     **{name: faithful for name, (faithful, _) in TUTORIALS.items()},
 }
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from unrolled.data import Dataset, batches_of
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
+from unrolled.training.augmentation import augment
 from unrolled.training.initial_weights import set_initial_weights
 from unrolled.training.loss import summed_loss
 from unrolled.training.metrics import evaluate
@@ -73,8 +74,8 @@ class Trainer:
         data: train and validation examples; the test examples are never touched.
         recipe: optimizer, schedule and budget.
         seed: of the order of the examples, and of the weights where the recipe draws them as TensorFlow 1.
-            PyTorch's own weights and dropout are drawn from torch's generator: seed it before the network
-            is made.
+            PyTorch's own weights, dropout and distortions are drawn from torch's generator: seed it before
+            the network is made.
 
     >>> from unrolled import data, networks
     >>> trainer = Trainer(networks.build("seed-000"), data.load("sample"), Recipe(steps=2))
@@ -144,7 +145,7 @@ class Trainer:
         last = min(self.step + self.recipe.steps_per_epoch(len(self.data.train)), self.total_steps)
         while self.step < last:
             x, labels = (part.to(device) for part in next(self._batches))
-            logits = self.network(x)
+            logits = self.network(augment(x, self.recipe.augmentation))
             summed = summed_loss(self.recipe.loss, logits, labels)
             loss = summed / len(labels) if self.recipe.reduction == "mean" else summed
             value = loss.item()

@@ -1,0 +1,44 @@
+"""torch.nn's model of a recipe's network, which scripts/torch_peer.py trains."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tolerances import assert_close
+from unrolled.networks import NetworkConfig, SequenceClassifier, build
+from unrolled.training import lookup
+
+SCRIPT = Path(__file__).parents[2] / "scripts/torch_peer.py"
+specification = importlib.util.spec_from_file_location("torch_peer", SCRIPT)
+torch_peer = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(torch_peer)
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize("layer", [("lstm", 5), ("gru", 5, {"reset": "after"})])
+@pytest.mark.parametrize("count", [1, 3])
+def test_torchs_model_starts_as_the_same_function(layer, count, direction):
+    config = NetworkConfig("mine", (layer,) * count, direction=direction, input_size=4, classes=3)
+    network, x = SequenceClassifier(config), torch.randn(6, 7, 4)
+    assert_close(torch_peer.TorchClassifier(network)(x), network(x))
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_our_own_recipes_have_a_peer(name):
+    torch_peer.TorchClassifier(SequenceClassifier(lookup(name).network))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        build("single-layer-dynamic-gru"),
+        build("multi-layer-dynamic-mix"),
+        build("seed-002"),
+        build("single-layer-dynamic-bi-lstm", read="last"),
+    ],
+)
+def test_a_network_that_torch_does_not_have_is_refused(network):
+    with pytest.raises(SystemExit, match=r"torch\.nn has no network like NetworkConfig"):
+        torch_peer.TorchClassifier(network)
