@@ -138,7 +138,18 @@ def test_info_says_what_is_there(unrolled):
 
 @pytest.mark.parametrize(
     "verb",
-    ["train", "evaluate", "predict", "compare", "networks", "info", "bench", "import-tf1", "export-tf1"],
+    [
+        "train",
+        "evaluate",
+        "predict",
+        "compare",
+        "report",
+        "networks",
+        "info",
+        "bench",
+        "import-tf1",
+        "export-tf1",
+    ],
 )
 def test_every_verb_has_help_with_examples(unrolled, verb):
     result = unrolled(verb, "--help")

@@ -21,6 +21,7 @@ from unrolled.cli.info import info
 from unrolled.cli.networks import networks
 from unrolled.cli.options import add_verb
 from unrolled.cli.predict import predict
+from unrolled.cli.report import report
 from unrolled.cli.train import train
 from unrolled.errors import UnrolledError
 
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, compare, networks, info, bench, import_tf1, export_tf1):
+for verb in (train, evaluate, predict, compare, report, networks, info, bench, import_tf1, export_tf1):
     add_verb(app, verb)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +33,9 @@ class TrainOptions(TrainingOptions):
     run: Annotated[
         Path | None, typer.Option(help="The folder to make; by default runs/<network>-<number>.")
     ] = None
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Log for TensorBoard, too, in the run folder.")
+    ] = False
 
 
 def train(options: TrainOptions) -> None:
@@ -43,12 +48,13 @@ def train(options: TrainOptions) -> None:
         unrolled train --data mnist --data-dir ~/mnist --run runs/full
         unrolled train --recipe seed-003
         unrolled train --recipe seed-001-net-12 --corrected
+        unrolled train --tensorboard
     """
     from rich.console import Console
 
     from unrolled import data as datasets
     from unrolled.cli.progress import TrainingProgress
-    from unrolled.report import save_pictures
+    from unrolled.report import TensorBoardLog, save_pictures
     from unrolled.training import train_run
     from unrolled.training.run import check_free, next_free
 
@@ -62,21 +68,36 @@ def train(options: TrainOptions) -> None:
     folder = options.run or next_free(Path("runs"), config.network.name)
 
     console = Console(soft_wrap=True, highlight=False)
-    with TrainingProgress(console, config, data) as progress:
+    log = TensorBoardLog(folder, config) if options.tensorboard else None
+    with TrainingProgress(console, config, data) as progress, log or contextlib.nullcontext():
+        listeners: list[TrainingProgress | TensorBoardLog] = [progress, log] if log else [progress]
         outcome = train_run(
             folder,
             config,
             data,
             device=device,
-            on_step=progress.on_step,
-            on_epoch=progress.on_epoch,
+            on_step=in_turn(listener.on_step for listener in listeners),
+            on_epoch=in_turn(listener.on_epoch for listener in listeners),
             say=progress.say,
         )
+        if log:
+            log.on_test(outcome.test)
     lines = outcome.run.metrics()
     pictures = save_pictures(folder, lines, outcome.network.cpu(), data.test, outcome.test, config.classes)
     console.print(f"trained for {outcome.seconds:.1f} s")
     console.print("pictures: " + "  ".join(str(path) for path in pictures), markup=False)
     console.print(f"test accuracy {outcome.test.accuracy:.4f}  {folder}", markup=False)
+
+
+def in_turn(hooks: Iterable[Callable[..., None]]) -> Callable[..., None]:
+    """One hook that calls them all."""
+    calls = list(hooks)
+
+    def call(*arguments: Any) -> None:
+        for hook in calls:
+            hook(*arguments)
+
+    return call
 
 
 def run_config(options: TrainingOptions, network: str | None = None) -> RunConfig:

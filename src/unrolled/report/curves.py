@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+
+from unrolled.report.svg import run_style
 
 
 def draw_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
@@ -31,10 +35,55 @@ def draw_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
         axes.grid(alpha=0.3)
         axes.legend()
     loss_axes.set_title("cross-entropy (nats)")
-    loss_axes.set_yscale("log")
-    loss_axes.yaxis.set_major_formatter(LogFormatter())
-    # Between powers of ten only over less than a decade or so, where they alone would say too little.
-    loss_axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.6)))
+    _scale_by_tens(loss_axes)
     accuracy_axes.set_title("accuracy")
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     return figure
+
+
+def draw_runs(runs: Sequence[Sequence[dict[str, Any]]], key: str) -> Figure | None:
+    """One quantity of several runs against the epoch, the index-th in `run_style(index)`, without a legend.
+
+    Args:
+        runs: the epochs of each.
+        key: the quantity: a loss, which is drawn by powers of ten, an accuracy, or the learning rate.
+
+    Returns:
+        None if no run has a value of it.
+    """
+    figure = Figure(figsize=(5.4, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for index, epochs in enumerate(runs):
+        points = [(line["epoch"], line[key]) for line in epochs if line.get(key) is not None]
+        if points:
+            colour, dashes = run_style(index)
+            pattern = (0, tuple(map(float, dashes.split()))) if dashes else "solid"
+            axes.plot(*zip(*points, strict=True), color=colour, linestyle=pattern, linewidth=1.4)
+            axes.plot(*points[-1], "o", color=colour, markersize=3.5)  # a run of one epoch is seen, too
+    if not axes.lines:
+        return None
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid()
+    axes.spines[["top", "right"]].set_visible(False)
+    if "loss" in key:
+        _scale_by_tens(axes)
+    elif "accuracy" in key:
+        _show_the_top(axes)
+    return figure
+
+
+def _scale_by_tens(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _show_the_top(axes: Axes) -> None:
+    """Cut off what is far below where every line ends: they differ near the top."""
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    worst_end = min(float(np.asarray(line.get_ydata())[-1]) for line in axes.lines)
+    bottom = min(0.95, 1 - 6 * (1 - worst_end))
+    if bottom > axes.get_ylim()[0]:
+        axes.set_ylim(bottom, 1 + 0.04 * (1 - bottom))

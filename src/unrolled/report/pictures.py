@@ -14,10 +14,8 @@ from unrolled.networks import SequenceClassifier
 from unrolled.report.confusion import draw_confusion
 from unrolled.report.curves import draw_curves
 from unrolled.report.misread import draw_misread
-from unrolled.report.reading import changes_of_mind, draw_reading, read_stepwise
+from unrolled.report.reading import draw_reading, most_telling, read_stepwise
 from unrolled.training import Evaluation, confusion_matrix
-
-CANDIDATES = 40
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -61,7 +59,6 @@ def draw_most_telling_reading(
     network: SequenceClassifier, examples: Examples, evaluation: Evaluation, classes: Sequence[str]
 ) -> Figure:
     """The reading of the example, among the first that are read rightly, over which it wavers most."""
-    right = (evaluation.predictions == examples.labels).nonzero().flatten()[:CANDIDATES].tolist()
-    readings = {index: read_stepwise(network, as_float(examples.sequences[index])) for index in right or [0]}
-    index = max(readings, key=lambda index: changes_of_mind(readings[index]))
-    return draw_reading(readings[index], classes, label=int(examples.labels[index]))
+    index = most_telling([network], examples, [evaluation])
+    reading = read_stepwise(network, as_float(examples.sequences[index]))
+    return draw_reading(reading, classes, label=int(examples.labels[index]))

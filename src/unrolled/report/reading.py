@@ -10,7 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
+from unrolled.data import Examples, as_float
 from unrolled.networks import SequenceClassifier
+from unrolled.training import Evaluation
+
+CANDIDATES = 40
 
 
 class Reading(NamedTuple):
@@ -53,6 +57,27 @@ def changes_of_mind(reading: Reading) -> int:
     """How often the likeliest class is another one than a step before."""
     answers = reading.probabilities.argmax(dim=1)
     return int((answers[1:] != answers[:-1]).sum())
+
+
+def most_telling(
+    networks: Sequence[SequenceClassifier], examples: Examples, evaluations: Sequence[Evaluation]
+) -> int:
+    """Of the first examples that all networks read rightly, the one over which they waver most.
+
+    Args:
+        networks: one or more.
+        examples: what they have read; the first is the answer if there is none that all read rightly.
+        evaluations: what each network said of the examples.
+    """
+    rightly = torch.stack([evaluation.predictions == examples.labels for evaluation in evaluations])
+    right: list[int] = rightly.all(dim=0).nonzero().flatten().tolist() or [0]
+    candidates = right[: max(1, CANDIDATES // len(networks))]
+
+    def wavering(index: int) -> int:
+        sequence = as_float(examples.sequences[index])
+        return sum(changes_of_mind(read_stepwise(network, sequence)) for network in networks)
+
+    return max(candidates, key=wavering)
 
 
 def draw_reading(reading: Reading, classes: Sequence[str], label: int | None = None) -> Figure:

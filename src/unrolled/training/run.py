@@ -74,7 +74,7 @@ class RunConfig:
 class Run:
     """A run folder.
 
-        config.json           the network, the recipe, the data, the seed and the versions
+        config.json           the network, the recipe, the data, the seed, versions and machine
         metrics.jsonl         one line for each epoch, and a last one for the test
         weights.safetensors   the best weights: what evaluating, predicting and serving use
         last.safetensors      the weights after the last epoch
@@ -101,6 +101,11 @@ class Run:
                 "unrolled": unrolled.__version__,
                 "torch": torch.__version__,
                 "python": platform.python_version(),
+            }
+            values["machine"] = {
+                "system": platform.system(),
+                "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+                "threads": torch.get_num_threads(),
             }
             with atomic_path(folder / CONFIG) as path:
                 path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -89,5 +89,6 @@ def train_run(
         raise
     network.load_state_dict(trainer.best_weights)
     test = evaluate(network, data.test)
-    run.append_metrics({"test_loss": test.loss, "test_accuracy": test.accuracy, "seconds": seconds})
+    result = {"test_loss": test.loss, "test_accuracy": test.accuracy, "test_examples": len(data.test)}
+    run.append_metrics({**result, "seconds": seconds})
     return Outcome(run, network, test, seconds)

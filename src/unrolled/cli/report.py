@@ -1,0 +1,131 @@
+"""`unrolled report`: one page about one or several runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unrolled.cli.options import DataDir, Threads
+from unrolled.errors import UnrolledError
+
+if TYPE_CHECKING:
+    from unrolled.data import Dataset
+
+NAME = "report.html"
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportOptions:
+    """What `unrolled report` is told."""
+
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Run folders, or folders of runs such as `unrolled compare` makes; by default the newest "
+            "in runs/.",
+            show_default=False,
+        ),
+    ] = None
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file to write; by default report.html in the folder, or of several in the one that "
+            "holds them all."
+        ),
+    ] = None
+    data_dir: DataDir = None
+    threads: Threads = None
+
+
+def report(options: ReportOptions) -> None:
+    """Compare runs in one HTML page that opens without a network.
+
+    Numbers, curves in common axes, what each network takes for what, how each reads one digit, and the
+    configurations side by side. Nothing is downloaded: without the data, the page shows the pictures that
+    the runs have kept.
+
+    [bold]examples:[/bold]
+
+        unrolled report
+        unrolled report runs/compare-1
+        unrolled report runs/first runs/second --output both.html
+    """
+    from unrolled.cli.train import set_threads
+    from unrolled.report import save_page, summarize
+    from unrolled.report.page import check_output
+    from unrolled.training import Run
+    from unrolled.training.run import newest
+
+    arguments = options.runs or [newest(Path("runs"))]
+    output = options.output or default_output(arguments)
+    check_output(output)
+    set_threads(options.threads)
+    folders = [folder for argument in arguments for folder in find_runs(argument)]
+    named = name_folders(folders)
+    summaries = [summarize(Run.open(folder), name) for name, folder in named.items()]
+    datasets = {
+        name: data
+        for name in {summary.run.config.data for summary in summaries}
+        if (data := data_at_hand(name, options.data_dir)) is not None
+    }
+    save_page(summaries, output, datasets)
+    print(f"report  {output}")
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The folder itself if it is a run, else all the runs in it.
+
+    Raises:
+        UnrolledError: there is none.
+    """
+    from unrolled.training.run import CONFIG
+
+    if not folder.is_dir() or (folder / CONFIG).exists():
+        return [folder]
+    runs = sorted(path.parent for path in folder.glob(f"*/{CONFIG}"))
+    if not runs:
+        raise UnrolledError(
+            f"{folder} is neither a run folder nor one of runs: no {CONFIG} in it, nor one level below"
+        )
+    return runs
+
+
+def name_folders(folders: Sequence[Path]) -> dict[str, Path]:
+    """Each folder once, by its path from the folder that holds them all; a single one by its own name."""
+    once = list(dict.fromkeys(folder.resolve() for folder in folders))
+    parent = common_parent(once)
+    return {str(folder.relative_to(parent)): folder for folder in once}
+
+
+def common_parent(folders: Sequence[Path]) -> Path:
+    """The nearest folder that holds all of these, none of which it is itself."""
+    return Path(os.path.commonpath([folder.parent for folder in folders]))
+
+
+def default_output(arguments: Sequence[Path]) -> Path:
+    """Where the report goes if nobody says.
+
+    Raises:
+        UnrolledError: the folders have nothing in common but the root.
+    """
+    if len(arguments) == 1:
+        return arguments[0] / NAME
+    parent = common_parent([argument.resolve() for argument in arguments])
+    if parent == parent.parent:
+        raise UnrolledError("the runs have no folder in common: say with --output where the report shall be")
+    return Path(os.path.relpath(parent / NAME))
+
+
+def data_at_hand(name: str, data_dir: Path | None) -> Dataset | None:
+    """The data set, None if it is unknown here or would have to be downloaded."""
+    from unrolled import data as datasets
+
+    place = None if name == "sample" else data_dir
+    if name not in datasets.DATASETS or not datasets.locate(name, place):
+        return None
+    return datasets.load(name, place)

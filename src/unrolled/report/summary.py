@@ -1,0 +1,230 @@
+"""What a run came to, in the numbers that a report shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from unrolled.errors import UnrolledError
+from unrolled.networks import SequenceClassifier
+from unrolled.training import Run
+from unrolled.training.run import CONFIG, METRICS, WEIGHTS
+
+NUMBERS = ("epoch", "step", "loss", "accuracy", "learning_rate", "seconds")
+
+
+class RunSummary(NamedTuple):
+    """One run, summed up.
+
+    Attributes:
+        name: how the report calls it.
+        run: its folder.
+        settings: everything that config.json says, by dotted names such as "recipe.batch_size".
+        parameters: how many the network has.
+        epochs: the lines of its metrics that are about an epoch.
+        status: "finished"; "unfinished", with how far it came; "imported": weights without a training; or
+            "no epoch finished".
+        best: the epoch whose weights are kept; None without one.
+        test_accuracy: as the run measured it, None if it did not.
+        test_examples: on how many; None if it did not keep that.
+        seconds: spent in training; None without an epoch.
+        step_ms: the mean over all steps in milliseconds, validation included.
+    """
+
+    name: str
+    run: Run
+    settings: dict[str, Any]
+    parameters: int
+    epochs: list[dict[str, Any]]
+    status: str
+    best: dict[str, Any] | None
+    test_accuracy: float | None
+    test_examples: int | None
+    seconds: float | None
+    step_ms: float | None
+
+
+def summarize(run: Run, name: str) -> RunSummary:
+    """Read a run's record.
+
+    Raises:
+        UnrolledError: it is damaged.
+    """
+    lines = _checked(run)
+    epochs = [line for line in lines if "epoch" in line]
+    test = next((line for line in lines if "test_accuracy" in line), None)
+    last = epochs[-1] if epochs else None
+    status = _status(run, last, test)
+    seconds = None if last is None else (test or last).get("seconds", last["seconds"])
+    return RunSummary(
+        name=name,
+        run=run,
+        settings=_settings(run, trained=status != "imported"),
+        parameters=SequenceClassifier(run.config.network).parameter_count,
+        epochs=epochs,
+        status=status,
+        best=next((line for line in reversed(epochs) if line.get("best")), last),
+        test_accuracy=test["test_accuracy"] if test else None,
+        test_examples=test.get("test_examples") if test else None,
+        seconds=seconds,
+        step_ms=None if last is None or seconds is None else 1000 * seconds / last["step"],
+    )
+
+
+def _status(run: Run, last: dict[str, Any] | None, test: dict[str, Any] | None) -> str:
+    if last is None:
+        return "imported" if (run.folder / WEIGHTS).exists() else "no epoch finished"
+    if test is not None:
+        return "finished"
+    recipe = run.config.recipe
+    if recipe.steps is not None:
+        return f"unfinished: step {last['step']:,} of {recipe.steps:,}"
+    return f"unfinished: epoch {last['epoch']} of {recipe.epochs}"
+
+
+def _checked(run: Run) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl, each with the numbers that it must have."""
+    lines = run.metrics()
+    for number, line in enumerate(lines, start=1):
+        wanted: Sequence[str] = ()
+        if isinstance(line, dict):
+            wanted = NUMBERS if "epoch" in line else ("test_accuracy",) if "test_accuracy" in line else ()
+            optional = ("validation_loss", "validation_accuracy", "test_examples")
+            wanted = [*wanted, *(key for key in optional if line.get(key) is not None)]
+        for key in wanted:
+            value = line.get(key)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise UnrolledError(
+                    f"{run.folder / METRICS} is damaged: {key} is {value!r} in line {number}, "
+                    "expected a number"
+                )
+        if not isinstance(line, dict) or line.get("step") == 0:
+            raise UnrolledError(f"{run.folder / METRICS} is damaged: line {number} is {line!r}")
+    return lines
+
+
+def _settings(run: Run, trained: bool) -> dict[str, Any]:
+    """What the run was told, its defaults filled in, and where it ran as far as config.json knows."""
+    saved = json.loads((run.folder / CONFIG).read_text(encoding="utf-8"))
+    settings = flatten({**saved, **dataclasses.asdict(run.config)})
+    if not trained:  # what stands there of a training is nobody's choice
+        names = ("recipe.", "seed", "validation")
+        settings = {name: value for name, value in settings.items() if not name.startswith(names)}
+    return settings
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted names.
+
+    >>> flatten({"data": "mnist", "recipe": {"steps": None}})
+    {'data': 'mnist', 'recipe.steps': None}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names whose values are not the same in all runs that have them, in order.
+
+    >>> differing([{"seed": 0, "data": "mnist"}, {"seed": 1, "data": "mnist"}])
+    ['seed']
+    """
+    values: dict[str, set[str]] = {}
+    for run in settings:
+        for name, value in run.items():
+            values.setdefault(name, set()).add(repr(value))
+    return [name for name, different in values.items() if len(different) > 1]
+
+
+def wilson_interval(share: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    r"""The interval of a probability of which `count` trials gave `share`.
+
+        (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n)
+
+    Symbols: p the share; n the count; z the normal quantile of the confidence, 1.96 for 95 %.
+
+    Reference: Wilson 1927, J. Am. Stat. Assoc. 22, 209-212.
+
+    >>> low, high = wilson_interval(0.98, 10_000)
+    >>> print(f"{low:.4f} to {high:.4f}")
+    0.9771 to 0.9826
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = share + z**2 / (2 * count)
+    half = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    scale = 1 + z**2 / count
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+class TestResult(NamedTuple):
+    """An accuracy on test examples.
+
+    Attributes:
+        accuracy: from 0 to 1.
+        examples: on how many; None if that is not known.
+        interval: of the accuracy on any number of examples of their kind, at 95 % (Wilson); None likewise.
+        recorded: whether the run's training measured it, not somebody later.
+    """
+
+    accuracy: float
+    examples: int | None
+    interval: tuple[float, float] | None
+    recorded: bool
+
+
+def judge(summary: RunSummary, matrix: Tensor | None) -> TestResult | None:
+    """The test accuracy that a run recorded, else the one of its confusion matrix, None without both.
+
+    A run that did not record the number of its test examples had as many as the matrix counts.
+    """
+    examples = summary.test_examples
+    if examples is None and matrix is not None:
+        examples = int(matrix.sum())
+    if (recorded := summary.test_accuracy) is not None:
+        accuracy = recorded
+    elif matrix is not None:
+        accuracy = int(matrix.diagonal().sum()) / int(matrix.sum())
+    else:
+        return None
+    interval = wilson_interval(accuracy, examples) if examples else None
+    return TestResult(accuracy, examples, interval, recorded is not None)
+
+
+class Confusion(NamedTuple):
+    """How many examples of one class were taken for another."""
+
+    true: str
+    taken_for: str
+    times: int
+
+
+def most_confused(matrix: Tensor, classes: Sequence[str], most: int = 3) -> list[Confusion]:
+    """The most frequent mistakes, the most frequent first.
+
+    Args:
+        matrix: counts [classes, classes], rows what an example is, columns what it was taken for.
+        classes: their names.
+        most: how many at most.
+    """
+    mistakes = matrix.clone().fill_diagonal_(0).flatten()
+    order = mistakes.argsort(descending=True, stable=True)[:most].tolist()
+    return [
+        Confusion(classes[place // len(classes)], classes[place % len(classes)], int(mistakes[place]))
+        for place in order
+        if mistakes[place]
+    ]
+
+
+def recalls(matrix: Tensor) -> list[float]:
+    """Of each class, the share that was read rightly: NaN of one that does not occur."""
+    counts = matrix.double()
+    shares: list[float] = (counts.diagonal() / counts.sum(dim=1)).tolist()
+    return shares

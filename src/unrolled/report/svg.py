@@ -1,0 +1,64 @@
+"""Figures as SVG inside a page, in the page's own colours and letters."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib
+from markupsafe import Markup, escape
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+
+# Colours that no picture has: each stands for one of the page's, which depends on light and dark.
+INK, FAINT = "#0c0a01", "#0c0a02"
+RUN_COLOURS = tuple(f"#0c0b{number:02x}" for number in range(1, 8))
+PAGE_COLOURS = {
+    INK: "currentColor",
+    FAINT: "var(--line)",
+    **{colour: f"var(--run-{number})" for number, colour in enumerate(RUN_COLOURS, start=1)},
+}
+DASHES = ("", "6 2", "1.5 1.5")
+
+
+def run_style(index: int) -> tuple[str, str]:
+    """The colour and the dashes of the index-th run's line: 21 that differ, and then the same again."""
+    return RUN_COLOURS[index % len(RUN_COLOURS)], DASHES[index // len(RUN_COLOURS) % len(DASHES)]
+
+
+@contextlib.contextmanager
+def page_colours() -> Iterator[None]:
+    """Figures that are made inside take the page's colours once they are `as_svg`."""
+    drawn = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+    clear = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    colours: dict[Any, Any] = {**dict.fromkeys(drawn, INK), **dict.fromkeys(clear, "none")}
+    with matplotlib.rc_context({**colours, "grid.color": FAINT, "font.family": "DejaVu Sans"}):
+        yield
+
+
+def as_svg(figure: Figure, name: str, description: str) -> Markup:
+    """The figure as an SVG element.
+
+    Args:
+        figure: made inside `page_colours`.
+        name: letters and hyphens, another for each figure of the page: it begins every id inside.
+        description: what the figure shows, for those who do not see it.
+    """
+    for image in (image for axes in figure.axes for image in axes.images):
+        image.set_interpolation("none")  # the values themselves, for the browser to enlarge
+    for mesh in figure.findobj(QuadMesh):
+        mesh.set_rasterized(True)  # a colour bar is one picture, not 256 paths
+    file = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = file.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = text.replace("font-family: 'DejaVu Sans'", "font-family: inherit")
+    for colour, of_the_page in PAGE_COLOURS.items():
+        text = text.replace(colour, of_the_page)
+    return Markup(text.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1))

@@ -1,0 +1,114 @@
+"""`unrolled report`, and `unrolled train --tensorboard`."""
+
+import json
+import re
+import shutil
+import sys
+
+import pytest
+
+from unrolled.report.page import MARK
+
+
+@pytest.fixture
+def runs(trained, tmp_path):
+    """A folder with two runs, a and b."""
+    for name in ("a", "b"):
+        shutil.copytree(trained, tmp_path / "runs" / name)
+    return tmp_path / "runs"
+
+
+def names(page) -> list[str]:
+    table = page.read_text(encoding="utf-8").partition("</table>")[0]
+    return re.findall(r'<th scope="row">.*</svg> (.*)</th>', table)
+
+
+def test_a_run_has_its_report_in_its_folder(unrolled, runs):
+    result = unrolled("report", runs / "a")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == f"report  {runs / 'a' / 'report.html'}\n"
+    assert names(runs / "a" / "report.html") == ["a"]
+    recorded = json.loads((runs / "a" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert f"{100 * recorded['test_accuracy']:.2f} %" in (runs / "a" / "report.html").read_text()
+
+
+def test_a_folder_of_runs_has_all_of_them_in_one_report(unrolled, runs):
+    (runs / "notes").mkdir()
+    assert unrolled("report", runs).out == f"report  {runs / 'report.html'}\n"
+    assert names(runs / "report.html") == ["a", "b"]
+
+
+def test_several_runs_have_their_report_where_both_are(unrolled, runs, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(runs / "a", tmp_path / "elsewhere" / "a")
+    monkeypatch.chdir(tmp_path)
+    assert unrolled("report", "runs/b", "elsewhere/a", "runs/b").out == "report  report.html\n"
+    assert names(tmp_path / "report.html") == ["runs/b", "elsewhere/a"]
+
+
+def test_the_newest_run_is_reported_by_default(unrolled, runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (runs / "b" / "weights.safetensors").touch()
+    assert unrolled("report").out == "report  runs/b/report.html\n"
+
+
+def test_the_output_can_be_named(unrolled, runs, tmp_path):
+    path = tmp_path / "mine.html"
+    assert unrolled("report", runs / "a", "--output", path).code == 0
+    assert MARK in path.read_text()
+
+
+def test_data_that_are_not_at_hand_are_not_downloaded(unrolled, runs, tmp_path, monkeypatch):
+    monkeypatch.delenv("UNROLLED_DATA_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    for name, data in (("a", "fashion-mnist"), ("b", "none")):
+        config = json.loads((runs / name / "config.json").read_text())
+        (runs / name / "config.json").write_text(json.dumps({**config, "data": data}))
+    assert unrolled("report", runs).code == 0
+    page = (runs / "report.html").read_text()
+    assert "The data set fashion-mnist is not at hand. This is the picture that its training left." in page
+    assert "The data set none is not at hand." in page
+    assert page.count('<img class="kept"') == 4
+
+
+def test_mistakes_are_one_line(unrolled, runs, tmp_path):
+    (runs / "b" / "metrics.jsonl").write_text('{"epoch": "one"}\n')
+    (tmp_path / "work.html").write_text("years of it")
+    (tmp_path / "nothing").mkdir()
+    mistakes = {
+        (runs,): "runs/b/metrics.jsonl is damaged: epoch is 'one' in line 1, expected a number",
+        (tmp_path / "nowhere",): "no run folder",
+        (tmp_path / "nothing",): "is neither a run folder nor one of runs: no config.json in it",
+        (runs / "a", "--output", tmp_path / "work.html"): "work.html is not a report",
+        (runs / "a", "--output", runs): "is a folder: name a file with --output",
+        (runs / "a", "--output", tmp_path / "no" / "page.html"): "cannot write",
+        (runs / "a", "/"): "no folder in common: say with --output where",
+        (runs / "a", "--threads", "0"): "--threads is 0, expected at least 1",
+    }
+    for arguments, message in mistakes.items():
+        result = unrolled("report", *arguments)
+        assert (result.code, len(result.err.splitlines())) == (2, 1), arguments
+        assert message in result.err, arguments
+    assert (tmp_path / "work.html").read_text() == "years of it"
+
+
+def test_a_training_logs_for_tensorboard_and_says_what_it_measures(unrolled, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    folder = tmp_path / "run"
+    assert (
+        unrolled("train", "--network", "seed-000", "--steps", 5, "--tensorboard", "--run", folder).code == 0
+    )
+    read = accumulator.EventAccumulator(str(folder / "tensorboard")).Reload()
+    assert [event.step for event in read.Scalars("step/loss")] == [1, 2, 3, 4, 5]
+    epoch, test = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    assert read.Scalars("epoch/loss")[0].value == pytest.approx(epoch["loss"])
+    assert read.Scalars("test/accuracy")[0].value == pytest.approx(test["test_accuracy"])
+
+
+def test_without_tensorboards_package_no_training_begins(unrolled, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    result = unrolled("train", "--steps", 1, "--tensorboard", "--run", tmp_path / "run")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("unrolled: logging for TensorBoard needs the package tensorboard")
+    assert "pip install 'unrolled[tensorboard]'" in result.err
+    assert not (tmp_path / "run").exists()
