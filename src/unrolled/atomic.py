@@ -1,9 +1,10 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,3 +30,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to write files into, beside `path`, that takes the place of `path` when the block ends.
+
+    `path` must not be there, or be an empty folder. If the block raises it stays what it was.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "notes"
+    >>> with atomic_folder(target) as folder:
+    ...     _ = (folder / "note.txt").write_text("whole")
+    >>> [entry.name for entry in target.iterdir()]
+    ['note.txt']
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside.mkdir()
+    try:
+        yield beside
+        for entry in beside.iterdir():
+            with entry.open("rb") as written:
+                os.fsync(written.fileno())
+        beside.replace(path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

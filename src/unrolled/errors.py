@@ -10,6 +10,17 @@ class UnrolledError(ValueError):
     """What came cannot be used. The message says what came, what was expected and what to do."""
 
 
+def check_count(what: str, value: object, least: int = 1) -> None:
+    """Raise an UnrolledError if `value` is not a whole number of at least `least`.
+
+    >>> check_count("batch_size", 0)
+    Traceback (most recent call last):
+    unrolled.errors.UnrolledError: batch_size is 0, expected a whole number of at least 1
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UnrolledError(f"{what} is {value!r}, expected a whole number of at least {least}")
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnrolledError:
     """The error for a name that is not among `known`, with the nearest that is.
 

@@ -54,11 +54,14 @@ def test_pictures_become_float32_from_0_to_1() -> None:
     assert (float(x.min()), float(x.max())) == (0, 1)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
-def test_floating_point_passes_through(dtype: torch.dtype) -> None:
-    examples = numbered(5, dtype)
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [(torch.float16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)],
+)
+def test_floating_point_keeps_its_values(stored: torch.dtype, read: torch.dtype) -> None:
+    examples = numbered(5, stored)
     (x, _), *_ = batches(examples, 5)
-    assert x.dtype == dtype
+    assert x.dtype == read
     assert (x == examples.sequences).all()
 
 

@@ -92,14 +92,14 @@ def test_a_validation_that_cannot_be_held_out_is_refused(
     tmp_path: Path, make_files: MakeFiles, validation: int
 ) -> None:
     make_files(tmp_path)
-    message = f"validation is {validation}, expected a whole number from 0 to 19: mnist has 20 pictures"
+    message = f"validation is {validation}, expected a whole number from 0 to 19: mnist has 20 examples"
     with pytest.raises(UnrolledError, match=message):
         load("mnist", tmp_path, validation=validation)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     assert DATASETS == ("sample", "mnist", "fashion-mnist")
-    with pytest.raises(UnrolledError, match=r"unknown data set 'minst': did you mean 'mnist'\?"):
+    with pytest.raises(UnrolledError, match=r"unknown data set or folder 'minst': did you mean 'mnist'\?"):
         load("minst")
 
 

@@ -97,8 +97,8 @@ def test_an_option_that_a_cell_does_not_have_is_refused(layer, message):
         (3, "is 3, expected pairs such as [[64, 'relu']]"),
         ([[64]], "is [[64]], expected pairs such as [[64, 'relu']]"),
         ([[64, "rleu"]], "unknown activation 'rleu': did you mean 'relu'"),
-        ([[0, "relu"]], "has the width 0, expected a whole number of at least 1"),
-        ([[2.5, "relu"]], "has the width 2.5, expected a whole number of at least 1"),
+        ([[0, "relu"]], "is 0, expected a whole number of at least 1"),
+        ([[2.5, "relu"]], "is 2.5, expected a whole number of at least 1"),
     ],
 )
 def test_dense_layers_that_cannot_be_are_refused(field, came, message):

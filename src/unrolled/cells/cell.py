@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells.state import State, StateSize, check_state, map_state
+from unrolled.errors import check_count
 
 
 class Cell(nn.Module, abc.ABC):
@@ -119,8 +120,7 @@ def uniform(*shape: int, bound: float, dtype: Any = None, device: Any = None) ->
 def check_sizes(name: str, **sizes: int) -> None:
     """Raise a ValueError that names the first of `sizes` that is not a positive whole number."""
     for size_name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"{name}: {size_name} is {size!r}, expected a whole number of at least 1")
+        check_count(f"{name}: {size_name}", size)
 
 
 def check_probability(name: str, **probabilities: float) -> None:

@@ -25,7 +25,10 @@ class EvaluateOptions:
         Path | None, typer.Argument(help="A run folder; by default the newest in runs/.", show_default=False)
     ] = None
     data: Annotated[
-        str | None, typer.Option(help="Another data set than the run's: sample, mnist or fashion-mnist.")
+        str | None,
+        typer.Option(
+            help="Another data set than the run's: sample, mnist, fashion-mnist or a folder of arrays."
+        ),
     ] = None
     data_dir: DataDir = None
     split: Annotated[str, typer.Option(help="Which examples: train, validation or test.")] = "test"

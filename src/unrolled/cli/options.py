@@ -12,12 +12,15 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 # The options that several verbs share.
-Data: TypeAlias = Annotated[str, typer.Option(help="The data set: sample, mnist or fashion-mnist.")]
+FOLDER = (
+    "The data set: sample, mnist, fashion-mnist, or a folder of your own (train-sequences.npy [N, T, I], "
+    "train-labels.npy [N], test-...), which may be larger than the memory"
+)
+Data: TypeAlias = Annotated[str, typer.Option(help=f"{FOLDER}.")]
 RecipeData: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="The data set: sample, mnist or fashion-mnist; by default what the recipe was made for, "
-        "sample for default and mnist for the others.",
+        help=f"{FOLDER}; by default what the recipe was made for: sample for default, mnist for the others.",
         show_default=False,
     ),
 ]
@@ -45,7 +48,7 @@ Validation: TypeAlias = Annotated[
     int | None,
     typer.Option(
         help="Hold out so many of the first training examples to choose the best weights by; "
-        "by default none of the sample, 5,000 of the others."
+        "by default none of the sample, of the others a tenth, but 5,000 at most."
     ),
 ]
 Seed: TypeAlias = Annotated[int, typer.Option(help="Of the weights, of dropout and of the examples' order.")]

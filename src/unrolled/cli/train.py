@@ -49,6 +49,7 @@ def train(options: TrainOptions) -> None:
         unrolled train --recipe seed-003
         unrolled train --recipe seed-001-net-12 --corrected
         unrolled train --tensorboard
+        unrolled train --data ~/my-arrays
     """
     from rich.console import Console
 
@@ -137,10 +138,10 @@ def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
 
 
 def fit_to_data(config: RunConfig, data: Dataset) -> RunConfig:
-    """The run's configuration with what the data say: the width of a step, classes, held-out examples."""
+    """The run's configuration with what the data say: name, width of a step, classes, held-out examples."""
     network = config.network.changed(input_size=data.train.sequences.shape[2], classes=len(data.classes))
     return dataclasses.replace(
-        config, network=network, classes=tuple(data.classes), validation=len(data.validation)
+        config, network=network, data=data.name, classes=tuple(data.classes), validation=len(data.validation)
     )
 
 

@@ -1,5 +1,6 @@
 """Data: MNIST and its like, IDX files, batches, and pictures of digits."""
 
+from unrolled.data.arrays import open_arrays, save_arrays
 from unrolled.data.batches import batches, batches_of
 from unrolled.data.examples import Dataset, Examples, as_float
 from unrolled.data.idx import read_idx, write_idx
@@ -15,7 +16,9 @@ __all__ = [
     "batches_of",
     "load",
     "locate",
+    "open_arrays",
     "read_digits",
     "read_idx",
+    "save_arrays",
     "write_idx",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 from unrolled.data.examples import Examples
-from unrolled.errors import UnrolledError
+from unrolled.errors import check_count
+
+AHEAD = 4  # batches that the disk may be busy with while one is used
 
 
 def batches(
@@ -30,8 +33,7 @@ def batches(
     >>> [labels.tolist() for _, labels in batches(examples, 2)]
     [[0, 1], [2, 3], [4]]
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise UnrolledError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
+    check_count("batch_size", batch_size)
     count = len(examples)
     order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
     return batches_of(examples, (order[first : first + batch_size] for first in range(0, count, batch_size)))
@@ -49,4 +51,10 @@ def batches_of(examples: Examples, rows: Iterable[Tensor]) -> Iterator[tuple[Ten
     >>> [labels.tolist() for _, labels in batches_of(examples, [torch.tensor([4, 0]), torch.tensor([4])])]
     [[4, 0], [4]]
     """
-    return map(examples.take, rows)
+    waiting: deque[Tensor] = deque()
+    for expected in rows:
+        examples.expect(expected)
+        waiting.append(expected)
+        if len(waiting) > AHEAD:
+            yield examples.take(waiting.popleft())
+    yield from map(examples.take, waiting)

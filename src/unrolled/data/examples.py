@@ -7,7 +7,10 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from unrolled.data.mapped import MappedFile
 from unrolled.errors import UnrolledError
+
+MOST_VALIDATION = 5000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,6 +22,7 @@ class Examples:
     Attributes:
         sequences: [N, T, I]: uint8 for pictures, whose 0..255 stands for 0..1, or floating point.
         labels: [N] int64, counted from 0.
+        file: the file that the sequences lie in, if they are mapped into memory.
 
     Raises:
         UnrolledError: another shape or type, or not one label for each sequence.
@@ -30,6 +34,7 @@ class Examples:
 
     sequences: Tensor
     labels: Tensor
+    file: MappedFile | None = None
 
     def __post_init__(self) -> None:
         sequences, labels = self.sequences, self.labels
@@ -48,7 +53,12 @@ class Examples:
         return len(self.labels)
 
     def __getitem__(self, rows: slice) -> Examples:
-        return Examples(self.sequences[rows], self.labels[rows])
+        return Examples(self.sequences[rows], self.labels[rows], self.file)
+
+    def expect(self, rows: Tensor) -> None:
+        """Begin to read the sequences of these rows, int64 [B], if they are on the disk, and do not wait."""
+        if self.file is not None:
+            self.file.read_ahead(self.sequences, rows)
 
     def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Copies of the examples in these rows, int64 [B]: what a network reads [B, T, I], and labels [B].
@@ -62,8 +72,27 @@ class Examples:
 
 
 def as_float(sequences: Tensor) -> Tensor:
-    """What a network reads: grey values 0..255 (uint8) as float32 from 0 to 1; floating point as it is."""
-    return sequences.to(torch.float32).div_(255) if sequences.dtype == torch.uint8 else sequences
+    """What a network reads: grey values 0..255 (uint8) as float32 from 0 to 1; float16 as float32."""
+    if sequences.dtype == torch.uint8:
+        return sequences.to(torch.float32).div_(255)
+    return sequences.to(torch.float32) if sequences.dtype == torch.float16 else sequences
+
+
+def hold_out(
+    name: str, train: Examples, validation: int | None, *, most: int = MOST_VALIDATION
+) -> tuple[Examples, Examples]:
+    """What is left to train on, and the first `validation` examples; None for a tenth, `most` at most.
+
+    Raises:
+        UnrolledError: nothing would be left.
+    """
+    count = min(len(train) // 10, most) if validation is None else validation
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < len(train):
+        raise UnrolledError(
+            f"validation is {count!r}, expected a whole number from 0 to {len(train) - 1}: "
+            f"{name} has {len(train)} examples to train on"
+        )
+    return train[count:], train[:count]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unrolled.data.arrays import open_arrays
 from unrolled.data.download import SOURCES, cache, content_digest, download
-from unrolled.data.examples import Dataset, Examples
+from unrolled.data.examples import MOST_VALIDATION, Dataset, Examples, hold_out
 from unrolled.data.idx import read_idx
 from unrolled.errors import UnrolledError, unknown_name
 
@@ -36,7 +37,6 @@ FILES = (
     "t10k-labels-idx1-ubyte",
 )
 SAMPLE = Path(__file__).parent / "sample"
-MOST_VALIDATION = 5000
 
 
 def load(
@@ -50,7 +50,7 @@ def load(
     last downloaded into the cache.
 
     Args:
-        name: one of `DATASETS`.
+        name: one of `DATASETS`, or else a folder of your own arrays: see `open_arrays`.
         data_dir: a folder with the four IDX files, plain or gzip, or with a sub-folder `name` that has
             them. They may be your own, of the same classes.
         validation: how many of the first training pictures are held out to choose by; None for none of the
@@ -65,20 +65,16 @@ def load(
     ((4000, 28, 28), 0, 1000)
     """
     if name not in CLASSES:
-        raise unknown_name("data set", name, DATASETS)
+        if not Path(name).is_dir():
+            raise unknown_name("data set or folder", name, DATASETS)
+        if data_dir is not None:
+            raise UnrolledError(f"data_dir is {str(data_dir)!r}, but {name} is a folder itself: leave it out")
+        return open_arrays(name, validation=validation)
     files = locate(name, data_dir) or _find(name, download(name))
     train_images, train_labels, test_images, test_labels = files
     train = _read(train_images, train_labels)
-    most = 0 if name == "sample" else MOST_VALIDATION
-    held_out = min(len(train) // 10, most) if validation is None else validation
-    if isinstance(held_out, bool) or not isinstance(held_out, int) or not 0 <= held_out < len(train):
-        raise UnrolledError(
-            f"validation is {held_out!r}, expected a whole number from 0 to {len(train) - 1}: "
-            f"{name} has {len(train)} pictures to train on"
-        )
-    return Dataset(
-        name, train[held_out:], train[:held_out], _read(test_images, test_labels), classes=CLASSES[name]
-    )
+    train, held_out = hold_out(name, train, validation, most=0 if name == "sample" else MOST_VALIDATION)
+    return Dataset(name, train, held_out, _read(test_images, test_labels), classes=CLASSES[name])
 
 
 def locate(name: str, data_dir: str | os.PathLike[str] | None = None) -> list[Path]:

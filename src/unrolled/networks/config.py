@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeAlias
 
-from unrolled.errors import UnrolledError, unknown_name
+from unrolled.errors import UnrolledError, check_count, unknown_name
 
 CELLS = ("rnn", "lstm", "gru")
 UNROLLS = ("static", "dynamic")
@@ -86,10 +86,7 @@ class NetworkConfig:
         sizes = {f"the width of layer {n}": width for n, (_, width, *_) in enumerate(layers, start=1)}
         sizes |= {"input_size": self.input_size, "classes": self.classes}
         for what, size in sizes.items():
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise UnrolledError(
-                    f"network {self.name}: {what} is {size!r}, expected a whole number of at least 1"
-                )
+            check_count(f"network {self.name}: {what}", size)
         dropout = self.output_dropout
         if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
             raise UnrolledError(
@@ -119,11 +116,7 @@ class NetworkConfig:
             ) from None
         for width, activation in dense:
             _check_choice("activation", activation, ACTIVATIONS)
-            if isinstance(width, bool) or not isinstance(width, int) or width < 1:
-                raise UnrolledError(
-                    f"network {self.name}: {field} has the width {width!r}, "
-                    "expected a whole number of at least 1"
-                )
+            check_count(f"network {self.name}: a width of {field}", width)
         object.__setattr__(self, field, dense)
 
     @classmethod

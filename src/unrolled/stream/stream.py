@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import UnrolledError
+from unrolled.errors import UnrolledError, check_count
 from unrolled.stream.parts import walk_of
 from unrolled.stream.source import Source, check_state, name_of, source_of, weights_of
 
@@ -50,10 +50,8 @@ class Stream:
     """
 
     def __init__(self, model: nn.Module, batch_size: int | None = None) -> None:
-        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
-            raise UnrolledError(
-                f"Stream: batch_size is {batch_size!r}, expected a whole number of at least 1, or None"
-            )
+        if batch_size is not None:
+            check_count("Stream: batch_size", batch_size)
         self._model = model
         self._fixed = batch_size
         self._walk: Any = None

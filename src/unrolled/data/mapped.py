@@ -1,0 +1,57 @@
+"""Files mapped into memory: what is used of them is read then, and forgotten when the room is needed."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import warnings
+import weakref
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.errors import UnrolledError
+
+
+class MappedFile:
+    """A file as an array of bytes that is never read as a whole. Nobody may write into it.
+
+    Raises:
+        UnrolledError: it cannot be opened or mapped.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._descriptor)
+            mapping = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:  # ValueError: it is empty
+            raise UnrolledError(f"cannot map {path}: {getattr(error, 'strerror', None) or error}") from error
+        self._bytes = np.frombuffer(mapping, dtype=np.uint8)
+        self._address = self._bytes.ctypes.data
+
+    def array(self, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+        """The array in C order that begins at a byte of the file."""
+        return np.ndarray(shape, dtype, buffer=self._bytes, offset=offset)
+
+    def tensor(self, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Tensor:
+        """The same as a tensor."""
+        with warnings.catch_warnings():
+            # Torch knows no tensor that must not be written into, and says so.
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.from_numpy(self.array(offset, dtype, shape))
+
+    def read_ahead(self, part: Tensor, rows: Tensor) -> None:
+        """Have the operating system begin to read these rows of a tensor of this file, and do not wait.
+
+        All of them are under way together; a row that is first read when it is used is waited for, alone.
+        """
+        if not hasattr(os, "posix_fadvise"):  # macOS and Windows
+            return
+        distance, length = part.stride(0) * part.element_size(), part[0].nbytes
+        first = part.data_ptr() - self._address
+        for place in (rows * distance + first).tolist():
+            os.posix_fadvise(self._descriptor, place, length, os.POSIX_FADV_WILLNEED)

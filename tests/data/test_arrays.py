@@ -1,0 +1,382 @@
+"""Folders of arrays: what is saved is opened, mapped and not read; whatever else comes is one clear error."""
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unrolled.data import Dataset, Examples, batches, load, open_arrays, save_arrays
+from unrolled.errors import UnrolledError
+
+PARTS = ("train", "validation", "test")
+COUNTS = {"train": 23, "validation": 4, "test": 7}
+Piece = tuple[np.ndarray, np.ndarray]
+
+
+def pieces(count: int, dtype: str = "float32", seed: int = 0, classes: int = 3) -> list[Piece]:
+    """Examples [count, 5, 2] in pieces of four."""
+    random = np.random.default_rng(seed)
+    sequences = (random.random((count, 5, 2)) * 255).astype(dtype)
+    labels = np.resize(np.arange(classes), count)
+    return [(sequences[at : at + 4], labels[at : at + 4]) for at in range(0, count, 4)]
+
+
+def joined(some: list[Piece]) -> Piece:
+    return np.concatenate([piece[0] for piece in some]), np.concatenate([piece[1] for piece in some])
+
+
+def put(folder: Path, **arrays: object) -> Path:
+    """A folder of 23 to train and 7 to test on; an argument such as train_labels takes an array's place."""
+    folder.mkdir(exist_ok=True)
+    for part in ("train", "test"):
+        sequences, labels = joined(pieces(COUNTS[part]))
+        np.save(folder / f"{part}-sequences.npy", arrays.get(f"{part}_sequences", sequences))
+        np.save(folder / f"{part}-labels.npy", arrays.get(f"{part}_labels", labels))
+    return folder
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
+def test_what_is_saved_in_pieces_is_opened(tmp_path: Path, dtype: str) -> None:
+    parts = {part: pieces(COUNTS[part], dtype, seed) for seed, part in enumerate(PARTS)}
+    generators = {part: (piece for piece in some) for part, some in parts.items()}
+    save_arrays(tmp_path / "mine", **generators, classes=["a", "b c", "ä"])
+    data = open_arrays(tmp_path / "mine")
+    assert data.classes == ("a", "b c", "ä")
+    assert data.name == str(tmp_path / "mine")
+    for part in PARTS:
+        sequences, labels = joined(parts[part])
+        examples = getattr(data, part)
+        assert examples.sequences.numpy().dtype == dtype
+        assert (examples.sequences.numpy() == sequences).all()
+        assert (examples.labels.numpy() == labels).all()
+        assert (np.load(tmp_path / "mine" / f"{part}-sequences.npy") == sequences).all()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
+
+
+def test_tensors_can_be_saved(tmp_path: Path) -> None:
+    examples = load("sample").test
+    some = [(examples.sequences, examples.labels)]
+    save_arrays(tmp_path / "digits", train=some, test=some)
+    data = open_arrays(tmp_path / "digits", validation=0)
+    assert (data.train.sequences == examples.sequences).all()
+    assert data.classes == tuple("0123456789")
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_what_numpy_saves_is_opened(tmp_path: Path, version: tuple[int, int]) -> None:
+    put(tmp_path)
+    sequences, labels = joined(pieces(23, seed=5))
+    with open(tmp_path / "train-sequences.npy", "wb") as file:
+        np.lib.format.write_array(file, sequences, version=version)
+    np.save(tmp_path / "train-labels.npy", labels.astype(">u2"))
+    data = open_arrays(tmp_path, validation=3)
+    assert (data.train.sequences.numpy() == sequences[3:]).all()
+    assert data.train.labels.tolist() == labels[3:].tolist()
+    assert (data.validation.sequences.numpy() == sequences[:3]).all()
+    assert data.classes == ("0", "1", "2")
+
+
+def test_a_tenth_is_held_out_by_default_and_files_for_it_are_taken_as_they_are(tmp_path: Path) -> None:
+    put(tmp_path)
+    assert len(open_arrays(tmp_path).validation) == 2
+    assert len(open_arrays(tmp_path, validation=22).train) == 1
+    sequences, labels = joined(pieces(4))
+    np.save(tmp_path / "validation-sequences.npy", sequences)
+    np.save(tmp_path / "validation-labels.npy", labels)
+    for validation in (None, 4):
+        data = open_arrays(tmp_path, validation=validation)
+        assert (len(data.train), len(data.validation)) == (23, 4)
+    with pytest.raises(UnrolledError, match=r"validation is 3, but .* has 4 examples for that in validation"):
+        open_arrays(tmp_path, validation=3)
+
+
+def test_load_takes_a_folder_in_place_of_a_name(tmp_path: Path) -> None:
+    put(tmp_path)
+    assert len(load(str(tmp_path), validation=5).validation) == 5
+    with pytest.raises(UnrolledError, match=r"data_dir is 'x', but .* is a folder itself: leave it out"):
+        load(str(tmp_path), "x")
+
+
+def test_opening_warns_of_nothing_and_batches_are_copies(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = open_arrays(put(tmp_path))
+    before = data.train.sequences.clone()
+    for x, _ in batches(data.train, 4):
+        x.zero_()
+    assert (data.train.sequences == before).all()
+
+
+def test_a_slice_of_mapped_examples_gives_its_own_rows(tmp_path: Path) -> None:
+    examples = open_arrays(put(tmp_path), validation=0).train
+    sequences, labels = joined(pieces(23))
+    in_memory = Examples(torch.from_numpy(sequences), torch.from_numpy(labels))
+    for part in (slice(3, 20), slice(None, None, 2), slice(5, 19, 3)):
+        seen, expected = (
+            list(batches(whole[part], 4, generator=torch.Generator().manual_seed(1)))
+            for whole in (examples, in_memory)
+        )
+        assert all((x == y).all() and (a == b).all() for (x, a), (y, b) in zip(seen, expected, strict=True))
+
+
+ADVICE = pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system takes no advice")
+
+
+@ADVICE
+def test_the_bytes_of_the_rows_to_come_are_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path)
+    begins = (tmp_path / "train-sequences.npy").stat().st_size - 23 * 40
+    announced: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, place, size, what: announced.append((place, size)))
+    examples = open_arrays(tmp_path, validation=0).train
+    examples.expect(torch.tensor([7, 0, 22]))
+    assert announced == [(begins + 7 * 40, 40), (begins, 40), (begins + 22 * 40, 40)]
+    announced.clear()
+    examples[5::3].expect(torch.tensor([1, 0]))
+    assert announced == [(begins + 8 * 40, 40), (begins + 5 * 40, 40)]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_files_are_closed_when_the_data_is_let_go(tmp_path: Path) -> None:
+    put(tmp_path)
+    opened = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        open_arrays(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) <= opened
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
+def test_opening_and_training_take_no_memory_for_the_whole(tmp_path: Path) -> None:
+    """A gigabyte of zeros, of which three batches are used: 30 MB of it and their copies."""
+    put(tmp_path)
+    labels = np.resize(np.arange(3), 5_000)
+    np.save(tmp_path / "train-labels.npy", labels)
+    header = np.lib.format.open_memmap(
+        tmp_path / "train-sequences.npy", mode="w+", dtype=np.float32, shape=(5_000, 25_000, 2)
+    )
+    del header
+    code = f"""
+import resource, torch
+from unrolled.data import batches, open_arrays
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+data = open_arrays({str(tmp_path)!r})
+examples = batches(data.train, 50, generator=torch.Generator())
+for number in range(3):
+    print(tuple(next(examples)[0].shape))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    *shapes, kilobytes = ran.stdout.splitlines()
+    assert shapes == ["(50, 25000, 2)"] * 3
+    assert int(kilobytes) < 300 << 10
+
+
+SEQUENCES, LABELS = joined(pieces(23))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"train_sequences": SEQUENCES.astype("f8")}, r"holds float64 \[23, 5, 2\]"),
+        ({"train_sequences": SEQUENCES.astype(">f4")}, r"holds >f4 \[23, 5, 2\], exp"),
+        ({"train_sequences": SEQUENCES[:, :, 0]}, r"holds float32 \[23, 5\], expected .* \[N, T, I\]"),
+        ({"train_sequences": SEQUENCES[:0]}, r"holds float32 \[0, 5, 2\], expected .*none of them 0"),
+        ({"test_sequences": SEQUENCES[:7, :0]}, r"test-sequences.npy holds float32 \[7, 0, 2\], expected"),
+        ({"train_sequences": np.asfortranarray(SEQUENCES)}, r"float32 \[23, 5, 2\] in Fortran order"),
+        ({"train_sequences": SEQUENCES.astype(object)}, "train-sequences.npy holds Python objects"),
+        ({"train_labels": LABELS[:-1]}, r"train-labels.npy holds int64 \[22\], expected integers"),
+        ({"train_labels": LABELS[:, None]}, r"train-labels.npy holds int64 \[23, 1\], expected int"),
+        ({"train_labels": LABELS / 2}, r"train-labels.npy holds float64 \[23\], expected int"),
+        ({"train_labels": LABELS.astype(object)}, "train-labels.npy holds Python objects"),
+        ({"train_labels": LABELS - 1}, "label 1 of train is -1, expected 0 to 1"),
+        ({"train_labels": LABELS * 0 - 1}, "label 0 of train is -1, expected 0 to 0"),
+        ({"train_labels": LABELS * 6000}, "highest label of train is 12000, expected less"),
+        ({"test_labels": LABELS[:7] + 1}, "label 2 of test is 3, expected 0 to 2"),
+        ({"test_sequences": SEQUENCES[:7].astype("u1")}, r"of test are torch.uint8 .*, those of train torch"),
+        ({"test_sequences": SEQUENCES[:7, :, :1]}, r"of test are torch.float32 \[7, 5, 1\].* same last axis"),
+    ],
+)  # fmt: skip
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
+    put(tmp_path, **arrays)
+    with pytest.raises(UnrolledError, match=message) as caught:
+        open_arrays(tmp_path)
+    assert str(caught.value).count(str(tmp_path)) == 1
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def misalign(path: Path) -> None:
+    content = path.read_bytes()
+    text = content[10:128].rstrip() + b"\n"
+    path.write_bytes(content[:8] + len(text).to_bytes(2, "little") + text + content[128:])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (cut, r"is cut: 919 bytes of data came, 920 expected for float32 \[23, 5, 2\]"),
+        (lengthen, r"is damaged: 921 bytes of data came, 920 expected for float32 \[23, 5, 2\]"),
+        (lambda path: path.write_bytes(b""), "is not a .npy file, or its header is damaged"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:50]),
+            "is not a .npy file, or its header is damaged",
+        ),
+        (lambda path: path.write_bytes(b"PK" * 100), "is not a .npy file, or its header is damaged"),
+        (misalign, r"begins its data at byte \d+, expected a multiple of 4: save the array again"),
+        (Path.unlink, "cannot read .*train-sequences.npy: No such file or directory"),
+        (lambda path: path.unlink() or path.mkdir(), "cannot read .*train-sequences.npy: Is a directory"),
+    ],
+)
+def test_a_damaged_file_is_one_error_that_names_it(
+    tmp_path: Path, change: Callable[[Path], object], message: str
+) -> None:
+    change(put(tmp_path) / "train-sequences.npy")
+    with pytest.raises(UnrolledError, match=message) as caught:
+        open_arrays(tmp_path)
+    assert str(caught.value).count("train-sequences.npy") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\nb\n", "label 2 of train is 2, expected 0 to 1"),
+        (b"", "classes.txt has 0 lines, expected the name of a class on each, none twice"),
+        (b"a\n\nb\n", "classes.txt has 3 lines, expected the name"),
+        (b"a\nb\na\n", "classes.txt has 3 lines, expected the name of a class on each, none twice"),
+        (b"\xff\xfe", "classes.txt is not text in UTF-8"),
+    ],
+)
+def test_names_of_classes_that_do_not_fit_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    put(tmp_path)
+    (tmp_path / "classes.txt").write_bytes(content)
+    with pytest.raises(UnrolledError, match=message):
+        open_arrays(tmp_path, validation=0)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnrolledError, match=r"no folder .*nowhere: expected one with train-sequences.npy"):
+        open_arrays(tmp_path / "nowhere")
+
+
+def failing() -> Iterator[Piece]:
+    yield pieces(4)[0]
+    raise RuntimeError("the source is gone")
+
+
+@pytest.mark.parametrize(
+    ("train", "classes", "message"),
+    [
+        ([(SEQUENCES.astype("f8"), LABELS)], None, r"piece 0 of train is float64 \[23, 5, 2\] with lab"),
+        ([(SEQUENCES[0], LABELS)], None, r"piece 0 of train is float32 \[5, 2\] with labels"),
+        ([(SEQUENCES, LABELS[1:])], None, r"float32 \[23, 5, 2\] with labels int64 \[22\], .*and integers"),
+        ([(SEQUENCES, LABELS / 1)], None, r"with labels float64 \[23\], expected"),
+        (
+            [(SEQUENCES, LABELS), (SEQUENCES[:, 1:], LABELS)],
+            None,
+            r"piece 1 of train: float32 \[23, 4, 2\] came, expected float32 \[n, 5, 2\] as before",
+        ),
+        ([], None, r"new/train-sequences.npy holds uint8 \[0\], expected"),
+        ([(SEQUENCES, LABELS)], ["a", "b"], "new: label 2 of train is 2, expected 0 to 1"),
+        ([(SEQUENCES, LABELS)], ["a", "b\nc"], "classes are .*, expected names of one line each"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_opened_is_not_saved(
+    tmp_path: Path, train: list[Piece], classes: list[str] | None, message: str
+) -> None:
+    with pytest.raises(UnrolledError, match=message):
+        save_arrays(tmp_path / "new", train=train, test=pieces(7), classes=classes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_stays_behind_when_a_source_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="the source is gone"):
+        save_arrays(tmp_path / "new", train=failing(), test=pieces(7))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_taken_stays_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    save_arrays(tmp_path / "empty", train=pieces(23), test=pieces(7))
+    with pytest.raises(UnrolledError, match="empty is there already: choose another folder, or remove it"):
+        save_arrays(tmp_path / "empty", train=pieces(3), test=pieces(7))
+    assert len(open_arrays(tmp_path / "empty", validation=0).train) == 23
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UnrolledError, match="file is there already"):
+        save_arrays(tmp_path / "file", train=pieces(3), test=pieces(7))
+    with pytest.raises(UnrolledError, match=r"cannot write .*file/new: "):
+        save_arrays(tmp_path / "file" / "new", train=pieces(3), test=pieces(7))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return put(tmp_path_factory.mktemp("arrays"))
+
+
+def open_or_refuse(folder: Path) -> Dataset | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy's, of headers in old forms
+        try:
+            return open_arrays(folder, validation=1)
+        except UnrolledError:
+            return None
+
+
+FILES = st.sampled_from(["train-sequences.npy", "train-labels.npy", "test-sequences.npy", "test-labels.npy"])
+
+
+@settings(max_examples=300)
+@given(file=FILES, data=st.data())
+def test_any_damage_to_a_file_is_data_or_an_error(whole: Path, file: str, data: st.DataObject) -> None:
+    path = whole / file
+    content = path.read_bytes()
+    damaged = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, 127) | st.integers(0, len(content) - 1))
+        some = data.draw(
+            st.binary(min_size=1, max_size=4) | st.sampled_from([b"(", b"'", b"-1", b"O", b"99", b","])
+        )
+        damaged[place : place + len(some)] = some
+    try:
+        path.write_bytes(bytes(damaged[: data.draw(st.integers(0, len(damaged)) | st.just(len(damaged)))]))
+        opened = open_or_refuse(whole)
+        if opened is not None:
+            assert sum(len(labels) for _, labels in batches(opened.train, 4)) == len(opened.train)
+    finally:
+        path.write_bytes(content)
+
+
+HEADERS = st.builds(
+    lambda descr, order, shape: f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}",
+    st.sampled_from(["'<f4'", "'|u1'", "'|O'", "'<f2'", "[('a', '<f4')]", "'<U3'", "'V0'", "'<c8'", "1"]),
+    st.sampled_from(["False", "True", "0"]),
+    st.lists(st.integers(-3, 9) | st.integers(-(2**70), 2**70) | st.booleans(), max_size=5).map(tuple),
+)
+
+
+@settings(max_examples=300)
+@given(text=HEADERS | st.text(max_size=80), rest=st.binary(max_size=200), version=st.integers(0, 4))
+def test_any_header_is_data_or_an_error(whole: Path, text: str, rest: bytes, version: int) -> None:
+    path = whole / "train-sequences.npy"
+    content = path.read_bytes()
+    header = text.encode("utf-8").ljust(118)
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    try:
+        path.write_bytes(b"\x93NUMPY" + bytes([version, 0]) + length + header + rest)
+        open_or_refuse(whole)
+    finally:
+        path.write_bytes(content)
