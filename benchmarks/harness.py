@@ -105,7 +105,7 @@ class Harness:
             }
             for peer in self._foreign:
                 if work in works.get(peer.peer, ()):
-                    peers[peer.peer] = self._alternated(steps["unrolled"], peer, work)
+                    peers[peer.peer] = alternated(steps["unrolled"], peer, work, self.seconds, self.clock)
             amount = gflop(problem, work)
             result: Result = {
                 "row": row.name,
@@ -127,17 +127,23 @@ class Harness:
                 result["beside"] = {"row": other.name, "share": share, "times": times_other}
             yield result
 
-    def _alternated(self, ours: Callable[[], None], peer: Foreign, work: str) -> Result:
-        """Blocks of ours and of a foreign peer by turns; each ratio is to the blocks of ours around it."""
-        seconds = self.seconds / (2 * BLOCKS + 1)
-        mine = [timed(ours, seconds, self.clock)]
-        theirs = []
-        for _ in range(BLOCKS):
-            theirs.append(peer.block(work, seconds))
-            mine.append(timed(ours, seconds, self.clock))
-        ratios = [
-            statistics.median(block) / statistics.median(before + after)
-            for block, before, after in zip(theirs, mine[:-1], mine[1:], strict=True)
-        ]
-        every = [one for block in theirs for one in block]
-        return {"ms": median_ms(every), "ratio": statistics.median(ratios)}
+
+def alternated(
+    ours: Callable[[], object], peer: Foreign, work: str, seconds: float, clock: Callable[[], float]
+) -> Result:
+    """Blocks of ours and of a foreign peer by turns; each ratio is to the blocks of ours around it."""
+    seconds /= 2 * BLOCKS + 1
+    mine = [timed(ours, seconds, clock)]
+    theirs = []
+    for _ in range(BLOCKS):
+        theirs.append(peer.block(work, seconds))
+        mine.append(timed(ours, seconds, clock))
+    ratios = [
+        statistics.median(block) / statistics.median(before + after)
+        for block, before, after in zip(theirs, mine[:-1], mine[1:], strict=True)
+    ]
+    return {
+        "ms": median_ms([one for block in theirs for one in block]),
+        "ours_ms": median_ms([one for block in mine for one in block]),
+        "ratio": statistics.median(ratios),
+    }

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from benchmarks.peers import protocol
+from benchmarks.peers.protocol import Array
 from unrolled.bench import Problem
 from unrolled.bench.check import Found, within
 from unrolled.bench.models import CellModel
@@ -39,10 +41,17 @@ def environment(peer: str) -> Path:
 
 
 class Foreign:
-    """One peer's process: started once, then asked row by row."""
+    """One peer's process: started once, then asked row by row.
 
-    def __init__(self, peer: str, threads: int, clock: str) -> None:
-        python = environment(peer)
+    Args:
+        peer: the file in peers/.
+        threads: that it may use.
+        clock: the name of a function of `time`.
+        beside: a peer whose environment it shares, if it has none of its own.
+    """
+
+    def __init__(self, peer: str, threads: int, clock: str, beside: str | None = None) -> None:
+        python = environment(beside or peer)
         if not python.exists():
             raise UnrolledError(f"peer {peer}: {python} is not there: `make bench-peers` makes it")
         count = str(threads)
@@ -76,7 +85,6 @@ class Foreign:
         row = problem.row
         if row.cell not in CELLS:
             return f"no {row.cell}"
-        folder = Path(self._folder.name)
         given = protocol.Problem(
             cell=row.cell,
             layers=len(row.H),
@@ -86,19 +94,23 @@ class Foreign:
             target=problem.target.numpy(),
             weights={k: v.detach().numpy() for k, v in CellModel(problem).weights().items()},
         )
-        protocol.save(given, folder / "problem.npz")
-        answer = self._ask({"problem": str(folder / "problem.npz"), "found": str(folder / "found.npz")})
+        answer, arrays = self.begin(lambda path: protocol.save(given, path))
         if "lacks" in answer:
             return str(answer["lacks"])
-        self.version = answer["version"]
-        with np.load(folder / "found.npz") as file:
-            outputs = within(torch.from_numpy(file["outputs"]), problem)
-            gradients = {
-                key.removeprefix("gradient:"): torch.from_numpy(file[key])
-                for key in file
-                if key.startswith("gradient:")
-            }
+        outputs = within(torch.from_numpy(arrays.pop("outputs")), problem)
+        gradients = {key.removeprefix("gradient:"): torch.from_numpy(value) for key, value in arrays.items()}
         return Found(outputs, gradients), answer["works"]
+
+    def begin(self, save: Callable[[Path], None]) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Give the peer the problem that `save` writes: its answer, and what it computed, by name."""
+        problem, found = (Path(self._folder.name, name) for name in ("problem.npz", "found.npz"))
+        save(problem)
+        answer = self._ask({"problem": str(problem), "found": str(found)})
+        if "lacks" in answer:
+            return answer, {}
+        self.version = answer["version"]
+        with np.load(found) as file:
+            return answer, dict(file)
 
     def block(self, work: str, seconds: float) -> list[float]:
         """The times of a block of steps."""

@@ -34,12 +34,13 @@ def main() -> None:
     os.dup2(2, 1)  # frameworks print what they like
 
     peer = importlib.import_module(arguments.peer)
+    read = getattr(peer, "load", load)  # a peer may have problems of a kind of its own
     steps: Steps | None = None
     for line in sys.stdin:
         request = json.loads(line)
         if "problem" in request:
             try:
-                steps = peer.build(load(request["problem"]), arguments.threads)
+                steps = peer.build(read(request["problem"]), arguments.threads)
             except NotThereError as error:
                 answers.write(json.dumps({"lacks": str(error)}) + "\n")
                 continue
