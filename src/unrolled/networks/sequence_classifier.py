@@ -91,6 +91,8 @@ class SequenceClassifier(nn.Module):
             outputs, state = unroll(self.cell, x, lengths, kind=kind)
             return hidden(state) if read == "state" else last_output(outputs, lengths)
 
+        if self.config.direction == "bidirectional" and read == "last":
+            return self._beside_last_step(x, lengths, kind)
         if self.config.direction == "parallel":
             outputs, (forwards, backwards) = bidirectional_unroll(
                 StackedCell(self.forward_cells), StackedCell(self.backward_cells), x, lengths, kind=kind
@@ -106,6 +108,20 @@ class SequenceClassifier(nn.Module):
             return last
         forward_width = output_width(self.config.layers[-1])
         return torch.cat([last[:, :forward_width], outputs[:, 0, forward_width:]], dim=1)
+
+    def _beside_last_step(self, x: Tensor, lengths: Lengths | None, kind: str) -> Tensor:
+        """[f_L, b_L]: the top layer's backward cell, which reads from the end, has taken one step there."""
+        *forwards, forward_cell = self.forward_cells
+        *backwards, backward_cell = self.backward_cells
+        if forwards:
+            x, _ = stacked_bidirectional_unroll(forwards, backwards, x, lengths, kind=kind)
+        f, _ = unroll(forward_cell, x, lengths, kind=kind)
+        batch_size, time, _ = x.shape
+        one_step = (
+            None if lengths is None else check_lengths(lengths, batch_size, time, x.device).clamp(max=1)
+        )
+        b, _ = unroll(backward_cell, last_output(x, lengths)[:, None], one_step, kind=kind)
+        return torch.cat([last_output(f, lengths), b[:, 0]], dim=1)
 
     def _kind(self) -> str:
         # In eager mode the two unrollings give the same numbers, and the dynamic one can run in kernels. In a
@@ -125,12 +141,12 @@ class SequenceClassifier(nn.Module):
 
 
 def last_output(outputs: Tensor, lengths: Lengths | None) -> Tensor:
-    """The output y_L [N, O] of each sequence's last step, zero for a sequence of length 0."""
+    """The output y_L [N, O] of each sequence's last step; of one of length 0 what stands at its end."""
     if lengths is None:
         return outputs[:, -1]
     batch_size, time, _ = outputs.shape
     lengths = check_lengths(lengths, batch_size, time, outputs.device)
-    # An empty sequence wraps to the last step, which is padding and so zero.
+    # An empty sequence wraps to the last step: of an unrolling's outputs, that is zero.
     return outputs[torch.arange(batch_size, device=outputs.device), lengths - 1]
 
 
