@@ -204,9 +204,9 @@ in all, to show what a state is; `seed-002-multi-lstm` is the training that lies
 
 STEP_TIMES = """\
 The times are medians of steps on batches that were ready, both sides in turns on the same machine; a ratio
-above 1 says that this library is faster (`python -m benchmarks.recipes`). The two static bidirectional
-networks classify by the outputs at the last row, where the backward direction has read that row only:
-TensorFlow's unrolled graph leaves out the other 27 steps of that layer, and here all are computed."""
+above 1 says that this library is faster (`python -m benchmarks.recipes`). The bidirectional networks
+classify by the outputs at the last row, where the backward direction has read that row only: the other 27
+steps of that layer are left out here, and in TensorFlow's unrolled graph, but not in its dynamic loop."""
 
 OWN_HEAD = """\
 ## Our own recipes
