@@ -29,6 +29,7 @@ from unrolled import data
 from unrolled.data import Dataset
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training import Recipe, Trainer, evaluate
+from unrolled.training.initial_weights import set_initial_weights
 from unrolled.training.recipes import lookup
 
 WARM_UP, MEASURED = 5, 25
@@ -110,10 +111,13 @@ def main() -> None:
         input_size=examples.train.sequences.shape[2], classes=len(examples.classes)
     )
     torch.manual_seed(options.seed)
-    model = TorchClassifier(SequenceClassifier(config))
+    network = SequenceClassifier(config)
+    set_initial_weights(network, named.recipe.initial_weights, options.seed)
+    model = TorchClassifier(network)
 
-    step = seconds_of_a_step(model, examples, named.recipe, clock)
-    recipe = dataclasses.replace(named.recipe, steps=int(options.seconds / step))
+    recipe = dataclasses.replace(named.recipe, initial_weights="torch")
+    step = seconds_of_a_step(model, examples, recipe, clock)
+    recipe = dataclasses.replace(recipe, steps=int(options.seconds / step))
     started = clock()
     trainer = Trainer(model, examples, recipe, seed=options.seed)
     for metrics in trainer.epochs():
@@ -124,7 +128,7 @@ def main() -> None:
         "recipe": options.recipe,
         "network": repr(model.recurrent),
         "seconds": round(seconds, 1),
-        "steps": trainer.step,
+        "steps": recipe.steps,
         "step_ms": round(1000 * step, 2),
         "threads": options.threads,
         "accuracy": evaluate(model, examples.test).accuracy,

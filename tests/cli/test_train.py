@@ -10,6 +10,8 @@ import time
 
 from PIL import Image
 
+from unrolled.training.checkpoint import load_checkpoint
+
 
 def test_a_training_leaves_a_run_folder_with_pictures(unrolled, trained):
     names = {path.name for path in trained.iterdir()}
@@ -17,7 +19,7 @@ def test_a_training_leaves_a_run_folder_with_pictures(unrolled, trained):
         "config.json",
         "metrics.jsonl",
         "weights.safetensors",
-        "last.safetensors",
+        "checkpoint.safetensors",
         "curves.png",
         "confusion.png",
         "misread.png",
@@ -129,21 +131,29 @@ def test_a_folder_that_cannot_be_made_is_one_line(unrolled, tmp_path):
     assert "cannot make the run folder" in result.err
 
 
-def test_ctrl_c_ends_with_one_line_and_keeps_the_finished_epochs(tmp_path):
-    """A real process, and a real signal after its first epoch."""
-    command = [sys.executable, "-u", "-m", "unrolled", "train", "--network", "seed-000", "--run", "run"]
+def test_ctrl_c_keeps_a_checkpoint_and_the_training_goes_on_from_it(unrolled, tmp_path):
+    """A real process, and a real signal in its first epoch."""
+    folder = tmp_path / "run"
+    options = ["train", "--network", "seed-000", "--run", str(folder), "--checkpoint-every", "1e-3"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
+        [sys.executable, "-u", "-m", "unrolled", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ},
     )
     deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "weights.safetensors").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not (folder / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == "unrolled: stopped; a run that finished an epoch keeps its best weights\n"
-    assert (tmp_path / "run" / "weights.safetensors").stat().st_size > 0
-    assert not list((tmp_path / "run").glob(".*"))
+    stopped = re.fullmatch(
+        rf"unrolled: stopped at step (\d+): unrolled train --resume {re.escape(str(folder))} goes on\n", err
+    )
+    assert stopped, err
+    assert load_checkpoint(folder / "checkpoint.safetensors").progress.step == int(stopped[1])
+    assert not list(folder.glob(".*"))
 
 
 def test_a_tutorials_recipe_brings_its_network_and_prints_what_the_tutorial_prints(unrolled, tmp_path):

@@ -42,11 +42,11 @@ def test_it_has_every_step_every_epoch_and_the_test(tmp_path):
     pytest.importorskip("tensorboard")
     with TensorBoardLog(tmp_path, CONFIG) as log:
         for step in (1, 2):
-            log.on_step(Step(step, 2.0 / step, None, None))
+            log.on_step(Step(step, 2.0 / step, None))
         log.on_epoch(metrics(1, 2))
-        log.on_step(Step(3, 0.5, None, None))
+        log.on_step(Step(3, 0.5, None))
         log.on_epoch(metrics(2, 3, validation=0.75))
-        log.on_test(Evaluation(0.5, 0.625, None, None))
+        log.on_test(Evaluation(0.5, 0.625, None))
     assert scalars(tmp_path) == {
         "step/loss": [(1, 2.0), (2, 1.0), (3, 0.5)],
         "epoch/epoch": [(2, 1.0), (3, 2.0)],
@@ -66,8 +66,8 @@ def test_the_settings_are_its_hyperparameters_and_all_is_in_one_log(tmp_path):
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
     with TensorBoardLog(tmp_path, CONFIG) as log:
-        log.on_step(Step(1, 2.0, None, None))
-        log.on_test(Evaluation(0.5, 0.625, None, None))
+        log.on_step(Step(1, 2.0, None))
+        log.on_test(Evaluation(0.5, 0.625, None))
     content = events(tmp_path).SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     settings = HParamsPluginData.FromString(content).session_start_info.hparams
     assert settings["recipe.batch_size"].number_value == 16
@@ -81,11 +81,11 @@ def test_a_training_that_goes_on_goes_on_in_the_same_curve(tmp_path):
     pytest.importorskip("tensorboard")
     with TensorBoardLog(tmp_path, CONFIG) as log:
         for step in (1, 2, 3, 4):  # killed after step 4, the last checkpoint is of step 2
-            log.on_step(Step(step, 1.0, None, None))
+            log.on_step(Step(step, 1.0, None))
         log.on_epoch(metrics(1, 4))
     with TensorBoardLog(tmp_path, CONFIG) as log:
         for step in (3, 4, 5):
-            log.on_step(Step(step, 0.5, None, None))
+            log.on_step(Step(step, 0.5, None))
     assert scalars(tmp_path) == {"step/loss": [(1, 1.0), (2, 1.0), (3, 0.5), (4, 0.5), (5, 0.5)]}
 
 

@@ -1,10 +1,10 @@
-"""What TensorFlow 1's recipes start from."""
+"""What recipes start from."""
 
 import pytest
 import torch
 
 from unrolled import tf1
-from unrolled.networks import build
+from unrolled.networks import NetworkConfig, SequenceClassifier, build
 from unrolled.tf1 import gate_layout
 from unrolled.training.initial_weights import set_initial_weights
 
@@ -39,6 +39,17 @@ def test_a_grus_gates_start_with_a_bias_of_one_and_its_candidate_with_zero():
     limits = [(6 / sum(kernel.shape)) ** 0.5 for kernel in kernels]
     for kernel, limit in zip(kernels, limits, strict=True):
         assert 0.98 * limit < float(kernel.abs().max()) <= limit
+
+
+def test_a_gru_that_remembers_starts_with_1_more_in_the_bias_of_its_update_gate():
+    layers = (("gru", 5), ("lstm", 4), ("gru", 3, {"reset": "after"}))
+    network = SequenceClassifier(NetworkConfig("mine", layers, direction="bidirectional"))
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    set_initial_weights(network, "remembering", seed=0)
+    for direction in ("forward", "backward"):
+        before[f"{direction}_cells.0.bias_ih"][5:10] += 1
+        before[f"{direction}_cells.2.bias_ih"][3:6] += 1
+    assert all(torch.equal(parameter, before[name]) for name, parameter in network.named_parameters())
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_metrics_have_a_line_for_each_epoch_and_one_for_the_test(outcome):
 
 def test_a_run_folder_holds_whole_files_only(outcome):
     names = {path.name for path in outcome.run.folder.iterdir()}
-    assert names == {"config.json", "metrics.jsonl", "weights.safetensors", "last.safetensors"}
+    assert names == {"config.json", "metrics.jsonl", "weights.safetensors", "checkpoint.safetensors"}
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(outcome, easy_data):
@@ -135,8 +135,13 @@ def test_missing_and_damaged_weights_are_one_clear_error(outcome):
         outcome.run.load_network()
 
 
-def test_damaged_metrics_are_one_clear_error(outcome):
+def test_a_line_that_was_being_written_when_the_training_was_killed_is_left_out(outcome):
     (outcome.run.folder / "metrics.jsonl").write_text('{"epoch": 1}\n{"epo')
+    assert outcome.run.metrics() == [{"epoch": 1}]
+
+
+def test_damaged_metrics_are_one_clear_error(outcome):
+    (outcome.run.folder / "metrics.jsonl").write_text('{"epoch": 1}\n{"epo\n{"epoch": 3}\n')
     with pytest.raises(UnrolledError, match=r"metrics\.jsonl is damaged"):
         outcome.run.metrics()
 

@@ -119,7 +119,7 @@ def test_pictures_are_distorted_while_training_and_whole_when_measured(easy_data
     read = []
     trainer.network.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
     given = []
-    list(trainer.epochs(on_step=lambda step: given.append(step.sequences)))
+    list(trainer.epochs(on_step=lambda step: given.append(easy_data.train.sequences[step.rows])))
     first, first_validation, second, second_validation = read
     assert not torch.equal(first, given[0])
     assert not torch.equal(second, given[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -57,7 +58,7 @@ def options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 if all went well, 2 after a user's mistake, 130 after Ctrl-C."""
+    """Run the command line and exit: 0 if all went well, 2 after an error, 130 or 143 after a signal."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
@@ -72,10 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         one_line = " ".join(message.split())
-        Console(stderr=True, soft_wrap=True).print(
-            f"unrolled: {one_line}", style="red", markup=False, highlight=False
-        )
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            Console(stderr=True, soft_wrap=True).print(
+                f"unrolled: {one_line}", style="red", markup=False, highlight=False
+            )
+        else:
+            # Of the processes that torchrun starts on a machine one speaks for all. The others leave it the
+            # time to: torchrun ends all of them when the first one has ended.
+            time.sleep(1)
         sys.exit(2)
-    if code == 130:
-        print("unrolled: stopped; a run that finished an epoch keeps its best weights", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -92,7 +93,11 @@ def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
     hints = typing.get_type_hints(config_class, include_extras=True)
 
     def command(**values: Any) -> None:
-        run(config_class(**values))
+        try:
+            run(config_class(**values))
+        except KeyboardInterrupt:
+            print("unrolled: stopped; `unrolled train --resume RUN` goes on with a training", file=sys.stderr)
+            raise typer.Exit(130) from None
 
     parameters = []
     for field in dataclasses.fields(config_class):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +15,10 @@ from unrolled.cli.options import Patience, TrainingOptions
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from unrolled.data import Dataset
-    from unrolled.training import Recipe, RunConfig
+    from unrolled.training import Recipe, Run, RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +39,28 @@ class TrainOptions(TrainingOptions):
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Log for TensorBoard, too, in the run folder.")
     ] = False
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the training of this run folder, which was stopped or killed."),
+    ] = None
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="Start from the weights of this run folder, and so with its network."),
+    ] = None
+    checkpoint_every: Annotated[
+        float, typer.Option(help="Seconds between checkpoints; there is one after each epoch, too.")
+    ] = 15.0
+
+
+# What may be said of a training that goes on: all else is in its config.json.
+MAY_DIFFER = ("resume", "data_dir", "threads", "device", "checkpoint_every", "tensorboard")
 
 
 def train(options: TrainOptions) -> None:
     """Train a network, test it, and leave a run folder with its weights and pictures.
+
+    A training that was stopped or killed goes on with --resume. Under torchrun, several processes train one
+    network together.
 
     [bold]examples:[/bold]
 
@@ -50,41 +71,69 @@ def train(options: TrainOptions) -> None:
         unrolled train --recipe seed-001-net-12 --corrected
         unrolled train --tensorboard
         unrolled train --data ~/my-arrays
+        unrolled train --resume runs/full
+        unrolled train --from runs/full --data fashion-mnist --epochs 5
+        torchrun --nproc-per-node 2 -m unrolled train --data mnist
     """
     from rich.console import Console
 
     from unrolled import data as datasets
     from unrolled.cli.progress import TrainingProgress
+    from unrolled.cli.stop_signals import StopSignals
     from unrolled.report import TensorBoardLog, save_pictures
-    from unrolled.training import train_run
-    from unrolled.training.run import check_free, next_free
+    from unrolled.training import TrainingStoppedError, distributed, train_run
 
-    if options.run is not None:
-        check_free(options.run)
-    config = run_config(options, options.network)
+    if not options.checkpoint_every > 0:
+        raise UnrolledError(f"--checkpoint-every is {options.checkpoint_every}, expected a number above 0")
     set_threads(options.threads)
-    device = check_device(options.device)
-    data = datasets.load(config.data, options.data_dir, validation=options.validation)
-    config = fit_to_data(config, data)
-    folder = options.run or next_free(Path("runs"), config.network.name)
-
-    console = Console(soft_wrap=True, highlight=False)
-    log = TensorBoardLog(folder, config) if options.tensorboard else None
-    with TrainingProgress(console, config, data) as progress, log or contextlib.nullcontext():
-        listeners: list[TrainingProgress | TensorBoardLog] = [progress, log] if log else [progress]
-        outcome = train_run(
-            folder,
-            config,
-            data,
-            device=device,
-            on_step=in_turn(listener.on_step for listener in listeners),
-            on_epoch=in_turn(listener.on_epoch for listener in listeners),
-            say=progress.say,
+    check_device(options.device)
+    with distributed.joined(options.device) as device:
+        console = Console(soft_wrap=True, highlight=False, quiet=not distributed.is_first())
+        folder, config = distributed.from_first(lambda: what_to_train(options, console))
+        data = distributed.everywhere(
+            lambda: datasets.load(
+                config.data,
+                options.data_dir or (Path(config.data_dir) if config.data_dir else None),
+                validation=options.validation if options.resume is None else config.validation,
+            )
         )
-        if log:
-            log.on_test(outcome.test)
+        if options.resume is None:
+            config = fit_to_data(config, data)
+        stop = StopSignals()
+        log = TensorBoardLog(folder, config) if options.tensorboard and distributed.is_first() else None
+        try:
+            with TrainingProgress(console, config, data) as progress, stop, log or contextlib.nullcontext():
+                listeners: list[TrainingProgress | TensorBoardLog] = [progress, log] if log else [progress]
+                outcome = train_run(
+                    folder,
+                    config,
+                    data,
+                    resume=options.resume is not None,
+                    device=device,
+                    checkpoint_seconds=options.checkpoint_every,
+                    should_stop=stop,
+                    on_step=in_turn(listener.on_step for listener in listeners),
+                    on_epoch=in_turn(listener.on_epoch for listener in listeners),
+                    say=progress.say,
+                )
+                if log:
+                    log.on_test(outcome.test)
+        except TrainingStoppedError as stopped:
+            if distributed.is_first():
+                print(f"unrolled: {stopped}", file=sys.stderr)
+            raise typer.Exit(stop.exit_code) from None
+        if not distributed.is_first():
+            return
     lines = outcome.run.metrics()
-    pictures = save_pictures(folder, lines, outcome.network.cpu(), data.test, outcome.test, config.classes)
+    try:
+        pictures = save_pictures(
+            folder, lines, outcome.network.cpu(), data.test, outcome.test, config.classes
+        )
+    except OSError as error:
+        raise UnrolledError(
+            f"cannot write the pictures into {folder}: {error.strerror or error}; all else is there, and "
+            f"`unrolled train --resume {folder}` draws them"
+        ) from error
     console.print(f"trained for {outcome.seconds:.1f} s")
     console.print("pictures: " + "  ".join(str(path) for path in pictures), markup=False)
     console.print(f"test accuracy {outcome.test.accuracy:.4f}  {folder}", markup=False)
@@ -99,6 +148,58 @@ def in_turn(hooks: Iterable[Callable[..., None]]) -> Callable[..., None]:
             hook(*arguments)
 
     return call
+
+
+def what_to_train(options: TrainOptions, console: Console) -> tuple[Path, RunConfig]:
+    """The run folder to make or to go on with, and its configuration so far."""
+    from unrolled.training import Run
+    from unrolled.training.run import check_free, next_free
+
+    if options.resume is not None:
+        run = run_to_resume(options)
+        for note in run.changed_circumstances():
+            console.print(f"note: {note}", markup=False)
+        return run.folder, run.config
+    if options.run is not None:
+        check_free(options.run)
+    config = run_config(options, options.network)
+    if options.start is not None:
+        source = Run.open(options.start).config.network
+        if options.network is None:
+            network = source if options.read is None else source.changed(read=options.read)
+            config = dataclasses.replace(config, network=network)
+        config = dataclasses.replace(config, start=str(options.start))
+    return options.run or next_free(Path("runs"), config.network.name), config
+
+
+def run_to_resume(options: TrainOptions) -> Run:
+    """The run that is to go on, if it can, and if no option says otherwise than it."""
+    from unrolled.report.pictures import PICTURES
+    from unrolled.training import Run
+
+    assert options.resume is not None
+    run = Run.open(options.resume)
+    others = [
+        f"--{'from' if field.name == 'start' else field.name.replace('_', '-')}"
+        for field in dataclasses.fields(options)
+        if field.name not in MAY_DIFFER and getattr(options, field.name) != field.default
+    ]
+    if others:
+        raise UnrolledError(
+            f"--resume goes on as {run.folder}/config.json says: leave out {', '.join(others)}, "
+            "or train anew without --resume"
+        )
+    lines = run.metrics()
+    if (
+        lines
+        and "test_accuracy" in lines[-1]
+        and all((run.folder / f"{name}.png").exists() for name in PICTURES)
+    ):
+        raise UnrolledError(
+            f"{run.folder} is finished, with a test accuracy of {lines[-1]['test_accuracy']:.4f}: "
+            f"`unrolled train --from {run.folder}` starts a new training with its weights"
+        )
+    return run
 
 
 def run_config(options: TrainingOptions, network: str | None = None) -> RunConfig:
@@ -121,6 +222,7 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
         validation=0,
         recipe_name=f"{options.recipe}, corrected" if options.corrected else options.recipe,
         protocol=named.protocol,
+        data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
     )
 
 

@@ -17,6 +17,8 @@ from unrolled.report.misread import draw_misread
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
 from unrolled.training import Evaluation, confusion_matrix
 
+PICTURES = ("curves", "confusion", "misread", "reading")
+
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure as PNG."""
@@ -42,14 +44,14 @@ def save_pictures(
         classes: the names of the classes.
     """
     matrix = confusion_matrix(examples.labels, evaluation.predictions, len(classes))
-    figures = {
-        "curves": draw_curves(metrics),
-        "confusion": draw_confusion(matrix, classes),
-        "misread": draw_misread(examples.sequences, examples.labels, evaluation.probabilities, classes),
-        "reading": draw_most_telling_reading(network, examples, evaluation, classes),
-    }
+    figures = (
+        draw_curves(metrics),
+        draw_confusion(matrix, classes),
+        draw_misread(examples.sequences, examples.labels, evaluation.probabilities, classes),
+        draw_most_telling_reading(network, examples, evaluation, classes),
+    )
     paths = []
-    for name, figure in figures.items():
+    for name, figure in zip(PICTURES, figures, strict=True):
         paths.append(folder / f"{name}.png")
         save_figure(figure, paths[-1])
     return paths

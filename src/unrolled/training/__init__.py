@@ -2,11 +2,12 @@
 
 from unrolled.training.augmentation import Augmentation, augment
 from unrolled.training.metrics import Evaluation, confusion_matrix, evaluate
+from unrolled.training.progress import EpochMetrics, Step, TrainingDivergedError
 from unrolled.training.recipe import Recipe
 from unrolled.training.recipes import RECIPES, NamedRecipe, lookup
 from unrolled.training.run import Run, RunConfig
-from unrolled.training.session import Outcome, train_run
-from unrolled.training.trainer import EpochMetrics, Step, Trainer, TrainingDivergedError
+from unrolled.training.session import Outcome, TrainingStoppedError, train_run
+from unrolled.training.trainer import Trainer
 
 __all__ = [
     "RECIPES",
@@ -21,6 +22,7 @@ __all__ = [
     "Step",
     "Trainer",
     "TrainingDivergedError",
+    "TrainingStoppedError",
     "augment",
     "confusion_matrix",
     "evaluate",

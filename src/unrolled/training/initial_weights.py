@@ -1,4 +1,4 @@
-"""The weights that a training starts from, where a recipe wants TensorFlow 1's."""
+"""The weights that a training starts from, where a recipe wants others than PyTorch's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled import tf1
-from unrolled.cells import DropoutCell
+from unrolled.cells import DropoutCell, GRUCell
 from unrolled.networks import SequenceClassifier
 from unrolled.tf1 import gate_layout
 from unrolled.tf1.initializers import get_graph_seed
@@ -38,24 +38,34 @@ OUTPUT_LAYERS: dict[str, Draw] = {
     "tf1-normal-1": _normal(1.0),
     "tf1-truncated-normal-0.1": _truncated_normal,
 }
-INITIAL_WEIGHTS = ("torch", *OUTPUT_LAYERS)
+INITIAL_WEIGHTS = ("torch", "remembering", *OUTPUT_LAYERS)
 
 
 @torch.no_grad()
 def set_initial_weights(network: SequenceClassifier, kind: str, seed: int) -> None:
-    """Draw all weights anew as TensorFlow 1 would; "torch" leaves them as they are.
+    """Draw all weights anew as TensorFlow 1 would, unless `kind` is "torch" or "remembering".
 
-    A cell's joint kernel [I + H, gates H] comes from Xavier's uniform distribution, its biases are 0 (1 for
-    the two gates of a GRU), and the output layer is drawn as `kind` says. The k-th variable of the graph has
-    the operation's seed k and the graph's seed `seed`: so a TensorFlow program that sets these has the same
-    bits. TensorFlow's cells have one bias: the second one, bias_hh, is 0 and stays it.
+    "torch" leaves them as they are. "remembering" adds 1 to the biases of the update gates z of all GRUs, as
+    a forget bias does for LSTMs: h' = (1 - z) n + z h then keeps more of h at first, and the loss at the last
+    step reaches the first ones.
+
+    TensorFlow draws a cell's joint kernel [I + H, gates H] from Xavier's uniform distribution, its biases are
+    0 (1 for the two gates of a GRU), and the output layer is drawn as `kind` says. The k-th variable of the
+    graph has the operation's seed k and the graph's seed `seed`: so a TensorFlow program that sets these has
+    the same bits. TensorFlow's cells have one bias: the second one, bias_hh, is 0 and stays it.
 
     Args:
-        network: of LSTM, GRU and RNN cells without options.
+        network: of LSTM, GRU and RNN cells, without options where TensorFlow draws.
         kind: one of `INITIAL_WEIGHTS`.
         seed: the graph's.
     """
     if kind == "torch":
+        return
+    if kind == "remembering":
+        for cell in _cells(network):
+            if isinstance(cell, GRUCell):
+                assert cell.bias_ih is not None  # every cell of a network has its biases
+                cell.bias_ih[cell.hidden_size : 2 * cell.hidden_size] += 1
         return
     graph_seed = get_graph_seed()
     tf1.set_random_seed(seed)

@@ -14,8 +14,8 @@ from unrolled.data import Dataset, as_float, batches_of
 from unrolled.networks import SequenceClassifier
 from unrolled.training.loss import summed_loss
 from unrolled.training.order import batches_of_rows
+from unrolled.training.progress import EpochMetrics, Step
 from unrolled.training.recipe import Recipe
-from unrolled.training.trainer import EpochMetrics, Step
 from unrolled.unroll.dynamic import dynamic_unroll
 
 
@@ -90,7 +90,7 @@ class Seed001(Protocol):
 
     def after_step(self, step: Step) -> None:
         if step.number % 200 == 0:
-            accuracy, cost = self.measure(step.sequences, step.labels)
+            accuracy, cost = self.measure(*self.data.train.take(step.rows))
             self.say(f"Step {step.number}:Training set accuracy {accuracy},cost {cost}.")
 
     def end(self) -> None:
@@ -108,8 +108,9 @@ class Seed002(Protocol):
 
     def after_step(self, step: Step) -> None:
         self.say(f"loss: {step.loss}")
+        x, _ = self.data.train.take(step.rows)
         with torch.inference_mode():
-            outputs, states = dynamic_unroll(self.network.cell, step.sequences)
+            outputs, states = dynamic_unroll(self.network.cell, x)
         self.say(f"outputs_: {tuple(outputs.shape)}")
         hs = [state.h for state in states if isinstance(state, LSTMState)]
         for layer, h in enumerate(hs):
@@ -134,7 +135,7 @@ class Seed003(Protocol):
 
     def after_step(self, step: Step) -> None:
         if step.number % 100 == 0:
-            accuracy, loss = self.measure(step.sequences, step.labels)
+            accuracy, loss = self.measure(*self.data.train.take(step.rows))
             for line in (f"For iter  {step.number}", f"Accuracy  {accuracy}", f"Loss  {loss}", "_" * 18):
                 self.say(line)
 

@@ -44,8 +44,9 @@ class Recipe:
         loss: "cross-entropy", or "log-of-softmax" as some tutorials write it, see `loss.summed_loss`.
         reduction: "mean" over the examples of a batch, or their "sum".
         order: of the examples: "shuffled", "next-batch" or "file", see `order.batches_of_rows`.
-        initial_weights: "torch" for PyTorch's; or TensorFlow 1's, by what its output layer starts from:
-            "tf1-xavier", "tf1-normal-0.01", "tf1-normal-1", "tf1-truncated-normal-0.1".
+        initial_weights: "torch" for PyTorch's; "remembering" for these, with GRUs that keep most of their
+            state at first; or TensorFlow 1's, by what its output layer starts from: "tf1-xavier",
+            "tf1-normal-0.01", "tf1-normal-1", "tf1-truncated-normal-0.1".
         keep: which weights come out: the "best" by validation accuracy, or the "last".
         augmentation: how strongly the pictures of each step are distorted; by default not at all.
     """

@@ -149,7 +149,8 @@ RECIPES: dict[str, NamedRecipe] = {
     "default": NamedRecipe(CATALOGUE[DEFAULT_NETWORK], Recipe(), data="sample"),
     # As much as ten seconds on two cores give.
     "fast": NamedRecipe(
-        NetworkConfig("fast", (GRU,)), Recipe(learning_rate=0.01, batch_size=128, steps=1400, keep="last")
+        NetworkConfig("fast", (GRU,)),
+        Recipe(learning_rate=0.01, batch_size=128, steps=1400, initial_weights="remembering", keep="last"),
     ),
     # As much as a reader of rows reaches, in less than an hour.
     "best": NamedRecipe(

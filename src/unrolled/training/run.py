@@ -11,22 +11,25 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 import unrolled
 from unrolled.atomic import atomic_path
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks import NetworkConfig, SequenceClassifier
+from unrolled.training import distributed
 from unrolled.training.protocols import PROTOCOLS
 from unrolled.training.recipe import Recipe
+from unrolled.training.state import check_fits
 
-CONFIG, METRICS, WEIGHTS, LAST_WEIGHTS = (
+CONFIG, METRICS, WEIGHTS, CHECKPOINT = (
     "config.json",
     "metrics.jsonl",
     "weights.safetensors",
-    "last.safetensors",
+    "checkpoint.safetensors",
 )
+CIRCUMSTANCES = ("versions", "machine", "processes")  # keys of config.json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +45,8 @@ class RunConfig:
         validation: how many of the first training examples were held out to choose the best weights by.
         recipe_name: what the recipe is called; its values may have been changed.
         protocol: what was measured and printed, and when: "epochs", or a tutorial's, see `protocols`.
+        data_dir: the folder that the data set's files were read from, if one was named.
+        start: the run folder whose weights it started from, if it did.
     """
 
     network: NetworkConfig
@@ -52,6 +57,8 @@ class RunConfig:
     validation: int
     recipe_name: str = "default"
     protocol: str = "epochs"
+    data_dir: str | None = None
+    start: str | None = None
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
@@ -59,32 +66,61 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+        """The configuration that `dataclasses.asdict` made `values` of; unknown keys are refused."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in values:
+            if key not in known:
+                raise unknown_name("run option", key, known)
         return cls(
-            network=NetworkConfig.from_dict(values["network"]),
-            recipe=Recipe.from_dict(values["recipe"]),
-            data=str(values["data"]),
-            classes=tuple(values["classes"]),
-            seed=int(values["seed"]),
-            validation=int(values["validation"]),
-            recipe_name=str(values.get("recipe_name", "default")),
-            protocol=str(values.get("protocol", "epochs")),
+            **{
+                **values,
+                "network": NetworkConfig.from_dict(values["network"]),
+                "recipe": Recipe.from_dict(values["recipe"]),
+                "data": str(values["data"]),
+                "classes": tuple(values["classes"]),
+                "seed": int(values["seed"]),
+                "validation": int(values["validation"]),
+            }
         )
+
+
+def present_circumstances() -> dict[str, Any]:
+    """What the last bits of a training may depend on, besides its configuration."""
+    return {
+        "versions": {
+            "unrolled": unrolled.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": {
+            "system": platform.system(),
+            "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+            "threads": torch.get_num_threads(),
+        },
+        "processes": distributed.world_size(),
+    }
 
 
 class Run:
     """A run folder.
 
-        config.json           the network, the recipe, the data, the seed, versions and machine
-        metrics.jsonl         one line for each epoch, and a last one for the test
-        weights.safetensors   the best weights: what evaluating, predicting and serving use
-        last.safetensors      the weights after the last epoch
+        config.json              the network, the recipe, the data, the seed, versions and machine
+        metrics.jsonl            one line for each epoch, and a last one for the test
+        weights.safetensors      the best weights: what evaluating, predicting and serving use
+        checkpoint.safetensors   all that a training needs to go on
 
-    Every file is either whole or not there.
+    Every file is either whole or not there; of metrics.jsonl, every line.
+
+    Attributes:
+        folder: where it is.
+        config: what it is of.
+        circumstances: what its last bits may depend on besides: versions, machine, processes.
     """
 
-    def __init__(self, folder: Path, config: RunConfig) -> None:
+    def __init__(self, folder: Path, config: RunConfig, circumstances: dict[str, Any]) -> None:
         self.folder = folder
         self.config = config
+        self.circumstances = circumstances
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:
@@ -96,24 +132,15 @@ class Run:
         check_free(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            values = dataclasses.asdict(config)
-            values["versions"] = {
-                "unrolled": unrolled.__version__,
-                "torch": torch.__version__,
-                "python": platform.python_version(),
-            }
-            values["machine"] = {
-                "system": platform.system(),
-                "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-                "threads": torch.get_num_threads(),
-            }
+            circumstances = present_circumstances()
+            values = dataclasses.asdict(config) | circumstances
             with atomic_path(folder / CONFIG) as path:
                 path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         except OSError as error:
             raise UnrolledError(
                 f"cannot make the run folder {folder}: {error.strerror}: choose another with --run"
             ) from error
-        return cls(folder, config)
+        return cls(folder, config, circumstances)
 
     @classmethod
     def open(cls, folder: Path) -> Run:
@@ -127,16 +154,36 @@ class Run:
         path = folder / CONFIG
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            circumstances = {key: values.pop(key, None) for key in CIRCUMSTANCES}
             config = RunConfig.from_dict(values)
         except FileNotFoundError:
             raise UnrolledError(
                 f"{folder} is not a run folder: it has no {CONFIG}; `unrolled train` makes one"
             ) from None
         except UnrolledError as error:
-            raise UnrolledError(f"{path}: {error}") from error
+            raise UnrolledError(f"{path}: {error}{_written_by(circumstances)}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UnrolledError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-        return cls(folder, config)
+        return cls(folder, config, circumstances)
+
+    def changed_circumstances(self) -> list[str]:
+        """What is not as it was when the run was begun, and may change the last bits of its weights."""
+
+        def named(circumstances: dict[str, Any]) -> dict[str, Any]:
+            machine, versions = circumstances["machine"] or {}, circumstances["versions"] or {}
+            return {
+                "torch": versions.get("torch"),
+                "the processor": machine.get("processor"),
+                "threads": machine.get("threads"),
+                "processes": circumstances["processes"],
+            }
+
+        then, now = named(self.circumstances), named(present_circumstances())
+        return [
+            f"the run was begun with {name} {then[name]} and goes on with {now[name]}: last bits may differ"
+            for name in now
+            if then[name] not in (None, now[name])
+        ]
 
     def append_metrics(self, values: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
@@ -146,19 +193,32 @@ class Run:
             os.fsync(file.fileno())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, none if there is no such file yet."""
+        """The lines of metrics.jsonl, none if there is no such file yet.
+
+        A last line without an end was being written when the training was killed: it is left out.
+        """
         path = self.folder / METRICS
         if not path.exists():
             return []
         try:
-            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            *lines, _ = path.read_text(encoding="utf-8").split("\n")
+            return [json.loads(line) for line in lines]
         except ValueError as error:
             raise UnrolledError(f"{path} is damaged: {error}") from error
 
-    def save_weights(self, weights: dict[str, Tensor], name: str = WEIGHTS) -> None:
-        """Write weights under `name` in the folder."""
-        with atomic_path(self.folder / name) as path:
-            save_file({key: tensor.contiguous() for key, tensor in weights.items()}, path)
+    def clean_up(self, epoch: int) -> None:
+        """Take away what a killed training left half-written, and the lines of what came after `epoch`."""
+        for part in self.folder.glob(".*.part"):
+            part.unlink()
+        kept = [line for line in self.metrics() if line.get("epoch", epoch + 1) <= epoch]
+        if (self.folder / METRICS).exists():
+            with atomic_path(self.folder / METRICS) as path:
+                path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+    def save_weights(self, weights: dict[str, Tensor]) -> None:
+        """Write weights.safetensors."""
+        with atomic_path(self.folder / WEIGHTS) as path:
+            path.write_bytes(save({key: tensor.contiguous() for key, tensor in weights.items()}))
 
     def load_network(self) -> SequenceClassifier:
         """The trained network, in evaluation mode.
@@ -176,7 +236,12 @@ class Run:
             ) from None
         except (OSError, safetensors.SafetensorError) as error:
             raise UnrolledError(f"{path} is damaged: {error}") from error
-        _check_weights(path, self.config.network.name, network.state_dict(), weights)
+        try:
+            check_fits(network.state_dict(), weights)
+        except UnrolledError as error:
+            raise UnrolledError(
+                f"{path} holds another network than {self.config.network.name}, which {CONFIG} names: {error}"
+            ) from error
         network.load_state_dict(weights)
         return network.eval()
 
@@ -210,18 +275,9 @@ def newest(parent: Path) -> Path:
     return weights[-1].parent
 
 
-def _check_weights(path: Path, name: str, expected: dict[str, Tensor], came: dict[str, Tensor]) -> None:
-    def fail(key: str, came_there: str, expected_there: str) -> UnrolledError:
-        return UnrolledError(
-            f"{path} holds another network than {name}, which {CONFIG} names: {key} is {came_there}, "
-            f"expected {expected_there}"
-        )
-
-    for key, tensor in expected.items():
-        if key not in came:
-            raise fail(key, "missing", f"{list(tensor.shape)}")
-        if came[key].shape != tensor.shape:
-            raise fail(key, f"{list(came[key].shape)}", f"{list(tensor.shape)}")
-    for key, tensor in came.items():
-        if key not in expected:
-            raise fail(key, f"{list(tensor.shape)}", "no such weights")
+def _written_by(circumstances: dict[str, Any]) -> str:
+    """What to say of a configuration that another version of the package wrote."""
+    version = (circumstances.get("versions") or {}).get("unrolled", unrolled.__version__)
+    if version == unrolled.__version__:
+        return ""
+    return f" (unrolled {version} wrote it, and this is {unrolled.__version__})"

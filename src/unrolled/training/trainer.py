@@ -3,78 +3,52 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from unrolled.data import Dataset, batches_of
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
+from unrolled.training import distributed
 from unrolled.training.augmentation import augment
 from unrolled.training.initial_weights import set_initial_weights
 from unrolled.training.loss import summed_loss
 from unrolled.training.metrics import evaluate
 from unrolled.training.optimizer import make_optimizer, share_of_rate
 from unrolled.training.order import batches_of_rows
+from unrolled.training.progress import EpochMetrics, Progress, Step, TrainingDivergedError
 from unrolled.training.recipe import Recipe
-
-
-class Step(NamedTuple):
-    """One step of a training, when the weights have been updated.
-
-    Attributes:
-        number: counted from 1.
-        loss: of the batch, before the update.
-        sequences, labels: the batch, [B, T, I] and [B].
-    """
-
-    number: int
-    loss: float
-    sequences: Tensor
-    labels: Tensor
-
-
-class EpochMetrics(NamedTuple):
-    """One line of a training's record.
-
-    Attributes:
-        epoch: counted from 1.
-        step: steps taken since the start.
-        loss, accuracy: means over the epoch's examples, each measured before the step that it caused.
-        validation_loss, validation_accuracy: after the epoch; None without validation examples.
-        learning_rate: of the epoch's last step.
-        seconds: spent in training since the start, validation included.
-        best: whether these are the best weights so far.
-    """
-
-    epoch: int
-    step: int
-    loss: float
-    accuracy: float
-    validation_loss: float | None
-    validation_accuracy: float | None
-    learning_rate: float
-    seconds: float
-    best: bool
-
-
-class TrainingDivergedError(UnrolledError):
-    """The loss is no longer a finite number."""
+from unrolled.training.state import (
+    TrainingState,
+    check_fits,
+    group,
+    load_optimizer,
+    optimizer_tensors,
+)
 
 
 class Trainer:
     """Trains a network on a data set by a recipe.
 
+    What a step draws (which examples, what is dropped) depends on the seed, the step and the process alone:
+    torch's generators are seeded anew for each. So a training that goes on from a state that was taken gives
+    the same bits as one that never stopped.
+
+    Among several processes (`torch.distributed`), each takes its share of every batch, and the sums are over
+    all of them: the result is that of one process, within rounding.
+
     Args:
         network: it is trained in place, on the device where its parameters are.
         data: train and validation examples; the test examples are never touched.
         recipe: optimizer, schedule and budget.
-        seed: of the order of the examples, and of the weights where the recipe draws them as TensorFlow 1.
-            PyTorch's own weights, dropout and distortions are drawn from torch's generator: seed it before
+        seed: of the order of the examples, of dropout and distortions, and of the weights where the recipe
+            draws them as TensorFlow 1. PyTorch's own weights are drawn from torch's generator: seed it before
             the network is made.
 
     >>> from unrolled import data, networks
@@ -88,85 +62,202 @@ class Trainer:
         self.network = network
         self.data = data
         self.recipe = recipe
+        self.seed = seed
         self.total_steps = recipe.total_steps(len(data.train))
-        self.step = 0
+        self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
+        self.stopped = False
         set_initial_weights(network, recipe.initial_weights, seed)
-        rows = batches_of_rows(recipe.order, len(data.train), recipe.batch_size, seed)
-        self._batches = batches_of(data.train, rows)
+        self._model = distributed.replicate(network)
         self._optimizer = make_optimizer(network, recipe)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(
-            self._optimizer, lambda step: share_of_rate(recipe.schedule, step / self.total_steps)
-        )
 
-    def epochs(self, on_step: Callable[[Step], None] | None = None) -> Iterator[EpochMetrics]:
-        """Train, and yield what came of it after each epoch.
+    def epochs(
+        self,
+        on_step: Callable[[Step], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[EpochMetrics]:
+        """Train from where the training stands, and yield what came of it after each epoch.
 
         `best_weights` holds the weights of the epoch with the highest validation accuracy (of two alike,
         the lower validation loss); or the last ones, if the recipe keeps those or nothing is held out.
 
         Args:
             on_step: called after each step.
+            should_stop: asked in each step; if it says so in any process, the training ends after the step,
+                and `stopped` is true.
 
         Raises:
-            TrainingDivergedError: the loss is NaN or infinite.
+            TrainingDivergedError: the loss or a weight is NaN or infinite.
         """
-        best_score, best_epoch, epoch = (-1.0, 0.0), 0, 0
-        started = time.perf_counter()
-        while self.step < self.total_steps:
-            epoch += 1
-            loss, accuracy = self._train_epoch(epoch, on_step)
-            validation = evaluate(self.network, self.data.validation) if len(self.data.validation) else None
-            score = (float(epoch), 0.0)
-            if validation is not None and self.recipe.keep == "best":
-                score = (validation.accuracy, -validation.loss)
-            if best := score > best_score:
-                best_score, best_epoch = score, epoch
-                self.best_weights = copy.deepcopy(self.network.state_dict())
-            yield EpochMetrics(
-                epoch=epoch,
-                step=self.step,
-                loss=loss,
-                accuracy=accuracy,
-                validation_loss=validation.loss if validation else None,
-                validation_accuracy=validation.accuracy if validation else None,
-                learning_rate=self._optimizer.param_groups[0]["lr"],
-                seconds=time.perf_counter() - started,
-                best=best,
-            )
-            if self.recipe.patience is not None and epoch - best_epoch >= self.recipe.patience:
-                return
+        progress, batches = self.progress, self._batches()
+        per_epoch = self.recipe.steps_per_epoch(len(self.data.train))
+        began = time.perf_counter() - progress.seconds
+        while progress.epoch * per_epoch < self.total_steps and not self._is_out_of_patience():
+            self.network.train()
+            while progress.step < min((progress.epoch + 1) * per_epoch, self.total_steps):
+                step = self._take_step(*next(batches), should_stop)
+                progress.seconds = time.perf_counter() - began
+                if on_step is not None:
+                    on_step(step)
+                if self.stopped:
+                    return
+            validation = self._validate()
+            progress.seconds = time.perf_counter() - began
+            yield self._finish_epoch(validation)
 
-    def _train_epoch(self, epoch: int, on_step: Callable[[Step], None] | None) -> tuple[float, float]:
-        """One pass over the training examples, or what is left of the steps: the mean loss and accuracy."""
+    def _batches(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+        """The rows of each batch to come, and this process's share of it."""
+
+        def rows() -> Iterator[Tensor]:
+            recipe, examples = self.recipe, len(self.data.train)
+            return batches_of_rows(recipe.order, examples, recipe.batch_size, self.seed, self.progress.step)
+
+        shares = (batch[distributed.rank() :: distributed.world_size()] for batch in rows())
+        return zip(rows(), batches_of(self.data.train, shares), strict=True)
+
+    def _take_step(self, rows: Tensor, share: tuple[Tensor, Tensor], should_stop: Callable[[], bool]) -> Step:
+        progress, processes = self.progress, distributed.world_size()
+        for parameters in self._optimizer.param_groups:
+            parameters["lr"] = self._learning_rate(progress.step + 1)
         device = next(self.network.parameters()).device
-        self.network.train()
-        seen, loss_sum, right = 0, 0.0, 0
-        last = min(self.step + self.recipe.steps_per_epoch(len(self.data.train)), self.total_steps)
-        while self.step < last:
-            x, labels = (part.to(device) for part in next(self._batches))
-            logits = self.network(augment(x, self.recipe.augmentation))
-            summed = summed_loss(self.recipe.loss, logits, labels)
-            loss = summed / len(labels) if self.recipe.reduction == "mean" else summed
-            value = loss.item()
-            if not math.isfinite(value):
-                raise TrainingDivergedError(
-                    f"the loss is {value} at step {self.step + 1} (epoch {epoch}, learning rate "
-                    f"{self._optimizer.param_groups[0]['lr']:.2g}): try a lower learning rate"
-                )
-            self._descend(loss)
-            self.step += 1
-            seen += len(labels)
-            loss_sum += summed.item()
-            right += int((logits.argmax(dim=1) == labels).sum())
-            if on_step is not None:
-                on_step(Step(self.step, value, x, labels))
-        return loss_sum / seen, right / seen
+        x, labels = (part.to(device) for part in share)
+        seed_generators(device, self.seed, progress.step, distributed.rank())
 
-    def _descend(self, loss: Tensor) -> None:
+        logits = self._model(augment(x, self.recipe.augmentation))
+        summed = summed_loss(self.recipe.loss, logits, labels)
+        # The gradient is the mean over the processes of those of their losses.
+        loss = summed / ((len(rows) if self.recipe.reduction == "mean" else 1) / processes)
+        value, loss_sum, right, stop = distributed.total(
+            loss.item() / processes,
+            summed.item(),
+            int((logits.argmax(dim=1) == labels).sum()),
+            should_stop(),
+        )
+        if not math.isfinite(value):
+            raise self._diverged(f"the loss is {value}", progress.step + 1)
+
         self._optimizer.zero_grad()
         loss.backward()
         if self.recipe.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         self._optimizer.step()
-        self._schedule.step()
+
+        progress.step += 1
+        progress.seen += len(rows)
+        progress.loss_sum += loss_sum
+        progress.right += int(right)
+        self.stopped = stop > 0
+        return Step(progress.step, value, rows)
+
+    def _learning_rate(self, step: int) -> float:
+        """Of the step with this number, counted from 1."""
+        recipe = self.recipe
+        return recipe.learning_rate * share_of_rate(recipe.schedule, (step - 1) / self.total_steps)
+
+    def _validate(self) -> tuple[float, float] | None:
+        """The loss and the accuracy on the validation examples, if there are any."""
+        if len(self.data.validation) == 0:
+            return None
+
+        def measure() -> tuple[float, float]:
+            result = evaluate(self.network, self.data.validation)
+            return result.loss, result.accuracy
+
+        loss, accuracy = distributed.from_first(measure)
+        if not math.isfinite(loss):
+            raise self._diverged(f"the validation loss is {loss}", self.progress.step)
+        return loss, accuracy
+
+    def _finish_epoch(self, validation: tuple[float, float] | None) -> EpochMetrics:
+        self._check_weights()
+        progress = self.progress
+        progress.epoch += 1
+        loss, accuracy = validation or (None, None)
+        score = [float(progress.epoch), 0.0]
+        if validation is not None and self.recipe.keep == "best":
+            score = [validation[1], -validation[0]]
+        if best := score > progress.best_score:
+            progress.best_score, progress.best_epoch = score, progress.epoch
+            self.best_weights = copy.deepcopy(self.network.state_dict())
+        metrics = EpochMetrics(
+            epoch=progress.epoch,
+            step=progress.step,
+            loss=progress.loss_sum / progress.seen,
+            accuracy=progress.right / progress.seen,
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            learning_rate=self._learning_rate(progress.step),
+            seconds=progress.seconds,
+            best=best,
+        )
+        progress.seen, progress.loss_sum, progress.right = 0, 0.0, 0
+        return metrics
+
+    def _is_out_of_patience(self) -> bool:
+        patience, progress = self.recipe.patience, self.progress
+        return patience is not None and progress.epoch - progress.best_epoch >= patience
+
+    def _check_weights(self) -> None:
+        for name, weights in self.network.named_parameters():
+            if not weights.isfinite().all():
+                raise self._diverged(f"the weights {name} are no longer finite", self.progress.step)
+
+    def _diverged(self, what: str, step: int) -> TrainingDivergedError:
+        return TrainingDivergedError(
+            f"{what} at step {step} (epoch {self.progress.epoch + 1}, learning rate "
+            f"{self._learning_rate(step):.2g}): try a lower learning rate"
+        )
+
+    def state(self) -> TrainingState:
+        """All that the next step depends on, as copies.
+
+        Raises:
+            TrainingDivergedError: a weight is NaN or infinite.
+        """
+        self._check_weights()
+        parts = {
+            "weights": self.network.state_dict(),
+            "best": self.best_weights,
+            "optimizer": optimizer_tensors(self._optimizer, self.network),
+        }
+        tensors = {
+            f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()
+        }
+        return TrainingState(self._identity(), dataclasses.replace(self.progress), copy.deepcopy(tensors))
+
+    def load_state(self, state: TrainingState) -> None:
+        """Put back a state that was taken: `epochs` goes on from there.
+
+        Raises:
+            UnrolledError: it is the state of another training.
+        """
+        for name, value in self._identity().items():
+            if (came := state.training.get(name)) != value:
+                raise UnrolledError(f"it is of a training with {name} {came}, expected {value}")
+        weights, best = group(state.tensors, "weights"), group(state.tensors, "best")
+        for values in (weights, best or weights):  # there are no best ones before the first epoch is over
+            check_fits(self.network.state_dict(), values)
+        self.network.load_state_dict(weights)
+        self.best_weights = best
+        load_optimizer(self._optimizer, self.network, group(state.tensors, "optimizer"))
+        self.progress = dataclasses.replace(state.progress)
+
+    def _identity(self) -> dict[str, int | str]:
+        """What a state's training must agree in with this one, besides the shapes of the weights."""
+        recipe = self.recipe
+        return {
+            "seed": self.seed,
+            "examples": len(self.data.train),
+            "steps": self.total_steps,
+            "batch_size": recipe.batch_size,
+            "order": recipe.order,
+            "optimizer": recipe.optimizer,
+        }
+
+
+def seed_generators(device: torch.device, *place: int) -> None:
+    """Seed torch's generators for one step, whose place is (seed, step, rank)."""
+    mixed = int(np.random.SeedSequence(place).generate_state(1)[0])
+    torch.default_generator.manual_seed(mixed)
+    if device.type != "cpu":
+        torch.manual_seed(mixed)  # every device's, which takes far longer
