@@ -1,5 +1,6 @@
 """What the README and the lessons say is true: their commands and their Python run."""
 
+import json
 import os
 import re
 import shlex
@@ -64,14 +65,18 @@ def commands() -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.startswith("unrolled")]
 
 
+def needs_mnist(command: list[str]) -> bool:
+    return "mnist" in command or "--recipe" in command
+
+
 def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path):
     digits = data.load("sample").test
     label = 0  # a clear one: how a doubtful digit is read may depend on the last bits of a training
     clear = digits.sequences[int((digits.labels == label).nonzero()[0])].numpy()
     Image.fromarray(255 - clear).resize((280, 280)).save(tmp_path / "digit.png")
     for command in commands():
-        if "mnist" in command:
-            continue  # it needs all of MNIST: the next test
+        if needs_mnist(command):
+            continue  # the next test
         result = run(command, tmp_path)
         assert result.returncode == 0, (command, result.stderr)
         last = result.stdout.splitlines()[-1]
@@ -88,12 +93,22 @@ def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path):
 
 
 @pytest.mark.skipif("UNROLLED_DATA_DIR" not in os.environ, reason="needs UNROLLED_DATA_DIR with mnist/")
-def test_the_command_for_all_of_mnist_trains(tmp_path):
-    (command,) = [command for command in commands() if "mnist" in command]
+@pytest.mark.parametrize("command", filter(needs_mnist, commands()), ids=" ".join)
+def test_the_commands_for_all_of_mnist_train(command, tmp_path):
     result = run([*command, "--steps", "20"], tmp_path)
     assert result.returncode == 0, result.stderr
     assert "55,000 examples to train, 5,000 to validate, 10,000 to test" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("test accuracy 0.")
+
+
+def test_the_accuracies_of_the_recipes_are_those_of_the_results():
+    shown = dict(
+        re.findall(r"^\| `unrolled train --recipe (\w+)` .* \| (\S+) % of 10,000 \|$", README, flags=re.M)
+    )
+    assert set(shown) == {"fast", "best"}
+    for name, percent in shown.items():
+        kept = json.loads((ROOT / "docs/results" / f"{name}.json").read_text())
+        assert f"{100 * kept['accuracy']:.2f}" == percent
 
 
 def run(command, folder):

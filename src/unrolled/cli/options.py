@@ -31,8 +31,8 @@ DataDir: TypeAlias = Annotated[
 RecipeName: TypeAlias = Annotated[
     str,
     typer.Option(
-        help="How to train: default; or as a tutorial did: seed-000, seed-001-net-1 ... seed-001-net-14, "
-        "seed-002, seed-002-multi-lstm, seed-003, seed-004."
+        help="How to train: default, fast, best; or as a tutorial did: seed-000, seed-001-net-1 ... "
+        "seed-001-net-14, seed-002, seed-002-multi-lstm, seed-003, seed-004."
     ),
 ]
 Corrected: TypeAlias = Annotated[

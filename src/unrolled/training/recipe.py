@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-from unrolled.errors import UnrolledError, unknown_name
+from unrolled.errors import UnrolledError, check_count, unknown_name
 from unrolled.training.augmentation import NO_AUGMENTATION, Augmentation
 from unrolled.training.initial_weights import INITIAL_WEIGHTS
 from unrolled.training.loss import LOSSES, REDUCTIONS
@@ -71,16 +71,9 @@ class Recipe:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise unknown_name(name.replace("_", " "), getattr(self, name), known)
-        for name, least, optional in (
-            ("batch_size", 1, False),
-            ("epochs", 1, False),
-            ("steps", 1, True),
-            ("patience", 1, True),
-        ):
-            count = getattr(self, name)
-            if (count is None and optional) or (_is_number(count, int) and count >= least):
-                continue
-            raise UnrolledError(f"{name} is {count!r}, expected a whole number of at least {least}")
+        for name, optional in (("batch_size", False), ("epochs", False), ("steps", True), ("patience", True)):
+            if not (optional and getattr(self, name) is None):
+                check_count(name, getattr(self, name))
         for name, optional in (("learning_rate", False), ("clip_norm", True)):
             value = getattr(self, name)
             if not ((value is None and optional) or (_is_number(value) and value > 0)):
@@ -116,5 +109,5 @@ class Recipe:
         return self.steps or self.epochs * self.steps_per_epoch(examples)
 
 
-def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
