@@ -89,7 +89,7 @@ def test_mistakes_are_one_line(unrolled, tmp_path):
         ("--hidden", -1): "row own: H is -1, expected at least 1",
         ("--seconds", 0): "--seconds is 0.0, expected more than 0",
         ("--seconds", "nan"): "--seconds is nan, expected more than 0",
-        ("--threads", 0): "--threads is 0, expected at least 1",
+        ("--threads", 0): "--threads is 0, expected a whole number of at least 1",
         ("--json", tmp_path / "nowhere" / "x.json"): "nowhere is not a folder: make it first",
     }
     for arguments, message in mistakes.items():

@@ -83,7 +83,7 @@ def test_mistakes_are_one_line(unrolled, runs, tmp_path):
         (runs / "a", "--output", runs): "is a folder: name a file with --output",
         (runs / "a", "--output", tmp_path / "no" / "page.html"): "cannot write",
         (runs / "a", "/"): "no folder in common: say with --output where",
-        (runs / "a", "--threads", "0"): "--threads is 0, expected at least 1",
+        (runs / "a", "--threads", "0"): "--threads is 0, expected a whole number of at least 1",
     }
     for arguments, message in mistakes.items():
         result = unrolled("report", *arguments)

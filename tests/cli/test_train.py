@@ -92,7 +92,7 @@ def test_mistakes_are_one_line_and_leave_no_folder(unrolled, tmp_path, monkeypat
         ("--epochs", "3", "--steps", "4"): "--epochs 3 and --steps 4 both say how long: give one of them",
         ("--epochs", "three"): "Invalid value for '--epochs'",
         ("--learning-rate", "-1"): "learning_rate is -1.0, expected a number above 0",
-        ("--threads", "0"): "--threads is 0, expected at least 1",
+        ("--threads", "0"): "--threads is 0, expected a whole number of at least 1",
         ("--device", "abacus"): "--device abacus: this torch cannot use it",
         ("--read", "lats"): "unknown read 'lats': did you mean 'last'",
         ("--validation", "4000"): "validation",

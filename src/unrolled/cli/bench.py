@@ -78,7 +78,7 @@ def bench(options: BenchOptions) -> None:
     from rich.console import Console
 
     from unrolled.bench import machine, sgemm_gflops
-    from unrolled.cli.train import set_threads
+    from unrolled.cli.machine import set_threads
 
     rows = chosen(options)
     if not options.seconds > 0:

@@ -70,8 +70,9 @@ def compare(options: CompareOptions) -> None:
     from rich.console import Console
 
     from unrolled import data as datasets
+    from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
-    from unrolled.cli.train import check_device, fit_to_data, run_config, set_threads
+    from unrolled.cli.what_to_train import fit_to_data, run_config
     from unrolled.networks import CATALOGUE
     from unrolled.training import train_run
     from unrolled.training.run import check_free, next_free
@@ -149,7 +150,9 @@ def show(comparison: Comparison, console: Console) -> None:
 
 def save(comparison: Comparison, folder: Path) -> None:
     """Write comparison.md and comparison.json."""
-    recipe = [f"{key} {value}" for key, value in comparison.recipe.items() if value is not None]
+    from unrolled.report.summary import flatten
+
+    recipe = [f"{key} {value}" for key, value in flatten(comparison.recipe).items() if value not in (None, 0)]
     lines = [
         f"# {comparison.title}",
         "",

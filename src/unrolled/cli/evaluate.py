@@ -50,7 +50,7 @@ def evaluate(options: EvaluateOptions) -> None:
 
     from unrolled import data as datasets
     from unrolled import training
-    from unrolled.cli.train import check_device, set_threads
+    from unrolled.cli.machine import check_device, set_threads
     from unrolled.training.run import newest
 
     if options.split not in SPLITS:

@@ -42,7 +42,7 @@ def predict(options: PredictOptions) -> None:
 
     from unrolled import training
     from unrolled.cli.evaluate import check_fits
-    from unrolled.cli.train import check_device, set_threads
+    from unrolled.cli.machine import check_device, set_threads
     from unrolled.data import as_float, read_digits
     from unrolled.training.metrics import EVALUATION_BATCH
     from unrolled.training.run import newest

@@ -55,7 +55,7 @@ def report(options: ReportOptions) -> None:
         unrolled report runs/compare-1
         unrolled report runs/first runs/second --output both.html
     """
-    from unrolled.cli.train import set_threads
+    from unrolled.cli.machine import set_threads
     from unrolled.report import save_page, summarize
     from unrolled.report.page import check_output
     from unrolled.training import Run

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import platform
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 import unrolled
-from unrolled.atomic import atomic_path
+from unrolled.atomic import atomic_folder, atomic_path
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training import distributed
@@ -131,11 +132,14 @@ class Run:
         """
         check_free(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
             circumstances = present_circumstances()
             values = dataclasses.asdict(config) | circumstances
-            with atomic_path(folder / CONFIG) as path:
-                path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+            # A new folder appears with its config inside, so that a run that was killed is one to resume.
+            made = nullcontext(folder) if folder.is_dir() else atomic_folder(folder)
+            with made as place, atomic_path(place / CONFIG) as path:
+                path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise UnrolledError(
                 f"cannot make the run folder {folder}: {error.strerror}: choose another with --run"

@@ -1,0 +1,29 @@
+"""Where a verb computes: threads and device."""
+
+from __future__ import annotations
+
+from unrolled.errors import UnrolledError, check_count
+
+
+def set_threads(threads: int | None) -> None:
+    """Let torch use so many CPU threads."""
+    import torch
+
+    if threads is None:
+        return
+    check_count("--threads", threads)
+    torch.set_num_threads(threads)
+
+
+def check_device(name: str) -> str:
+    """`name`, if torch can compute there."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UnrolledError(
+            f"--device {name}: this torch cannot use it ({reason}); cpu always works"
+        ) from error
+    return name
