@@ -212,7 +212,8 @@ OWN_HEAD = """\
 ## Our own recipes
 
 Beside each, the same network made of `torch.nn`'s layers, trained by the same recipe for the same time
-(`scripts/torch_peer.py`): what differs is how many steps that time holds.
+(`scripts/torch_peer.py`): what differs is how many steps that time holds. With two threads the time is the
+clock's, on a machine that does nothing else; with one it is the process's CPU time.
 """
 
 OWN_FOOT = """\
