@@ -93,7 +93,7 @@ def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path):
 
 
 @pytest.mark.skipif("UNROLLED_DATA_DIR" not in os.environ, reason="needs UNROLLED_DATA_DIR with mnist/")
-@pytest.mark.parametrize("command", filter(needs_mnist, commands()), ids=" ".join)
+@pytest.mark.parametrize("command", [*filter(needs_mnist, commands())], ids=" ".join)
 def test_the_commands_for_all_of_mnist_train(command, tmp_path):
     result = run([*command, "--steps", "20"], tmp_path)
     assert result.returncode == 0, result.stderr
