@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check bench bench-peers docs sanitize torch_tests wheel clean
+.PHONY: train test check bench bench-peers bench-recipes results docs sanitize torch_tests wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -23,6 +23,15 @@ bench: $(VENV)/installed
 # Some rows beside every peer. BENCH_JAX, BENCH_TENSORFLOW and BENCH_ONNX may name environments that are there.
 bench-peers: $(VENV)/installed $(foreach peer,jax tensorflow onnx,$(if $(BENCH_$(shell echo $(peer) | tr a-z A-Z)),,.venv-$(peer)/installed))
 	$(BIN)/python -m benchmarks --peers all $(ARGS)
+
+# A step of every tutorial's recipe beside TensorFlow's: DATA names the folder with the data sets.
+bench-recipes: $(VENV)/installed $(if $(BENCH_TENSORFLOW),,.venv-tensorflow/installed)
+	$(BIN)/python -m benchmarks.recipes --data-dir $(DATA) $(ARGS)
+
+# Trainings that docs/results.md lacks, one thread each, and the page; to be stopped and started again at will.
+results: $(VENV)/installed
+	$(BIN)/python scripts/results.py run --data-dir $(DATA) $(ARGS)
+	$(BIN)/python scripts/results.py write
 
 .venv-%/installed: benchmarks/peers/%.txt
 	$(PYTHON) -m venv .venv-$*
