@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UnrolledError(ValueError):
@@ -31,3 +33,11 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnrolledError
     nearest = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return UnrolledError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}")
+
+
+def check_fields(kind: str, values: Iterable[str], config: type[Any]) -> None:
+    """Raise an UnrolledError if one of `values` is no field of the dataclass `config`."""
+    known = [field.name for field in dataclasses.fields(config)]
+    for key in values:
+        if key not in known:
+            raise unknown_name(kind, key, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeAlias
 
-from unrolled.errors import UnrolledError, check_count, unknown_name
+from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
 
 CELLS = ("rnn", "lstm", "gru")
 UNROLLS = ("static", "dynamic")
@@ -122,10 +122,7 @@ class NetworkConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
         """The configuration that `dataclasses.asdict` made `values` of; unknown keys are refused."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in values:
-            if key not in known:
-                raise unknown_name("network option", key, known)
+        check_fields("network option", values, cls)
         missing = [name for name in ("name", "layers") if name not in values]
         if missing:
             raise UnrolledError(f"the network has no {missing[0]!r}")

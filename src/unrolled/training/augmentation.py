@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.errors import UnrolledError, unknown_name
+from unrolled.errors import UnrolledError, check_fields
 
 # Random displacements are drawn at so many points along each axis, and are smooth between them.
 ELASTIC_POINTS = 5
@@ -51,10 +51,7 @@ class Augmentation:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Augmentation:
         """The strengths that `dataclasses.asdict` made `values` of; unknown keys are refused."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in values:
-            if key not in known:
-                raise unknown_name("augmentation", key, known)
+        check_fields("augmentation", values, cls)
         return cls(**values)
 
     def __bool__(self) -> bool:

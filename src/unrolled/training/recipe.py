@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-from unrolled.errors import UnrolledError, check_count, unknown_name
+from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
 from unrolled.training.augmentation import NO_AUGMENTATION, Augmentation
 from unrolled.training.initial_weights import INITIAL_WEIGHTS
 from unrolled.training.loss import LOSSES, REDUCTIONS
@@ -88,10 +88,7 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """The recipe that `dataclasses.asdict` made `values` of; unknown keys are refused."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in values:
-            if key not in known:
-                raise unknown_name("recipe option", key, known)
+        check_fields("recipe option", values, cls)
         if "augmentation" in values:
             values = {**values, "augmentation": Augmentation.from_dict(values["augmentation"])}
         return cls(**values)

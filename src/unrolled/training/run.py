@@ -17,7 +17,7 @@ from torch import Tensor
 
 import unrolled
 from unrolled.atomic import atomic_folder, atomic_path
-from unrolled.errors import UnrolledError, unknown_name
+from unrolled.errors import UnrolledError, check_fields, unknown_name
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training import distributed
 from unrolled.training.protocols import PROTOCOLS
@@ -68,10 +68,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
         """The configuration that `dataclasses.asdict` made `values` of; unknown keys are refused."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in values:
-            if key not in known:
-                raise unknown_name("run option", key, known)
+        check_fields("run option", values, cls)
         return cls(
             **{
                 **values,
