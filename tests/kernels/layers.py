@@ -96,7 +96,7 @@ def as_leaves(layer: Layer, dtype: torch.dtype, *, wants_x: bool = True) -> Laye
 
 def everything(unroll: Any, layer: Layer) -> list[Tensor]:
     """Results and the gradients of all inputs, for one random gradient of the results."""
-    results = [result for result in unroll(layer)[:4] if result.dim() > 1]
+    results = [result for result in unroll(layer)[:4] if result is not None and result.dim() > 1]
     generator = torch.Generator().manual_seed(99)
     incoming = [
         torch.randn(result.shape, generator=generator, dtype=torch.float64).to(result.dtype)

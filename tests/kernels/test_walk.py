@@ -281,8 +281,9 @@ def test_recomputing_keeps_h_and_c_alone(each_isa):
             dynamic_unroll(cell, x, recompute_gates=recompute_gates)
         inputs = {p.data_ptr() for p in (x, *cell.parameters())}
         kept[recompute_gates] = sum(t.numel() for t in seen if t.data_ptr() not in inputs)
-    assert kept[True] == 2 * 4 * 50 * 64
-    assert kept[False] == 6 * 4 * 50 * 64
+    head = 16  # numbers that tell which kernels ran
+    assert kept[True] == 2 * 4 * 50 * 64 + head
+    assert kept[False] == 6 * 4 * 50 * 64 + head
 
 
 class _Stack(torch.nn.Module):

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from unrolled.kernels import isa
+from unrolled.kernels import isa, native_call
 from unrolled.kernels.native_call import Layer
 
 
@@ -54,9 +54,10 @@ def of_saved(layer: Layer, saved: Tensor) -> Gates | None:
     """The gates that forward kept: [steps, blocks, sequences by falling length, slots, units] of each."""
     time, batch, _, hidden, _ = layer.sizes
     slots, kept_c = _KEPT[layer.kind]
-    lanes = isa.lanes(layer.x.dtype)
+    chosen = native_call.isa_of(saved)
+    lanes = isa.lanes(layer.x.dtype, chosen)
     blocks = -(-hidden // lanes)
-    kept = saved.detach().reshape(time, -1)[:, : blocks * batch * (slots + kept_c) * lanes]
+    kept = native_call.gates_of(layer, saved.detach(), chosen)[:, : blocks * batch * (slots + kept_c) * lanes]
     kept = kept.reshape(time, blocks, -1)[:, :, : batch * slots * lanes]
     steps = kept.reshape(time, blocks, batch, slots, lanes).permute(2, 0, 3, 1, 4).flatten(3)[..., :hidden]
 

@@ -77,11 +77,11 @@ def explain() -> str:
     return f"{active()}: {chosen}; available: {', '.join(available())}"
 
 
-def lanes(dtype: torch.dtype) -> int:
-    """How many numbers a vector of the instruction set in use has."""
+def lanes(dtype: torch.dtype, isa_name: str) -> int:
+    """How many numbers a vector of this instruction set has."""
     double = dtype == torch.float64
     native: Any = _native()
-    return int(native.saved_width(active(), double, 3, 1, 0))  # an RNN keeps one vector of a unit
+    return int(native.saved_width(isa_name, double, 3, 1, 0))  # an RNN keeps one vector of a unit
 
 
 @lru_cache(maxsize=1)

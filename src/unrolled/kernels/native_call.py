@@ -1,11 +1,11 @@
-"""The way from tensors to the native kernels: memory for results, and addresses as native/layer.h has them.
+"""The way from tensors to the native kernels, and the shapes of what they give.
 
-Everything here takes CPU tensors of one dtype whose shapes the operators in `ops` have checked.
+The native door (native/contract.h) looks at every tensor of a call, whoever calls: what cannot be right is an
+error that names it. What is right but lies otherwise in memory than a kernel reads it is copied here.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import torch
@@ -26,9 +26,8 @@ KINDS = (
     "lstm_norm_projections",
 )
 
-_STEPS = ("x", "g_noise", "h_noise", "c_noise")  # what may have any strides but among its features
-_NO_STEPS = (0, 0, 0)
-_SMALL = 16384  # numbers up to which PyTorch's own memory is as fast
+# How much of what backward needs forward keeps: nothing, which kernels ran, or all. As Keep in native/module.cpp.
+NOTHING, HEAD, EVERYTHING = range(3)
 
 
 class Layer(NamedTuple):
@@ -80,127 +79,66 @@ class Layer(NamedTuple):
         hidden = output if self.weight_hr is None else self.weight_hr.shape[1]
         return self.x.shape[time_axis], self.x.shape[1 - time_axis], self.x.shape[2], hidden, output
 
-    def steps_like(self, width: int) -> Tensor:
-        """Memory for a result [N, T, width], laid out as the user wants it."""
-        time, batch = self.sizes[:2]
-        return self._empty(*((batch, time, width) if self.batch_first else (time, batch, width)))
-
-    def _empty(self, *shape: int) -> Tensor:
-        """A tensor of x's type with any content, in memory that the kernels keep between calls."""
-        if type(self.x) not in (Tensor, torch.nn.Parameter) or math.prod(shape) < _SMALL:
-            return self.x.new_empty(shape)
-        memory: Tensor = _native().memory(self.x.dtype == torch.float64, math.prod(shape))
-        return memory.view(shape)
-
-    def saved_like(self) -> Tensor:
-        """Memory for what backward needs, [T, N, width]."""
-        time, batch, _, hidden, output = self.sizes
-        width = _native().saved_width(
-            isa.active(),
-            self.x.dtype == torch.float64,
-            KINDS.index(self.kind),
-            int(hidden),
-            0 if self.weight_hr is None else int(output),
-        )
-        return self._empty(time, batch, width)
-
-    def packed_like(self) -> Tensor:
-        """Memory for the weights as forward reads them."""
-        size = _native().packed_size(
-            isa.active(), self.x.dtype == torch.float64, KINDS.index(self.kind), *self.sizes[2:]
-        )
-        return self._empty(size)
-
     def dense(self) -> Layer:
-        """The same with everything in the layout that the kernels read: only what does not fit is copied."""
-        changed: dict[str, Any] = {}
-        for name, value in zip(Layer._fields, self, strict=True):
-            if not isinstance(value, Tensor):
-                continue
-            dense = resolved(value)
-            dense = _features_contiguous(dense) if name in _STEPS else dense.contiguous()
-            if dense is not value:
-                changed[name] = dense
-        return self._replace(**changed) if changed else self
-
-    def arguments(self) -> tuple[Any, ...]:
-        return (
-            KINDS.index(self.kind),
-            self.reverse,
-            self.forget_bias,
-            torch.get_num_threads(),
-            *self.sizes[:4],
-            _address(self.lengths),
-            self.view(self.x),
-            _address(self.h0),
-            _address(self.c0),
-            self.weight_ih.data_ptr(),
-            self.weight_hh.data_ptr(),
-            _address(self.bias_ih),
-            _address(self.bias_hh),
-            self.weight_hh.shape[1],
-            self._options() if self.kind.startswith("lstm_") else None,
-        )
-
-    def _options(self) -> tuple[Any, ...]:
-        return (
-            _address(self.peephole),
-            _address(self.weight_hr),
-            _address(self.norm_weight),
-            _address(self.norm_bias),
-            self.view(self.g_noise),
-            self.view(self.h_noise),
-            self.view(self.c_noise),
-            self.recurrent_dropout,
-            self.zoneout,
-            self.cell_clip,
-            self.proj_clip,
-        )
-
-    def view(self, steps: Tensor | None) -> tuple[int, int, int]:
-        """Address, stride between sequences and stride between steps of a tensor [N, T, ...]."""
-        if steps is None:
-            return _NO_STEPS
-        first, second = steps.stride(0), steps.stride(1)
-        return (steps.data_ptr(), first, second) if self.batch_first else (steps.data_ptr(), second, first)
+        """The same with every tensor as the kernels read it: only what does not fit is copied."""
+        return Layer(*(dense(name, value) for name, value in zip(Layer._fields, self, strict=True)))
 
 
 class Results(NamedTuple):
-    """What forward gives: out, h_n, c_n, c of every step and what backward needs; empty where not wanted."""
+    """What forward gives: out, h_n, c_n, c of every step and what backward needs; None where not wanted.
+
+    The operator has no None: there, it is an empty tensor.
+    """
 
     out: Tensor
     h_n: Tensor
-    c_n: Tensor
-    c: Tensor
-    saved: Tensor
+    c_n: Any
+    c: Any
+    saved: Any
 
 
-def empty_results(layer: Layer, keep: bool, keep_c: bool) -> Results:
-    """Memory for the results of `layer`."""
-    _, batch, _, hidden, output = layer.sizes
-    none = (0,)
+def forward(
+    layer: Layer, keep: int = NOTHING, keep_c: bool = False, chosen: str | None = None
+) -> Results:
+    """Run a layer; keep_c: whether c of every step is wanted; chosen: the instruction set, if not the active."""
+    native, threads = _native(), torch.get_num_threads()
+    chosen = chosen or isa.active()
+    found = native.forward(chosen, layer, threads, keep, keep_c)
+    if found is None:
+        found = native.forward(chosen, layer.dense(), threads, keep, keep_c)
+    return Results(*found)
+
+
+def forward_shapes(layer: Layer, keep: int, keep_c: bool) -> Results:
+    """The results of a layer with the right shapes and any content."""
+    time, batch, _, hidden, output = layer.sizes
+    saved = None
+    if keep:
+        saved = _head_numbers(layer.x)
+    if keep == EVERYTHING:
+        saved = saved + time * batch * (saved_width(layer, isa.active()) + output)
     return Results(
-        layer.steps_like(output),
+        _steps_like(layer, output),
         layer.x.new_empty(batch, output),
-        layer.x.new_empty((batch, hidden) if layer.has_c else none),
-        layer.steps_like(hidden) if layer.has_c and keep_c else layer.x.new_empty(none),
-        layer.saved_like() if keep else layer.x.new_empty(none),
+        layer.x.new_empty(batch, hidden) if layer.has_c else None,
+        _steps_like(layer, hidden) if layer.has_c and keep_c else None,
+        layer.x.new_empty(saved) if keep else None,
     )
 
 
-def forward(layer: Layer, results: Results, packed: Tensor, packed_ready: bool = False) -> None:
-    """Fill `results`; also `packed`, unless it is said to hold these weights already."""
-    dense = layer.dense()
-    arguments = (
-        dense.view(results.out),
-        results.h_n.data_ptr(),
-        results.c_n.data_ptr(),
-        dense.view(results.c) if results.c.dim() == 3 else _NO_STEPS,
-        results.saved.data_ptr() if results.saved.dim() == 3 else 0,
-        packed.data_ptr(),
-        packed_ready,
-    )
-    _native().forward(isa.active(), layer.x.dtype == torch.float64, dense.arguments(), arguments)
+def saved_width(layer: Layer, isa_name: str) -> int:
+    """How many numbers of each step and sequence those kernels keep for backward, h aside."""
+    *_, hidden, output = layer.sizes
+    projected = 0 if layer.weight_hr is None else int(output)
+    double = layer.x.dtype == torch.float64
+    width = _native().saved_width(isa_name, double, KINDS.index(layer.kind), int(hidden), projected)
+    return int(width)
+
+
+def pack(layer: Layer) -> Tensor:
+    """The weights of a dense layer as its kernel reads them, for a stream."""
+    packed: Tensor = _native().pack(isa.active(), layer)
+    return packed
 
 
 class Incoming(NamedTuple):
@@ -213,36 +151,50 @@ class Incoming(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """The gradients that backward gives; empty where not wanted or where there is no such input."""
+    """The gradients that backward gives; None where not wanted or where there is no such input.
 
-    x: Tensor
+    The operator has no None: there, it is an empty tensor.
+    """
+
+    x: Any
     weight_ih: Tensor
     weight_hh: Tensor
-    bias_ih: Tensor
-    bias_hh: Tensor
+    bias_ih: Any
+    bias_hh: Any
     h0: Tensor
-    c0: Tensor
-    peephole: Tensor
-    weight_hr: Tensor
-    norm_weight: Tensor
-    norm_bias: Tensor
+    c0: Any
+    peephole: Any
+    weight_hr: Any
+    norm_weight: Any
+    norm_bias: Any
 
 
-def empty_gradients(layer: Layer, wants_x: bool) -> Gradients:
-    """Memory for the gradients of `layer`'s inputs."""
+def backward(layer: Layer, saved: Tensor, incoming: Incoming, wants_x: bool) -> Gradients:
+    """The gradients of a layer's inputs, by the kernels that forward used; saved: all that it kept."""
+    native, threads = _native(), torch.get_num_threads()
+    found = native.backward(layer, threads, saved, incoming, wants_x)
+    if found is None:
+        names = ("d_out", "d_h_n", "d_c_n", "d_c")
+        arrived = Incoming(*(dense(*named) for named in zip(names, incoming, strict=True)))
+        found = native.backward(layer.dense(), threads, dense("saved", saved), arrived, wants_x)
+    return Gradients(*found)
+
+
+def backward_shapes(layer: Layer, wants_x: bool) -> Gradients:
+    """The gradients of a layer's inputs with the right shapes and any content."""
     _, batch, width, hidden, output = layer.sizes
 
-    def like(parameter: Tensor | None) -> Tensor:
-        return layer.x.new_empty((0,) if parameter is None else parameter.shape)
+    def like(parameter: Tensor | None) -> Tensor | None:
+        return None if parameter is None else layer.x.new_empty(parameter.shape)
 
     return Gradients(
-        layer.steps_like(width) if wants_x else like(None),
-        like(layer.weight_ih),
-        like(layer.weight_hh),
+        _steps_like(layer, width) if wants_x else None,
+        layer.x.new_empty(layer.weight_ih.shape),
+        layer.x.new_empty(layer.weight_hh.shape),
         like(layer.bias_ih),
         like(layer.bias_hh),
         layer.x.new_empty(batch, output),
-        layer.x.new_empty((batch, hidden) if layer.has_c else (0,)),
+        layer.x.new_empty(batch, hidden) if layer.has_c else None,
         like(layer.peephole),
         like(layer.weight_hr),
         like(layer.norm_weight),
@@ -250,48 +202,48 @@ def empty_gradients(layer: Layer, wants_x: bool) -> Gradients:
     )
 
 
-def backward(layer: Layer, out: Tensor, saved: Tensor, incoming: Incoming, gradients: Gradients) -> None:
-    """Fill `gradients`."""
-    dense = layer.dense()
-    d_out, d_c = _features_contiguous(incoming.out), _features_contiguous(incoming.c)
-    d_h_n = None if incoming.h_n is None else incoming.h_n.contiguous()
-    d_c_n = None if incoming.c_n is None or not layer.has_c else incoming.c_n.contiguous()
-    arguments = (
-        dense.view(out),
-        saved.data_ptr(),
-        dense.view(d_out),
-        dense.view(d_c if layer.has_c else None),
-        _address(d_h_n),
-        _address(d_c_n),
-        dense.view(gradients.x) if gradients.x.dim() == 3 else _NO_STEPS,
-        gradients.h0.data_ptr(),
-        gradients.c0.data_ptr(),
-        gradients.weight_ih.data_ptr(),
-        gradients.weight_hh.data_ptr(),
-        *(
-            _address(gradient if gradient.numel() else None)
-            for gradient in (
-                gradients.bias_ih,
-                gradients.bias_hh,
-                gradients.peephole,
-                gradients.weight_hr,
-                gradients.norm_weight,
-                gradients.norm_bias,
-            )
-        ),
-    )
-    _native().backward(isa.active(), layer.x.dtype == torch.float64, dense.arguments(), arguments)
+def gates_of(layer: Layer, saved: Tensor, isa_name: str) -> Tensor:
+    """What the kernels kept of every step [T, ...], in their own layout: see Saved in native/plan.h."""
+    time, batch = layer.sizes[:2]
+    return saved[_head_numbers(saved) :][: time * batch * saved_width(layer, isa_name)].view(time, -1)
+
+
+def is_head(saved: Tensor) -> bool:
+    """Whether this tells which kernels ran, and nothing else."""
+    return saved.numel() == _head_numbers(saved)
+
+
+def isa_of(saved: Tensor) -> str:
+    """The instruction set whose kernels wrote this."""
+    return str(_native().isa_of(saved))
 
 
 def _native() -> Any:
     return isa._native()
 
 
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
+def _head_numbers(like: Tensor) -> int:
+    return int(_native().saved_head_bytes // like.element_size())
 
 
-def _features_contiguous(steps: Any) -> Any:
-    if steps is None or steps.shape[-1] <= 1 or steps.stride(-1) == 1:
-        return steps
-    return steps.contiguous()
+def _steps_like(layer: Layer, width: int) -> Tensor:
+    time, batch = layer.sizes[:2]
+    return layer.x.new_empty((batch, time, width) if layer.batch_first else (time, batch, width))
+
+
+# What may have any strides but among its features.
+_STEPS = ("x", "g_noise", "h_noise", "c_noise", "d_out", "d_c")
+
+
+def dense(name: str, value: Any) -> Any:
+    """The tensor of this name as the kernels read it: a copy if it does not lie so."""
+    if not isinstance(value, Tensor):
+        return value
+    value = resolved(value)
+    if value.numel() and not value.data_ptr():
+        raise ValueError(f"{name} has no memory: its storage holds nothing, though its shape is {list(value.shape)}")
+    if name in _STEPS and (value.shape[-1] <= 1 or value.stride(-1) == 1):
+        aligned = value
+    else:
+        aligned = value.contiguous()
+    return aligned.clone() if aligned.data_ptr() % aligned.element_size() else aligned

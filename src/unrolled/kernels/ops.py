@@ -28,7 +28,7 @@ _LIBRARY.define(
     "-> (Tensor out, Tensor h_n, Tensor c_n, Tensor c, Tensor saved)"
 )
 _LIBRARY.define(
-    f"unroll_backward({_INPUTS}, Tensor out, Tensor c, Tensor saved, "
+    f"unroll_backward({_INPUTS}, Tensor? out, Tensor? c, Tensor saved, "
     "Tensor? d_out, Tensor? d_h_n, Tensor? d_c_n, Tensor? d_c, bool wants_x) "
     "-> (Tensor d_x, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias_ih, Tensor d_bias_hh, "
     "Tensor d_h0, Tensor d_c0, "
@@ -58,49 +58,65 @@ def unroll(
         return Results(*torch.ops.unrolled.unroll(*layer, *how))
     # The same without the operator's dispatch, which costs as much as a small layer.
     if not differentiable:
-        return _unroll_cpu(*layer, *how)
+        return native_call.forward(layer, _kept(*how), keep_c)
     return Results(*_Unroll.apply(*layer, *how))  # type: ignore[no-untyped-call]
 
 
-def _unroll_cpu(*arguments: Any) -> Results:
-    layer, (keep, keep_c, _) = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
-    results = native_call.empty_results(layer, keep, keep_c)
-    native_call.forward(layer, results, layer.packed_like())
-    return results
+def _kept(keep: bool, keep_c: bool, recompute: bool) -> int:
+    return native_call.EVERYTHING if keep else native_call.HEAD if recompute else native_call.NOTHING
 
 
-def _unroll_fake(*arguments: Any) -> Results:
-    layer, (keep, keep_c, _) = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
-    return native_call.empty_results(layer, keep, keep_c)
+def _filled(layer: Layer, results: Any) -> Any:
+    """The same with an empty tensor for each None."""
+    return type(results)(*(layer.x.new_empty(0) if result is None else result for result in results))
 
 
-def _unroll_backward_cpu(*arguments: Any) -> Gradients:
+def _run(*arguments: Any) -> Results:
+    layer, how = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
+    return native_call.forward(layer, _kept(*how), how[1])
+
+
+def _unroll_cpu(*arguments: Any) -> Any:
+    return _filled(Layer(*arguments[:_LAYER_INPUTS]), _run(*arguments))
+
+
+def _unroll_fake(*arguments: Any) -> Any:
+    layer, how = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
+    return _filled(layer, native_call.forward_shapes(layer, _kept(*how), how[1]))
+
+
+def _run_backward(*arguments: Any) -> Gradients:
     layer = Layer(*arguments[:_LAYER_INPUTS])
     out, c, saved, *incoming, wants_x = arguments[_LAYER_INPUTS:]
-    if saved.numel() == 0 < out.numel():
-        return recompute.backward(layer, out, c, Incoming(*incoming), wants_x)
-    gradients = native_call.empty_gradients(layer, wants_x)
-    native_call.backward(layer, out, saved, Incoming(*incoming), gradients)
-    return gradients
+    if out is not None and out.numel() and native_call.is_head(saved):
+        return recompute.backward(layer, out, c, saved, Incoming(*incoming), wants_x)
+    return native_call.backward(layer, saved, Incoming(*incoming), wants_x)
 
 
-def _unroll_backward_fake(*arguments: Any) -> Gradients:
-    return native_call.empty_gradients(Layer(*arguments[:_LAYER_INPUTS]), arguments[-1])
+def _unroll_backward_cpu(*arguments: Any) -> Any:
+    return _filled(Layer(*arguments[:_LAYER_INPUTS]), _run_backward(*arguments))
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+def _unroll_backward_fake(*arguments: Any) -> Any:
+    layer = Layer(*arguments[:_LAYER_INPUTS])
+    return _filled(layer, native_call.backward_shapes(layer, arguments[-1]))
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
     layer, (keep, _, recomputes) = Layer(*inputs[:_LAYER_INPUTS]), inputs[_LAYER_INPUTS:]
     results = Results(*output)
     ctx.set_materialize_grads(False)
-    ctx.mark_non_differentiable(results.saved)
+    if results.saved is not None:
+        ctx.mark_non_differentiable(results.saved)
     ctx.native = keep or recomputes
     if layer.lengths is not None:  # whoever gave them may change them, through NumPy without a trace
         layer = layer._replace(lengths=layer.lengths.clone())
     ctx.plain = [None if isinstance(value, Tensor) else value for value in layer]
+    # Where `saved` holds all, out is the user's to change.
     ctx.save_for_backward(
         *(value if isinstance(value, Tensor) else None for value in layer),
-        results.out,
-        results.c if recomputes else results.saved.new_empty(0),
+        results.out if recomputes and not keep else None,
+        results.c if recomputes and not keep and layer.has_c else None,
         results.saved,
     )
 
@@ -114,9 +130,9 @@ def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
     if not ctx.native or torch.is_grad_enabled() or is_transformed():
         gradients = _reference_backward(layer, incoming, ctx.needs_input_grad)
     else:
-        found = Gradients(
-            *torch.ops.unrolled.unroll_backward(*layer, out, c, saved, *incoming, ctx.needs_input_grad[1])
-        )
+        arguments = (*layer, out, c, saved, *incoming, ctx.needs_input_grad[1])
+        run = torch.ops.unrolled.unroll_backward if is_dispatched(arguments) else _run_backward
+        found = Gradients(*run(*arguments))
         gradients = [getattr(found, name, None) for name in Layer._fields]
     needed = ctx.needs_input_grad[:_LAYER_INPUTS]
     return (
@@ -154,7 +170,7 @@ def _reference_backward(layer: Layer, incoming: Incoming, needed: tuple[bool, ..
 class _Unroll(torch.autograd.Function):
     """The operator with its gradient, for eager mode."""
 
-    forward = staticmethod(_unroll_cpu)
+    forward = staticmethod(_run)
     setup_context = staticmethod(_setup_context)
     backward = staticmethod(_backward)
 

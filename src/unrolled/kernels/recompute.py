@@ -27,42 +27,57 @@ _SUMMED = (
 )
 
 
-def backward(layer: Layer, out: Tensor, c: Tensor, incoming: Incoming, wants_x: bool) -> Gradients:
+def backward(
+    layer: Layer, out: Tensor, c: Tensor | None, saved: Tensor, incoming: Incoming, wants_x: bool
+) -> Gradients:
     """The gradients of a layer's inputs from its outputs, at least one, and for an LSTM c of every step.
+
+    `saved` tells which kernels ran forward.
 
     The time is cut into about √T pieces, and one piece's gates are in memory at a time.
     """
-    time = layer.sizes[0]
+    time, batch, _, hidden, output = layer.sizes
+    chosen = native_call.isa_of(saved)
+    steps = (batch, time) if layer.batch_first else (time, batch)
+    _check("out", out, (*steps, output))
+    if layer.has_c:
+        _check("c", c, (*steps, hidden))
     length = max(1, math.isqrt(time))
     pieces = [(begin, min(begin + length, time)) for begin in range(0, time, length)]
-    total = native_call.empty_gradients(layer, wants_x)
-    for name in _SUMMED:
-        getattr(total, name).zero_()
+    total: dict[str, Tensor] = {}
+    d_x = torch.empty_like(layer.x, memory_format=torch.contiguous_format) if wants_x else None
     d_h, d_c = incoming.h_n, incoming.c_n
     for begin, end in pieces if layer.reverse else reversed(pieces):
         piece = _piece(layer, out, c, begin, end)
-        results = native_call.empty_results(piece, keep=True, keep_c=False)
-        native_call.forward(piece, results, piece.packed_like())
-        gradients = native_call.empty_gradients(piece, wants_x=False)
-        if wants_x:
-            gradients = gradients._replace(x=_cut(layer, total.x, begin, end))
+        saved = native_call.forward(piece, native_call.EVERYTHING, chosen=chosen).saved
         arrived = Incoming(
             _cut(layer, incoming.out, begin, end), d_h, d_c, _cut(layer, incoming.c, begin, end)
         )
-        native_call.backward(piece, results.out, results.saved, arrived, gradients)
+        gradients = native_call.backward(piece, saved, arrived, wants_x)
         d_h, d_c = gradients.h0, gradients.c0
+        if wants_x:
+            _cut(layer, d_x, begin, end).copy_(gradients.x)
         for name in _SUMMED:
-            getattr(total, name).add_(getattr(gradients, name))
-    return total._replace(h0=gradients.h0, c0=gradients.c0)
+            gradient = getattr(gradients, name)
+            if gradient is not None:
+                total[name] = total[name].add_(gradient) if name in total else gradient
+    return gradients._replace(x=d_x, **total)
 
 
-def _piece(layer: Layer, out: Tensor, c: Tensor, begin: int, end: int) -> Layer:
+def _check(name: str, steps: Tensor | None, shape: tuple[int, ...]) -> None:
+    if steps is None or steps.shape != shape:
+        came = None if steps is None else list(steps.shape)
+        raise ValueError(f"{name} has shape {came}, expected {list(shape)}: what forward gave for this layer")
+
+
+def _piece(layer: Layer, out: Tensor, c: Tensor | None, begin: int, end: int) -> Layer:
     """The layer on the steps from `begin` to `end`, from the state that it had there."""
     lengths = None if layer.lengths is None else (layer.lengths - begin).clamp(0, end - begin)
     names = ("x", "g_noise", "h_noise", "c_noise")
     changed: dict[str, Any] = {name: _cut(layer, getattr(layer, name), begin, end) for name in names}
     changed["h0"] = _state(layer, layer.h0, out, begin, end)
     if layer.has_c:
+        assert c is not None
         changed["c0"] = _state(layer, layer.c0, c, begin, end)
     return layer._replace(lengths=lengths, **changed)
 

@@ -22,7 +22,7 @@ def walk(
     lengths: Tensor | None = None,
     packing: Packing | None = None,
 ) -> tuple[Tensor, Any]:
-    """The outputs and final states of a batch, as torch.nn returns them.
+    """The outputs and final states of a batch, as torch.nn returns them and as it lays them out: time-first.
 
     Args:
         layers, weights: a module and its weights, which `fits` has seen.
@@ -31,21 +31,36 @@ def walk(
         lengths: [N], or None.
         packing: how x was packed.
     """
-    batch_first = layers.batch_first and packing is None
+    if not layers.batch_first or packing is not None:
+        return _walk(layers, weights, x, hx, lengths, packing)
+    x = x.transpose(0, 1)
+    if torch.is_grad_enabled():  # as torch.nn: the user may change x before backward
+        x = x.contiguous()
+    outputs, states = _walk(layers, weights, x, hx, lengths, None)
+    return outputs.transpose_(0, 1), states  # in place: a view could not be detached in place
+
+
+def _walk(
+    layers: nn.RNNBase,
+    weights: list[Tensor],
+    x: Tensor,
+    hx: Any,
+    lengths: Tensor | None,
+    packing: Packing | None,
+) -> tuple[Tensor, Any]:
     directions = 2 if layers.bidirectional else 1
     h0, c0 = hx if isinstance(hx, tuple | list) else (hx, None)
     h_n, c_n = [], []
     for index in range(layers.num_layers):
         if index > 0 and layers.dropout and layers.training:
-            x = _drop(x, layers.dropout, batch_first, packing)
+            x = _drop(x, layers.dropout, packing)
         outputs = []
         for reverse in range(directions):
-            walked = _run(
-                layers, weights, index * directions + reverse, x, h0, c0, lengths, bool(reverse), batch_first
-            )
+            walked = _run(layers, weights, index * directions + reverse, x, h0, c0, lengths, bool(reverse))
             outputs.append(walked.out)
             h_n.append(walked.h_n)
-            c_n.append(walked.c_n)
+            if layers.mode == "LSTM":
+                c_n.append(walked.c_n)
         x = outputs[0] if directions == 1 else torch.cat(outputs, 2)
     h = torch.stack(h_n)
     return x, (h, torch.stack(c_n)) if layers.mode == "LSTM" else h
@@ -60,7 +75,6 @@ def _run(
     c0: Tensor | None,
     lengths: Tensor | None,
     reverse: bool,
-    batch_first: bool,
 ) -> Results:
     """One layer in one direction, the `index`-th of torch.nn's weights and states."""
     names = weights_of_layer(layers)
@@ -79,15 +93,11 @@ def _run(
             c0=None if c0 is None else c0[index],
             forget_bias=0.0,
             reverse=reverse,
-            batch_first=batch_first,
+            batch_first=False,
         )
     )
 
 
-def _drop(x: Tensor, p: float, batch_first: bool, packing: Packing | None) -> Tensor:
-    """Dropout between layers, with the mask that torch.nn draws: over time-major, or packed, memory."""
-    if packing is not None:
-        return packing.pad(F.dropout(packing.pack(x), p))
-    if batch_first:
-        return F.dropout(x.transpose(0, 1).contiguous(), p).transpose(0, 1)
-    return F.dropout(x, p)
+def _drop(x: Tensor, p: float, packing: Packing | None) -> Tensor:
+    """Dropout between layers, with the mask that torch.nn draws: over time-first, or packed, memory."""
+    return F.dropout(x, p) if packing is None else packing.pad(F.dropout(packing.pack(x), p))

@@ -64,8 +64,8 @@ class FusedWalk:
 
     def step(self, x: Tensor) -> Tensor:
         """The output of a step [N, O], for a checked x [N, I]."""
-        x = x if x.stride(1) == 1 else x.contiguous()
-        output = torch.empty(self.batch_size, self._sizes[2], dtype=x.dtype)
+        x = native_call.dense("x", x)
+        output = x.new_empty(self.batch_size, self._sizes[2])
         self._native.run(x.data_ptr(), x.stride(0), output.data_ptr())
         return output
 
@@ -104,12 +104,11 @@ class FusedWalk:
             batch_first=True,
             reverse=False,
         ).dense()
-        packed = layer.packed_like()
-        native_call.forward(layer, native_call.empty_results(layer, False, False), packed)
+        packed = native_call.pack(layer)
         h, c = places if isinstance(places, tuple) else (places, None)
         self._kept += [layer, packed]
         return self._add(
-            layer.arguments(), packed.data_ptr(), value, 0, cell.output_size, _addresses(h), _addresses(c)
+            layer, packed.data_ptr(), value, 0, cell.output_size, _addresses(h), _addresses(c)
         )
 
     def _sum(self, first: int, second: int, width: int) -> int:
@@ -122,7 +121,7 @@ class FusedWalk:
         return len(self._parts)
 
     def _zeros(self, *shape: int) -> Tensor:
-        return torch.zeros(*shape, dtype=self._like.dtype)
+        return torch.zeros(*shape, dtype=self._like.dtype, device=self._like.device)
 
 
 def _addresses(places: Tensor | None) -> tuple[int, int]:

@@ -91,7 +91,7 @@ struct BackwardWalk {
   }
 
   const Real* h_before(int64_t step, int64_t slot) const {
-    if (step > 0) return at(result.out, plan.row[slot], plan.time_of(slot, step - 1));
+    if (step > 0) return at(result.h, plan.row[slot], plan.time_of(slot, step - 1));
     return layer.h0 ? layer.h0 + plan.row[slot] * layer.output : zeros;
   }
 

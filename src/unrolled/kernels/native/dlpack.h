@@ -1,4 +1,4 @@
-// The part of DLPack's C interface (version 1, dmlc.github.io/dlpack) that the stream uses: how a tensor is described, and the
+// The part of DLPack's C interface (version 1, dmlc.github.io/dlpack) that the doors use: how a tensor is described, and the
 // table of functions that a library such as PyTorch (from 2.10 on) hangs on its tensor type for callers in C.
 #pragma once
 
@@ -19,7 +19,7 @@ struct Number {
   uint8_t code, bits;
   uint16_t lanes;
 };
-constexpr uint8_t kFloat = 2;
+constexpr uint8_t kInt = 0, kFloat = 2;
 
 struct Tensor {
   void* data;

@@ -145,7 +145,9 @@ struct ForwardWalk {
 
   UNROLLED_INLINE void show(int64_t step, int64_t slot, int64_t unit, Vec<Real> after) const {
     store(h[(step + 1) % 2] + slot * outputs + unit, after);
-    store_first(at(result.out, plan.row[slot], plan.time_of(slot, step)) + unit, after, layer.output - unit);
+    const int64_t row = plan.row[slot], time = plan.time_of(slot, step), left = layer.output - unit;
+    store_first(at(result.out, row, time) + unit, after, left);
+    if (result.kept_h.data) store_first(at(result.kept_h, row, time) + unit, after, left);
   }
 
   // The second product of a tile, from[r] = `second` of its slots times the panels, starting from what begins(slot,

@@ -73,11 +73,12 @@ struct Forward {
   Real* saved;      // saved_width() * N * T numbers written, for backward; null: not wanted. Its layout is the kernel's own.
   Real* packed;     // packed_size() numbers: the weights as the kernel reads them
   bool packed_ready;  // packed still holds these weights: weight_* and bias_* are not read
+  Steps<Real> kept_h;  // [N, T, P] written: out once more for backward, as out is the user's to change; data null: not wanted
 };
 
 template <class Real>
 struct Backward {
-  Steps<const Real> out;  // [N, T, P] as forward wrote it
+  Steps<const Real> h;    // [N, T, P] kept_h as forward wrote it
   const Real* saved;      // as forward wrote it
   Steps<const Real> d_out;  // [N, T, P] gradient of out; data null: zeros
   Steps<const Real> d_c;    // [N, T, H] gradient of c of every step, LSTM; data null: zeros

@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 
@@ -14,10 +15,12 @@ constexpr size_t kKeptBytes = 0;  // a block of one's own for every call: an ove
 constexpr size_t kKeptBytes = size_t(256) << 20;
 #endif
 constexpr int kKeptBlocks = 32;
+constexpr size_t kSmallBytes = size_t(32) << 10;  // up to here malloc is as fast, and keeps what it needs itself
 
 // What stands in the line before a block's memory.
 struct Block {
   size_t bytes;
+  void* start;
 };
 
 std::mutex guard;
@@ -38,24 +41,27 @@ void* memory_of(Block* block) { return reinterpret_cast<char*>(block) + kLine; }
 }  // namespace
 
 void* take_memory(size_t bytes) {
+  if (bytes > SIZE_MAX / 2) return nullptr;
   bytes = (bytes + kLine - 1) / kLine * kLine;
-  {
+  if (bytes > kSmallBytes) {
     const std::lock_guard<std::mutex> lock(guard);
     for (int i = kept_count - 1; i >= 0; --i)
       if (kept[i]->bytes >= bytes && kept[i]->bytes <= bytes + bytes / 4) return memory_of(remove(i));
   }
-  Block* block = static_cast<Block*>(std::aligned_alloc(kLine, bytes + kLine));
-  if (!block) return nullptr;
-  block->bytes = bytes;
+  void* start = std::malloc(bytes + 2 * kLine);
+  if (!start) return nullptr;
+  Block* block = reinterpret_cast<Block*>((reinterpret_cast<uintptr_t>(start) + kLine - 1) / kLine * kLine);
+  *block = {bytes, start};
   return memory_of(block);
 }
 
 void give_memory(void* memory) {
   if (!memory) return;
   Block* block = reinterpret_cast<Block*>(static_cast<char*>(memory) - kLine);
+  if (block->bytes <= kSmallBytes) return std::free(block->start);
   const std::lock_guard<std::mutex> lock(guard);
-  if (block->bytes > kKeptBytes) return std::free(block);
-  while (kept_count == kKeptBlocks || kept_bytes + block->bytes > kKeptBytes) std::free(remove(0));
+  if (block->bytes > kKeptBytes) return std::free(block->start);
+  while (kept_count == kKeptBlocks || kept_bytes + block->bytes > kKeptBytes) std::free(remove(0)->start);
   kept[kept_count++] = block;
   kept_bytes += block->bytes;
 }

@@ -1,15 +1,17 @@
-// The door to Python: pointers in, kernels called with the interpreter released, no maths. kernels/native_call.py
-// is the only caller; it owns the tensors, and has checked their types, shapes and strides.
+// The door to Python: tensors in and out, kernels called with the interpreter released, no maths. contract.h checks
+// what comes in, whoever calls.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <initializer_list>
 #include <new>
 #include <string>
 
+#include "contract.h"
 #include "dispatch.h"
 #include "memory.h"
 #include "stream_module.h"
+#include "tensors.h"
 
 namespace nb = nanobind;
 using namespace unrolled;
@@ -34,61 +36,23 @@ nb::list compiled() {
   return result;
 }
 
-template <class Real>
-Real* pointer(nb::handle address) {
-  return reinterpret_cast<Real*>(nb::cast<uintptr_t>(address));
-}
-
-// (address, stride between sequences, stride between steps); address 0 where there are none.
-template <class Real>
-Steps<Real> steps(nb::handle view) {
-  const auto parts = nb::cast<nb::tuple>(view);
-  return {pointer<Real>(parts[0]), nb::cast<int64_t>(parts[1]), nb::cast<int64_t>(parts[2])};
-}
-
-template <class Real>
-LstmOptions<Real> options_of(nb::tuple t) {
-  return {pointer<const Real>(t[0]),        pointer<const Real>(t[1]),        pointer<const Real>(t[2]),
-          pointer<const Real>(t[3]),        steps<const Real>(t[4]),          steps<const Real>(t[5]),
-          steps<const Real>(t[6]),          Real(nb::cast<double>(t[7])),     Real(nb::cast<double>(t[8])),
-          Real(nb::cast<double>(t[9])),     Real(nb::cast<double>(t[10]))};
-}
+// Memory for one call that no tensor owns.
+class Scratch {
+ public:
+  explicit Scratch(size_t bytes) : memory(take_memory(bytes)) {
+    if (!memory) throw std::bad_alloc();
+  }
+  ~Scratch() { give_memory(memory); }
+  Scratch(const Scratch&) = delete;
+  void* const memory;
+};
 
 template <class Real>
-Layer<Real> layer_of(nb::tuple t) {
-  return {CellKind(nb::cast<int>(t[0])),
-          nb::cast<bool>(t[1]),
-          Real(nb::cast<double>(t[2])),
-          nb::cast<int>(t[3]),
-          nb::cast<int64_t>(t[4]),
-          nb::cast<int64_t>(t[5]),
-          nb::cast<int64_t>(t[6]),
-          nb::cast<int64_t>(t[7]),
-          pointer<const int64_t>(t[8]),
-          steps<const Real>(t[9]),
-          pointer<const Real>(t[10]),
-          pointer<const Real>(t[11]),
-          pointer<const Real>(t[12]),
-          pointer<const Real>(t[13]),
-          pointer<const Real>(t[14]),
-          pointer<const Real>(t[15]),
-          nb::cast<int64_t>(t[16]),
-          t[17].is_none() ? LstmOptions<Real>{} : options_of<Real>(nb::cast<nb::tuple>(t[17]))};
-}
-
-template <class Real>
-Forward<Real> forward_of(nb::tuple t) {
-  return {steps<Real>(t[0]),   pointer<Real>(t[1]), pointer<Real>(t[2]),  steps<Real>(t[3]),
-          pointer<Real>(t[4]), pointer<Real>(t[5]), nb::cast<bool>(t[6])};
-}
-
-template <class Real>
-Backward<Real> backward_of(nb::tuple t) {
-  return {steps<const Real>(t[0]),   pointer<const Real>(t[1]), steps<const Real>(t[2]), steps<const Real>(t[3]),
-          pointer<const Real>(t[4]), pointer<const Real>(t[5]), steps<Real>(t[6]),       pointer<Real>(t[7]),
-          pointer<Real>(t[8]),       pointer<Real>(t[9]),       pointer<Real>(t[10]),    pointer<Real>(t[11]),
-          pointer<Real>(t[12]),      pointer<Real>(t[13]),      pointer<Real>(t[14]),    pointer<Real>(t[15]),
-          pointer<Real>(t[16])};
+const Kernels<Real>& kernels_of(const Isa& isa) {
+  if constexpr (sizeof(Real) == 4)
+    return isa.single_precision;
+  else
+    return isa.double_precision;
 }
 
 template <class Real, class Arguments>
@@ -101,20 +65,178 @@ void run(bool (*kernel)(const Layer<Real>&, const Arguments&), const Layer<Real>
   if (!done) throw std::bad_alloc();
 }
 
-void forward(const std::string& isa, bool double_precision, nb::tuple layer, nb::tuple result) {
-  const Isa& kernels = isa_named(isa);
-  if (double_precision)
-    run(kernels.double_precision.forward, layer_of<double>(layer), forward_of<double>(result));
-  else
-    run(kernels.single_precision.forward, layer_of<float>(layer), forward_of<float>(result));
+template <class Real>
+Made make(std::initializer_list<int64_t> shape) {
+  return make_tensor(kNumbers<Real>, int(shape.size()), shape.begin());
 }
 
-void backward(const std::string& isa, bool double_precision, nb::tuple layer, nb::tuple result) {
-  const Isa& kernels = isa_named(isa);
-  if (double_precision)
-    run(kernels.double_precision.backward, layer_of<double>(layer), backward_of<double>(result));
-  else
-    run(kernels.single_precision.backward, layer_of<float>(layer), backward_of<float>(result));
+template <class Real>
+Steps<Real> steps_in(const Made& made, const Sizes& sizes, int64_t width) {
+  Real* data = static_cast<Real*>(made.data);
+  return sizes.batch_first ? Steps<Real>{data, sizes.time * width, width} : Steps<Real>{data, width, sizes.batch * width};
+}
+
+// A tensor of every step, laid out as x.
+template <class Real>
+Steps<Real> make_steps(const Sizes& sizes, int64_t width, Made& made) {
+  const int64_t N = sizes.batch, T = sizes.time;
+  made = sizes.batch_first ? make<Real>({N, T, width}) : make<Real>({T, N, width});
+  return steps_in<Real>(made, sizes, width);
+}
+
+constexpr int64_t kMostResizable = int64_t(1) << 20;  // numbers
+
+// The same for the user's hands: PyTorch's own memory, which can be resized, unless it is so large that the kernels'
+// own, which is kept from call to call, is much faster.
+template <class Real>
+Steps<Real> make_outputs(nb::handle x, const Sizes& sizes, int64_t width, Made& made) {
+  const int64_t N = sizes.batch, T = sizes.time;
+  if (T > 0 && N > kMostResizable / width / T) return make_steps<Real>(sizes, width, made);
+  made = sizes.batch_first ? make_resizable(x, N, T, width) : make_resizable(x, T, N, width);
+  return steps_in<Real>(made, sizes, width);
+}
+
+nb::object or_none(Made& made) { return made.tensor.is_valid() ? std::move(made.tensor) : nb::none(); }
+
+// The tensor `saved`: its head, then saved_width() numbers of every step and sequence, then h of every step. The head
+// says which kernels wrote what: small numbers, which outlast a hook that keeps saved tensors in half precision.
+template <class Real>
+struct SavedTensor {
+  static constexpr int64_t kHead = 64 / sizeof(Real);
+  static constexpr int kMark = 85;
+
+  static int64_t size(const Isa& isa, const Sizes& s) {
+    const int64_t width = kernels_of<Real>(isa).saved_width(s.kind, s.hidden, s.projects ? s.output : 0);
+    return kHead + s.time * s.batch * (width + s.output);
+  }
+  static Steps<Real> h(Real* saved, const Isa& isa, const Sizes& s) {
+    return {saved + size(isa, s) - s.time * s.batch * s.output, s.output, s.batch * s.output};
+  }
+  static void write_head(Real* saved, const Isa& isa, CellKind kind) {
+    int count = 0;
+    const Real head[] = {kMark, Real(1 + &isa - isa_table(count)), Real(1 + int(kind))};
+    for (int64_t i = 0; i < kHead; ++i) saved[i] = i < 3 ? head[i] : Real(0);
+  }
+  static const Isa& read_head(nb::handle saved) {
+    int count = 0;
+    const Isa* table = isa_table(count);
+    const Seen seen = is_tensor(saved) ? look_at(saved) : Seen{};
+    if (seen.on_cpu && seen.numbers == kNumbers<Real> && seen.dimensions == 1 && seen.shape[0] >= kHead &&
+        seen.is_contiguous() && seen.data) {
+      const Real* head = static_cast<const Real*>(seen.data);
+      for (int i = 0; i < count; ++i)
+        if (head[0] == kMark && head[1] == i + 1 && table[i].runs_here()) return table[i];
+    }
+    throw nb::value_error("saved is not what forward gave for this layer");
+  }
+};
+
+enum Keep { nothing, head, everything };  // of what backward needs
+
+template <class Real>
+nb::object forward_of(const Isa& isa, nb::tuple fields, int threads, int keep, bool keep_c, Real* packed_for_stream) {
+  Checked<Real> checked;
+  check(fields, threads, checked);
+  if (!checked.ready) return nb::none();
+  const Sizes& sizes = checked.sizes;
+  const Kernels<Real>& kernels = kernels_of<Real>(isa);
+  Made out, h_n, c_n, c, saved;
+  Forward<Real> result{};
+  result.out = make_outputs<Real>(fields[1], sizes, sizes.output, out);
+  result.h_n = static_cast<Real*>((h_n = make<Real>({sizes.batch, sizes.output})).data);
+  if (sizes.has_c()) {
+    result.c_n = static_cast<Real*>((c_n = make<Real>({sizes.batch, sizes.hidden})).data);
+    if (keep_c) result.c = make_outputs<Real>(fields[1], sizes, sizes.hidden, c);
+  }
+  if (keep != nothing) {
+    using Saved = SavedTensor<Real>;
+    saved = make<Real>({keep == everything ? Saved::size(isa, sizes) : Saved::kHead});
+    Real* data = static_cast<Real*>(saved.data);
+    Saved::write_head(data, isa, sizes.kind);
+    if (keep == everything) result.saved = data + Saved::kHead, result.kept_h = Saved::h(data, isa, sizes);
+  }
+  const int64_t packed = kernels.packed_size(sizes.kind, sizes.input, sizes.hidden, sizes.output);
+  const Scratch scratch(packed_for_stream ? 0 : size_t(packed) * sizeof(Real));
+  result.packed = packed_for_stream ? packed_for_stream : static_cast<Real*>(scratch.memory);
+  run(kernels.forward, checked.layer, result);
+  return nb::make_tuple(or_none(out), or_none(h_n), or_none(c_n), or_none(c), or_none(saved));
+}
+
+template <class Real>
+nb::object backward_of(nb::tuple fields, int threads, nb::handle saved, nb::tuple gradients, bool wants_x) {
+  using Saved = SavedTensor<Real>;
+  Checked<Real> checked;
+  check(fields, threads, checked);
+  const Sizes& sizes = checked.sizes;
+  const Isa& isa = Saved::read_head(saved);
+  Real* kept = static_cast<Real*>(const_cast<void*>(check_run(saved, "saved", kNumbers<Real>, Saved::size(isa, sizes))));
+  if (!kept || kept[2] != Real(1 + int(sizes.kind))) throw nb::value_error("saved is not what forward gave for this layer");
+  const Incoming<Real> incoming = check_incoming(gradients, checked);
+  if (!checked.ready) return nb::none();
+
+  const int64_t N = sizes.batch, I = sizes.input, H = sizes.hidden, P = sizes.output, G = sizes.gates;
+  const Layer<Real>& layer = checked.layer;
+  Made x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, peephole, weight_hr, norm_weight, norm_bias;
+  const auto written = [](Made& made, bool wanted, std::initializer_list<int64_t> shape) {
+    if (wanted) made = make<Real>(shape);
+    return static_cast<Real*>(made.data);
+  };
+  const int64_t norms = (sizes.kind == CellKind::lstm_norm_gates ? 5 : 9) * H;
+  Backward<Real> result{};
+  result.h = {Saved::h(kept, isa, sizes).data, P, N * P};
+  result.saved = kept + Saved::kHead;
+  result.d_out = incoming.out, result.d_c = incoming.c;
+  result.d_h_n = incoming.h_n, result.d_c_n = incoming.c_n;
+  if (wants_x) result.d_x = make_steps<Real>(sizes, I, x);
+  result.d_h0 = written(h0, true, {N, P});
+  result.d_c0 = written(c0, sizes.has_c(), {N, H});
+  result.d_weight_ih = written(weight_ih, true, {G * H, I});
+  result.d_weight_hh = written(weight_hh, true, {G * H, P});
+  result.d_bias_ih = written(bias_ih, layer.bias_ih, {G * H});
+  result.d_bias_hh = written(bias_hh, layer.bias_hh, {G * H});
+  result.d_peephole = written(peephole, layer.options.peephole, {3, H});
+  result.d_weight_hr = written(weight_hr, layer.options.weight_hr, {P, H});
+  result.d_norm_weight = written(norm_weight, layer.options.norm_weight, {norms});
+  result.d_norm_bias = written(norm_bias, layer.options.norm_bias, {norms});
+  run(kernels_of<Real>(isa).backward, layer, result);
+  return nb::make_tuple(or_none(x), or_none(weight_ih), or_none(weight_hh), or_none(bias_ih), or_none(bias_hh),
+                        or_none(h0), or_none(c0), or_none(peephole), or_none(weight_hr), or_none(norm_weight),
+                        or_none(norm_bias));
+}
+
+// (out, h_n, c_n, c, saved), None where not wanted or where there is none; None alone: see Checked::ready.
+nb::object forward(const std::string& isa, nb::tuple fields, int threads, int keep, bool keep_c) {
+  return numbers_of(fields) == Numbers::float64
+             ? forward_of<double>(isa_named(isa), fields, threads, keep, keep_c, nullptr)
+             : forward_of<float>(isa_named(isa), fields, threads, keep, keep_c, nullptr);
+}
+
+// The gradients as kernels/native_call.py names them, None where there is none; None alone: see Checked::ready.
+nb::object backward(nb::tuple fields, int threads, nb::handle saved, nb::tuple gradients, bool wants_x) {
+  return numbers_of(fields) == Numbers::float64 ? backward_of<double>(fields, threads, saved, gradients, wants_x)
+                                                : backward_of<float>(fields, threads, saved, gradients, wants_x);
+}
+
+template <class Real>
+nb::object pack_of(const Isa& isa, nb::tuple fields) {
+  Checked<Real> checked;
+  check(fields, 1, checked);
+  const Sizes& s = checked.sizes;
+  Made packed = make<Real>({kernels_of<Real>(isa).packed_size(s.kind, s.input, s.hidden, s.output)});
+  if (forward_of(isa, fields, 1, nothing, false, static_cast<Real*>(packed.data)).is_none()) return nb::none();
+  return packed.tensor;
+}
+
+// The weights of a layer as its kernel reads them, for a stream; None: see Checked::ready.
+nb::object pack(const std::string& isa, nb::tuple fields) {
+  return numbers_of(fields) == Numbers::float64 ? pack_of<double>(isa_named(isa), fields)
+                                                : pack_of<float>(isa_named(isa), fields);
+}
+
+// The instruction set that wrote `saved`.
+std::string isa_of(nb::handle saved) {
+  if (is_tensor(saved) && look_at(saved).numbers == Numbers::float64) return SavedTensor<double>::read_head(saved).name;
+  return SavedTensor<float>::read_head(saved).name;
 }
 
 int64_t saved_width(const std::string& isa, bool double_precision, int kind, int64_t hidden, int64_t projected) {
@@ -123,36 +245,17 @@ int64_t saved_width(const std::string& isa, bool double_precision, int kind, int
                           : kernels.single_precision.saved_width(CellKind(kind), hidden, projected);
 }
 
-int64_t packed_size(const std::string& isa, bool double_precision, int kind, int64_t input, int64_t hidden,
-                    int64_t output) {
-  const Isa& kernels = isa_named(isa);
-  return double_precision ? kernels.double_precision.packed_size(CellKind(kind), input, hidden, output)
-                          : kernels.single_precision.packed_size(CellKind(kind), input, hidden, output);
-}
-
-// A tensor of `count` numbers with any content, in memory that goes back to the kernels' own when it dies.
-template <class Real>
-nb::object tensor(size_t count) {
-  void* memory = take_memory(count * sizeof(Real));
-  if (!memory) throw std::bad_alloc();
-  const nb::capsule owner(memory, [](void* given) noexcept { give_memory(given); });
-  return nb::cast(nb::ndarray<nb::pytorch, Real>(memory, {count}, owner));
-}
-
-nb::object memory(bool double_precision, size_t count) {
-  return double_precision ? tensor<double>(count) : tensor<float>(count);
-}
-
 }  // namespace
 
 NB_MODULE(_native, m) {
   m.doc() = "Fused recurrent kernels; unrolled.kernels is their front.";
   m.def("compiled", &compiled);
-  m.def("memory", &memory);
   m.def("forward", &forward);
+  m.def("pack", &pack);
   m.def("backward", &backward);
   m.def("saved_width", &saved_width);
-  m.def("packed_size", &packed_size);
-  bind_stream<float>(m, "StreamFloat32", &isa_named, &layer_of<float>);
-  bind_stream<double>(m, "StreamFloat64", &isa_named, &layer_of<double>);
+  m.def("isa_of", &isa_of);
+  m.attr("saved_head_bytes") = 64;
+  bind_stream<float>(m, "StreamFloat32", &isa_named);
+  bind_stream<double>(m, "StreamFloat64", &isa_named);
 }

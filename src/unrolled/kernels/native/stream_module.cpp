@@ -9,9 +9,9 @@
 #include <new>
 #include <vector>
 
-#include "dlpack.h"
-#include "memory.h"
+#include "contract.h"
 #include "stream.h"
+#include "tensors.h"
 
 namespace nb = nanobind;
 
@@ -41,21 +41,13 @@ struct View {
   const bool held;
 };
 
-// A result's memory and the description that PyTorch takes over with it.
-struct Result {
-  dlpack::Owned owned;
-  int64_t shape[2], strides[2];
-};
-constexpr size_t kResultBytes = (sizeof(Result) + 63) / 64 * 64;
-
 template <class Real>
 class StreamDoor {
  public:
   // parts: see stream_parts(); sizes: N, I and O; weights: tensors whose changes the steps watch for; kept: what owns
   // the memory that parts points to; threads: gives the number of threads, None to stay on one and keep the interpreter.
-  StreamDoor(const Isa& isa, Layer<Real> (*layer_of)(nb::tuple), nb::list parts, nb::tuple sizes, nb::list weights,
-             nb::object kept, nb::object threads)
-      : stream_(kernels(isa), stream_parts(layer_of, parts), nb::cast<int64_t>(sizes[0])),
+  StreamDoor(const Isa& isa, nb::list parts, nb::tuple sizes, nb::list weights, nb::object kept, nb::object threads)
+      : stream_(kernels(isa), stream_parts(parts), nb::cast<int64_t>(sizes[0])),
         batch_(nb::cast<int64_t>(sizes[0])),
         input_(nb::cast<int64_t>(sizes[1])),
         output_(nb::cast<int64_t>(sizes[2])),
@@ -72,12 +64,6 @@ class StreamDoor {
     number_ = numpy.attr("dtype")(sizeof(Real) == 4 ? "float32" : "float64");
     shapes_[0] = nb::make_tuple(output_);
     shapes_[1] = nb::make_tuple(batch_, output_);
-    if (nb::hasattr(tensor_, dlpack::Exchange::attribute)) {
-      const nb::object table = tensor_.attr(dlpack::Exchange::attribute);
-      exchange_ = static_cast<dlpack::Exchange*>(PyCapsule_GetPointer(table.ptr(), dlpack::Exchange::capsule));
-      if (!exchange_) PyErr_Clear();
-      while (exchange_ && exchange_->version.major != 1) exchange_ = exchange_->older;
-    }
   }
 
   int turn() const { return stream_.turn(); }
@@ -115,12 +101,12 @@ class StreamDoor {
 
   // (layer or None, address of its packed weights, value it reads, second value of a sum, width,
   // addresses of h, addresses of c)
-  static auto stream_parts(Layer<Real> (*layer_of)(nb::tuple), nb::list parts) {
+  static auto stream_parts(nb::list parts) {
     const auto pointer = [](nb::handle address) { return reinterpret_cast<Real*>(nb::cast<uintptr_t>(address)); };
     std::vector<typename Stream<Real>::Part> result;
     for (nb::handle item : parts) {
       const auto part = nb::cast<nb::tuple>(item);
-      result.push_back({part[0].is_none() ? Layer<Real>{} : layer_of(nb::cast<nb::tuple>(part[0])),
+      result.push_back({part[0].is_none() ? Layer<Real>{} : layer_of(part[0]),
                         pointer(part[1]),
                         nb::cast<int>(part[2]),
                         nb::cast<int>(part[3]),
@@ -129,6 +115,14 @@ class StreamDoor {
                         {pointer(part[6][0]), pointer(part[6][1])}});
     }
     return result;
+  }
+
+  // A layer whose tensors outlive the stream and need no copy.
+  static Layer<Real> layer_of(nb::handle fields) {
+    Checked<Real> checked;
+    check(nb::cast<nb::tuple>(fields), 1, checked);
+    if (!checked.ready) throw nb::value_error("a layer of a stream lies otherwise in memory than its kernel reads it");
+    return checked.layer;
   }
 
   bool weights_changed() const {
@@ -150,38 +144,18 @@ class StreamDoor {
   }
 
   Input<Real> from_tensor(nb::handle x) const {
-    if (!exchange_ || !exchange_->describe) return {};
-    dlpack::Tensor t;
-    if (exchange_->describe(x.ptr(), &t) != 0) {
-      PyErr_Clear();
+    const Seen t = look_at(x);
+    if (!t.on_cpu || t.negative || t.numbers != kNumbers<Real> || !fits(t.dimensions, t.shape) ||
+        t.strides[t.dimensions - 1] != 1)
       return {};
-    }
-    if (t.device.type != dlpack::kCpu || t.number.code != dlpack::kFloat || t.number.bits != 8 * kBytes ||
-        t.number.lanes != 1 || !fits(t.dimensions, t.shape) || t.strides[t.dimensions - 1] != 1)
-      return {};
-    return {reinterpret_cast<const Real*>(static_cast<const char*>(t.data) + t.byte_offset),
-            t.dimensions == 2 ? t.strides[0] : 0, t.dimensions};
+    return {static_cast<const Real*>(t.data), t.dimensions == 2 ? t.strides[0] : 0, t.dimensions};
   }
 
   nb::object tensor_step(const Input<Real>& input) {
-    void* memory = take_memory(kResultBytes + size_t(batch_ * output_ * kBytes));
-    if (!memory) throw std::bad_alloc();
-    Result* result = static_cast<Result*>(memory);
-    Real* data = reinterpret_cast<Real*>(static_cast<char*>(memory) + kResultBytes);
-    try {
-      step_to(input.data, input.row, data);
-    } catch (...) {
-      give_memory(memory);
-      throw;
-    }
-    const int skipped = 2 - input.dimensions;
-    result->shape[0] = batch_, result->shape[1] = result->strides[0] = output_, result->strides[1] = 1;
-    result->owned = {exchange_->version, memory, [](dlpack::Owned* owned) { give_memory(owned->context); }, 0,
-                     {data, {dlpack::kCpu, 0}, input.dimensions, {dlpack::kFloat, uint8_t(8 * kBytes), 1},
-                      result->shape + skipped, result->strides + skipped, 0}};
-    void* tensor = nullptr;
-    if (exchange_->adopt(&result->owned, &tensor) != 0) throw nb::python_error();
-    return nb::steal(static_cast<PyObject*>(tensor));
+    const int64_t shape[] = {batch_, output_};
+    const Made out = make_tensor(kNumbers<Real>, input.dimensions, shape + 2 - input.dimensions);
+    step_to(input.data, input.row, static_cast<Real*>(out.data));
+    return out.tensor;
   }
 
   nb::object array_step(nb::handle x) {
@@ -220,29 +194,25 @@ class StreamDoor {
   int64_t batch_, input_, output_;
   nb::object kept_, threads_, version_name_, tensor_, array_, empty_, number_, shapes_[2];
   std::vector<Weight> weights_;
-  dlpack::Exchange* exchange_ = nullptr;
   std::mutex guard_;
 };
 
 }  // namespace
 
 template <class Real>
-void bind_stream(nb::module_& m, const char* name, const Isa& (*isa_named)(const std::string&),
-                 Layer<Real> (*layer_of)(nb::tuple)) {
+void bind_stream(nb::module_& m, const char* name, const Isa& (*isa_named)(const std::string&)) {
   using Door = StreamDoor<Real>;
   nb::class_<Door>(m, name)
       .def("__init__",
            [=](Door* door, const std::string& isa, nb::list parts, nb::tuple sizes, nb::list weights, nb::object kept,
-               nb::object threads) { new (door) Door(isa_named(isa), layer_of, parts, sizes, weights, kept, threads); },
+               nb::object threads) { new (door) Door(isa_named(isa), parts, sizes, weights, kept, threads); },
            nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def("step", &Door::step)
       .def("run", &Door::run)
       .def_prop_ro("turn", &Door::turn);
 }
 
-template void bind_stream<float>(nb::module_&, const char*, const Isa& (*)(const std::string&),
-                                 Layer<float> (*)(nb::tuple));
-template void bind_stream<double>(nb::module_&, const char*, const Isa& (*)(const std::string&),
-                                  Layer<double> (*)(nb::tuple));
+template void bind_stream<float>(nb::module_&, const char*, const Isa& (*)(const std::string&));
+template void bind_stream<double>(nb::module_&, const char*, const Isa& (*)(const std::string&));
 
 }  // namespace unrolled

@@ -9,9 +9,8 @@
 
 namespace unrolled {
 
-// Adds the class Stream<Real> to the module. The functions turn arguments from Python into what kernels take.
+// Adds the class Stream<Real> to the module.
 template <class Real>
-void bind_stream(nanobind::module_& m, const char* name, const Isa& (*isa_named)(const std::string&),
-                 Layer<Real> (*layer_of)(nanobind::tuple));
+void bind_stream(nanobind::module_& m, const char* name, const Isa& (*isa_named)(const std::string&));
 
 }  // namespace unrolled

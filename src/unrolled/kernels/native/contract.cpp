@@ -1,0 +1,286 @@
+#include "contract.h"
+
+#include <cmath>
+#include <cstring>
+#include <initializer_list>
+#include <string>
+
+namespace nb = nanobind;
+
+namespace unrolled {
+
+namespace {
+
+// The places in Python's tuple.
+enum Field {
+  kKind, kX, kWeightIh, kWeightHh, kBiasIh, kBiasHh, kLengths, kH0, kC0, kForgetBias, kReverse, kBatchFirst, kPeephole,
+  kWeightHr, kNormWeight, kNormBias, kGNoise, kHNoise, kCNoise, kRecurrentDropout, kZoneout, kCellClip, kProjClip,
+  kFields
+};
+
+constexpr const char* kKinds[] = {"lstm",     "gru_after",    "gru_before",      "rnn_tanh",
+                                  "rnn_relu", "lstm_options", "lstm_norm_gates", "lstm_norm_projections"};
+
+nb::handle at(nb::tuple fields, Field field) { return PyTuple_GetItem(fields.ptr(), field); }
+
+std::string text(nb::handle value) {
+  const nb::str written(value);
+  return written.c_str();
+}
+
+std::string shape_of(nb::handle tensor) { return text(nb::list(nb::object(tensor.attr("shape")))); }
+
+std::string shape_text(int dimensions, const int64_t* shape) {
+  std::string result = "[";
+  for (int d = 0; d < dimensions; ++d) result += (d ? ", " : "") + std::to_string(shape[d]);
+  return result + "]";
+}
+
+[[noreturn]] void refuse(const std::string& message) { throw nb::value_error(message.c_str()); }
+
+CellKind kind_of(nb::handle name) {
+  const std::string wanted = nb::isinstance<nb::str>(name) ? text(name) : "";
+  std::string known;
+  for (int kind = 0; kind < int(std::size(kKinds)); ++kind) {
+    if (wanted == kKinds[kind]) return CellKind(kind);
+    known += (kind ? ", " : "") + std::string(kKinds[kind]);
+  }
+  refuse("kind is " + text(nb::repr(name)) + ", expected one of " + known);
+}
+
+int64_t gates_of(CellKind kind) {
+  switch (kind) {
+    case CellKind::gru_after:
+    case CellKind::gru_before: return 3;
+    case CellKind::rnn_tanh:
+    case CellKind::rnn_relu: return 1;
+    default: return 4;
+  }
+}
+
+// Looks at the tensors of one call.
+class Door {
+ public:
+  explicit Door(Numbers numbers) : numbers_(numbers) {}
+
+  bool ready() const { return ready_; }
+
+  // What every tensor of numbers has to be; one that is right but must be copied first makes the door not ready.
+  Seen seen(nb::handle tensor, const char* name, Numbers numbers) {
+    if (!is_tensor(tensor))
+      throw nb::type_error((std::string(name) + " is a " + Py_TYPE(tensor.ptr())->tp_name + ", expected a tensor").c_str());
+    const Seen seen = look_at(tensor);
+    if (!seen.on_cpu)
+      refuse(std::string(name) + " is on " + text(nb::object(tensor.attr("device"))) + ", expected the CPU: there the kernels run");
+    if (seen.numbers != numbers)
+      refuse(std::string(name) + " is " + text(nb::object(tensor.attr("dtype"))) + ", expected " +
+             (numbers == Numbers::int64 ? "torch.int64"
+              : numbers == Numbers::float32 ? "torch.float32 as x is" : "torch.float64 as x is"));
+    const size_t bytes = numbers == Numbers::float32 ? 4 : 8;
+    const bool misplaced = reinterpret_cast<uintptr_t>(seen.data) % bytes || (!seen.data && seen.count() > 0);
+    if (seen.negative || misplaced) ready_ = false;
+    return seen;
+  }
+
+  Seen shaped(nb::handle tensor, const char* name, const char* letters, std::initializer_list<int64_t> shape,
+              Numbers numbers) {
+    const Seen found = seen(tensor, name, numbers);
+    bool same = found.dimensions == int(shape.size());
+    for (int d = 0; same && d < found.dimensions; ++d) same = found.shape[d] == shape.begin()[d];
+    if (!same)
+      refuse(std::string(name) + " has shape " + shape_of(tensor) + ", expected " +
+             shape_text(int(shape.size()), shape.begin()) + ": " + letters);
+    return found;
+  }
+
+  // A tensor without gaps; null for None.
+  template <class Real>
+  const Real* dense(nb::handle tensor, const char* name, const char* letters, std::initializer_list<int64_t> shape) {
+    if (tensor.is_none()) return nullptr;
+    const Seen found = shaped(tensor, name, letters, shape, numbers_);
+    if (!found.is_contiguous()) ready_ = false;
+    return static_cast<const Real*>(found.data);
+  }
+
+  // A tensor of every step, without gaps among its features; null for None.
+  template <class Real>
+  Steps<const Real> steps(nb::handle tensor, const char* name, const char* letters, const Sizes& sizes, int64_t width) {
+    if (tensor.is_none()) return {};
+    const int64_t first = sizes.batch_first ? sizes.batch : sizes.time;
+    const Seen found =
+        shaped(tensor, name, letters, {first, sizes.batch_first ? sizes.time : sizes.batch, width}, numbers_);
+    if (width > 1 && found.strides[2] != 1) ready_ = false;
+    const int batch = sizes.batch_first ? 0 : 1;
+    return {static_cast<const Real*>(found.data), found.strides[batch], found.strides[1 - batch]};
+  }
+
+  void lengths(nb::handle tensor, const Sizes& sizes, std::vector<int64_t>& copy) {
+    const Seen found = shaped(tensor, "lengths", "[N]", {sizes.batch}, Numbers::int64);
+    if (!ready_) return;
+    copy.resize(size_t(sizes.batch));
+    for (int64_t n = 0; n < sizes.batch; ++n) {
+      const int64_t length = static_cast<const int64_t*>(found.data)[n * found.strides[0]];
+      if (length < 0 || length > sizes.time)
+        refuse("lengths[" + std::to_string(n) + "] is " + std::to_string(length) + ", expected 0 to " +
+               std::to_string(sizes.time) + " (x has " + std::to_string(sizes.time) + " steps)");
+      copy[size_t(n)] = length;
+    }
+  }
+
+ private:
+  Numbers numbers_;
+  bool ready_ = true;
+};
+
+Sizes sizes_of(nb::tuple fields, Door& door, Numbers numbers) {
+  Sizes sizes;
+  sizes.kind = kind_of(at(fields, kKind));
+  sizes.gates = gates_of(sizes.kind);
+  sizes.batch_first = nb::cast<bool>(at(fields, kBatchFirst));
+  const Seen x = door.seen(at(fields, kX), "x", numbers);
+  if (x.dimensions != 3)
+    refuse("x has shape " + shape_of(at(fields, kX)) + ", expected " + (sizes.batch_first ? "[N, T, I]" : "[T, N, I]"));
+  sizes.batch = x.shape[sizes.batch_first ? 0 : 1];
+  sizes.time = x.shape[sizes.batch_first ? 1 : 0];
+  sizes.input = x.shape[2];
+
+  const auto columns = [&](Field field, const char* name, const char* letters) {
+    const Seen weight = door.seen(at(fields, field), name, numbers);
+    if (weight.dimensions != 2 || weight.shape[1] < 1)
+      refuse(std::string(name) + " has shape " + shape_of(at(fields, field)) + ", expected " + letters);
+    return weight.shape[1];
+  };
+  sizes.output = sizes.hidden = columns(kWeightHh, "weight_hh", "[G H, P], with P the width of h");
+  sizes.projects = !at(fields, kWeightHr).is_none();
+  if (sizes.projects) sizes.hidden = columns(kWeightHr, "weight_hr", "[P, H]");
+  return sizes;
+}
+
+void refuse_options(nb::tuple fields, const Sizes& sizes) {
+  const std::string kind = kKinds[int(sizes.kind)];
+  const auto only = [&](bool right, Field field, const char* name, const char* owner) {
+    const nb::handle value = at(fields, field);
+    const bool given = PyFloat_Check(value.ptr()) ? nb::cast<double>(value) != 0 : !value.is_none();
+    if (given && !right) refuse(std::string(name) + " is given, but the kind is " + kind + ": it is an option of " + owner);
+  };
+  const bool options = sizes.kind >= CellKind::lstm_options, norms = sizes.kind > CellKind::lstm_options;
+  const char* of_options = "lstm_options, lstm_norm_gates and lstm_norm_projections";
+  only(sizes.has_c(), kC0, "c0", "an LSTM");
+  only(sizes.has_c(), kForgetBias, "forget_bias", "an LSTM");
+  only(options, kPeephole, "peephole", of_options);
+  only(options, kWeightHr, "weight_hr", of_options);
+  only(options, kGNoise, "g_noise", of_options);
+  only(options, kHNoise, "h_noise", of_options);
+  only(options, kCNoise, "c_noise", of_options);
+  only(options, kRecurrentDropout, "recurrent_dropout", of_options);
+  only(options, kZoneout, "zoneout", of_options);
+  only(options, kCellClip, "cell_clip", of_options);
+  only(options, kProjClip, "proj_clip", of_options);
+  only(norms, kNormWeight, "norm_weight", "lstm_norm_gates and lstm_norm_projections");
+  only(norms, kNormBias, "norm_bias", "lstm_norm_gates and lstm_norm_projections");
+  only(!norms, kBiasIh, "bias_ih", "a layer without norms");
+  only(!norms, kBiasHh, "bias_hh", "a layer without norms");
+  if (norms && at(fields, kNormWeight).is_none()) refuse("norm_weight is None, but the kind is " + kind + ", which needs it");
+  if (at(fields, kBiasIh).is_none() != at(fields, kBiasHh).is_none())
+    refuse("one of bias_ih and bias_hh is None, expected both or none");
+  if (at(fields, kHNoise).is_none() != at(fields, kCNoise).is_none())
+    refuse("one of h_noise and c_noise is None, expected both or none");
+}
+
+double number(nb::handle value, const char* name, double least, double most) {
+  const double found = nb::cast<double>(value);
+  if (!(found >= least && found <= most))  // NaN included
+    refuse(std::string(name) + " is " + text(nb::repr(value)) + ", expected " +
+           (most == 1 ? "a probability from 0 (off) to 1" : "a positive bound, or 0 for none"));
+  return found;
+}
+
+template <class Real>
+LstmOptions<Real> options_of(nb::tuple fields, const Sizes& sizes, Door& door) {
+  const int64_t H = sizes.hidden, P = sizes.output;
+  const int64_t norms = sizes.kind == CellKind::lstm_norm_gates ? 5 : 9;
+  const char* norm_letters = norms == 5 ? "[5 H], of the gates and c" : "[9 H], of W x, U h and c";
+  LstmOptions<Real> options;
+  options.peephole = door.dense<Real>(at(fields, kPeephole), "peephole", "[3, H]", {3, H});
+  options.weight_hr = door.dense<Real>(at(fields, kWeightHr), "weight_hr", "[P, H]", {P, H});
+  options.norm_weight = door.dense<Real>(at(fields, kNormWeight), "norm_weight", norm_letters, {norms * H});
+  options.norm_bias = door.dense<Real>(at(fields, kNormBias), "norm_bias", norm_letters, {norms * H});
+  options.g_noise = door.steps<Real>(at(fields, kGNoise), "g_noise", "H numbers for each step", sizes, H);
+  options.h_noise = door.steps<Real>(at(fields, kHNoise), "h_noise", "P numbers for each step", sizes, P);
+  options.c_noise = door.steps<Real>(at(fields, kCNoise), "c_noise", "H numbers for each step", sizes, H);
+  options.recurrent_dropout = Real(number(at(fields, kRecurrentDropout), "recurrent_dropout", 0, 1));
+  options.zoneout = Real(number(at(fields, kZoneout), "zoneout", 0, 1));
+  options.cell_clip = Real(number(at(fields, kCellClip), "cell_clip", 0, INFINITY));
+  options.proj_clip = Real(number(at(fields, kProjClip), "proj_clip", 0, INFINITY));
+  return options;
+}
+
+}  // namespace
+
+Numbers numbers_of(nb::tuple fields) {
+  if (fields.size() != kFields) refuse("a layer has " + std::to_string(fields.size()) + " fields");
+  const nb::handle x = at(fields, kX);
+  if (!is_tensor(x)) throw nb::type_error((std::string("x is a ") + Py_TYPE(x.ptr())->tp_name + ", expected a tensor").c_str());
+  const Numbers numbers = look_at(x).numbers;
+  if (numbers != Numbers::float32 && numbers != Numbers::float64)
+    refuse("x is " + text(nb::object(x.attr("dtype"))) + ", expected torch.float32 or torch.float64");
+  return numbers;
+}
+
+template <class Real>
+void check(nb::tuple fields, int threads, Checked<Real>& checked) {
+  Door door(kNumbers<Real>);
+  const Sizes sizes = checked.sizes = sizes_of(fields, door, kNumbers<Real>);
+  refuse_options(fields, sizes);
+  const int64_t N = sizes.batch, I = sizes.input, H = sizes.hidden, P = sizes.output, G = sizes.gates;
+  Layer<Real>& layer = checked.layer;
+  layer.kind = sizes.kind;
+  layer.reverse = nb::cast<bool>(at(fields, kReverse));
+  layer.forget_bias = Real(nb::cast<double>(at(fields, kForgetBias)));
+  layer.threads = threads;
+  layer.time = sizes.time, layer.batch = N, layer.input = I, layer.hidden = H, layer.output = P;
+  layer.x = door.steps<Real>(at(fields, kX), "x", "the input of each step", sizes, I);
+  layer.h0 = door.dense<Real>(at(fields, kH0), "h0", "[N, P]", {N, P});
+  layer.c0 = door.dense<Real>(at(fields, kC0), "c0", "[N, H]", {N, H});
+  layer.weight_ih = door.dense<Real>(at(fields, kWeightIh), "weight_ih", "[G H, I]", {G * H, I});
+  layer.weight_hh = door.dense<Real>(at(fields, kWeightHh), "weight_hh", "[G H, P]", {G * H, P});
+  layer.bias_ih = door.dense<Real>(at(fields, kBiasIh), "bias_ih", "[G H]", {G * H});
+  layer.bias_hh = door.dense<Real>(at(fields, kBiasHh), "bias_hh", "[G H]", {G * H});
+  if (sizes.kind >= CellKind::lstm_options) layer.options = options_of<Real>(fields, sizes, door);
+  layer.lengths = nullptr;
+  if (!at(fields, kLengths).is_none()) {
+    door.lengths(at(fields, kLengths), sizes, checked.lengths);
+    layer.lengths = checked.lengths.data();
+  }
+  checked.ready = door.ready();
+}
+
+template <class Real>
+Incoming<Real> check_incoming(nb::tuple gradients, Checked<Real>& checked) {
+  Door door(kNumbers<Real>);
+  const Sizes& sizes = checked.sizes;
+  const int64_t N = sizes.batch, H = sizes.hidden, P = sizes.output;
+  Incoming<Real> incoming = {door.steps<Real>(gradients[0], "d_out", "P numbers for each step", sizes, P),
+                             {},
+                             door.dense<Real>(gradients[1], "d_h_n", "[N, P]", {N, P}),
+                             nullptr};
+  if (sizes.has_c()) {  // without a c there is none that anything could have used
+    incoming.c_n = door.dense<Real>(gradients[2], "d_c_n", "[N, H]", {N, H});
+    incoming.c = door.steps<Real>(gradients[3], "d_c", "H numbers for each step", sizes, H);
+  }
+  checked.ready = checked.ready && door.ready();
+  return incoming;
+}
+
+const void* check_run(nb::handle tensor, const char* name, Numbers numbers, int64_t count) {
+  Door door(numbers);
+  const Seen found = door.shaped(tensor, name, "what forward gave for this layer", {count}, numbers);
+  return door.ready() && found.is_contiguous() ? found.data : nullptr;
+}
+
+template void check<float>(nb::tuple, int, Checked<float>&);
+template void check<double>(nb::tuple, int, Checked<double>&);
+template Incoming<float> check_incoming<float>(nb::tuple, Checked<float>&);
+template Incoming<double> check_incoming<double>(nb::tuple, Checked<double>&);
+
+}  // namespace unrolled
