@@ -54,6 +54,5 @@ def register() -> None:
     @register_flop_formula(torch.ops.unrolled.unroll_backward)
     def unroll_backward(*shapes: Any, out_shape: Any = None) -> int:
         layer = Layer(*shapes[:_LAYER_INPUTS])
-        out, _, saved = shapes[_LAYER_INPUTS : _LAYER_INPUTS + 3]
-        recomputed = math.prod(saved) == 0 < math.prod(out)
-        return of_backward(layer, shapes[-1]) + (of_forward(layer) if recomputed else 0)
+        recomputes = shapes[_LAYER_INPUTS] is not None  # from the outputs, else from all that forward kept
+        return of_backward(layer, shapes[-1]) + (of_forward(layer) if recomputes else 0)
