@@ -9,8 +9,6 @@ from torch import nn
 import unrolled
 from tests.layers.results import tensors_of
 from tests.tolerances import assert_close, assert_equal
-from unrolled import isa
-from unrolled.layers import explain
 
 
 class Tagger(nn.Module):
@@ -93,61 +91,3 @@ def test_a_layer_itself_is_a_model(kernel_calls):
     layer(torch.randn(9, 3, 5))
     assert len(kernel_calls) == 1
     assert type(unrolled.restore(layer)) is nn.LSTM
-
-
-class MyLSTM(nn.LSTM):
-    """It may do anything."""
-
-
-def test_what_may_compute_something_else_is_left():
-    normed = nn.utils.parametrizations.weight_norm(nn.GRU(5, 7), "weight_hh_l0")
-    patched = nn.RNN(5, 7)
-    patched.forward = lambda x: x
-    model = nn.Sequential(MyLSTM(5, 7), normed, patched)
-    kinds = [type(module) for module in model]
-    assert [type(module) for module in unrolled.accelerate(model)] == kinds
-    assert [finding.reason for finding in explain(model)] == [
-        "a class of its own, which may compute something else than torch.nn's",
-        "a class of its own, which may compute something else than torch.nn's",
-        "something has put its own forward on it",
-    ]
-
-
-def test_explain_says_what_was_done_and_why(tagger, kernel_calls, capsys):
-    assert {finding.reason for finding in explain(tagger)[:3]} == {"accelerate has not seen it yet"}
-    assert not any(finding.replaced for finding in explain(tagger))
-    unrolled.accelerate(tagger, verbose=True)
-    assert capsys.readouterr().out.splitlines() == [
-        "encoder: LSTM, replaced: it runs in the fused kernels",
-        "blocks.gru: GRU, replaced: it runs in the fused kernels",
-        "blocks.rnn: RNN, replaced: it runs in the fused kernels",
-        "cell: GRUCell, left: a kernel call for a single step costs more than the step",
-    ]
-
-
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
-def test_explain_knows_a_layer_that_torch_jit_has_compiled():
-    model = nn.Sequential(torch.jit.script(nn.Sequential(nn.GRU(5, 7))))
-    (finding,) = explain(unrolled.accelerate(model))
-    assert str(finding) == "0.0: GRU, left: torch.jit has compiled it"
-
-
-@pytest.mark.parametrize(
-    ("layer", "reason"),
-    [
-        (unrolled.GRU(5, 7, dtype=torch.bfloat16), "as its weights are torch.bfloat16 on cpu"),
-        (unrolled.GRU(5, 7, device="meta"), "as its weights are torch.float32 on meta"),
-    ],
-    ids=["dtype", "device"],
-)
-def test_explain_says_where_a_drop_in_runs_torch_nns_code(layer, reason):
-    (finding,) = explain(layer)
-    assert str(finding).startswith("the model itself: ")
-    assert finding.replaced
-    assert finding.reason == f"it runs in torch.nn's code, {reason}"
-
-
-def test_explain_says_when_the_kernels_are_off(monkeypatch):
-    monkeypatch.setenv(isa.VARIABLE, isa.REFERENCE)
-    (finding,) = explain(unrolled.GRU(5, 7))
-    assert finding.reason.startswith("it runs in torch.nn's code: reference: UNROLLED_ISA asks for it")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.kernels import native_call, recompute, reference
+from unrolled.kernels import flops, native_call, recompute, reference
 from unrolled.kernels.native_call import Gradients, Incoming, Layer, Results
 from unrolled.kernels.readable import is_batched, is_dispatched, is_transformed
 
@@ -181,3 +181,4 @@ _LIBRARY.impl("unroll_backward", _unroll_backward_cpu, "CPU")
 torch.library.register_fake("unrolled::unroll", _unroll_fake)
 torch.library.register_fake("unrolled::unroll_backward", _unroll_backward_fake)
 torch.library.register_autograd("unrolled::unroll", _backward, setup_context=_setup_context)
+flops.register()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unrolled.kernels import gates as gates_of
-from unrolled.kernels import isa, reference, torch_ops
+from unrolled.kernels import isa, ops, reference, torch_ops
 from unrolled.kernels.gates import Gates
 from unrolled.kernels.native_call import Layer, Results
 
@@ -24,8 +24,6 @@ def unroll(
         return results, gates_of.of(layer, [gate.detach() for gate in gates])
     if not _runs_native(layer):
         return torch_ops.unroll(layer), None
-    from unrolled.kernels import ops  # registers the operators: only now, as it needs the native module
-
     results = ops.unroll(layer, keep_c=keep_c, keep_gates=return_gates, recompute_gates=recompute_gates)
     return results, gates_of.of_saved(layer, results.saved) if return_gates else None
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeGuard, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unrolled.kernels import isa
-from unrolled.kernels.readable import DTYPES
+from unrolled.kernels.readable import DTYPES, is_memory, is_watched
 from unrolled.layers.drop_in import DropIn
-from unrolled.layers.gru import GRU
-from unrolled.layers.lstm import LSTM
-from unrolled.layers.rnn import RNN
+from unrolled.layers.fits import weight_shapes, weights_of
+from unrolled.layers.lineage import why_not, with_drop_in, without_drop_in
 
 Model = TypeVar("Model", bound=nn.Module)
 
-_DROP_INS: dict[type[nn.Module], type[DropIn]] = {drop_in.peer: drop_in for drop_in in (LSTM, GRU, RNN)}
+_NAMES = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")  # of torch.nn's, jit's and torch.ao's
 
 
 class Finding(NamedTuple):
@@ -36,9 +35,10 @@ def accelerate(model: Model, *, verbose: bool = False) -> Model:
     """Put every torch.nn.LSTM, GRU and RNN inside a model on the fused kernels, in place.
 
     Each becomes its drop-in, `unrolled.LSTM`, `GRU` or `RNN`, and stays the same object with the same
-    parameters: optimizers, hooks, shared layers, `state_dict` and the training flag go on as they were.
-    Subclasses of torch.nn's layers, which may compute something else, and single-step cells are left alone:
-    `unrolled.layers.explain` gives the reasons.
+    parameters: optimizers, hooks, parametrizations, shared layers, `state_dict`, `isinstance` and the
+    training flag go on as they were. A subclass of theirs whose forward goes on to `super().forward` keeps
+    what it does around that. Subclasses that may compute something else and single-step cells are left
+    alone: `unrolled.layers.explain` gives the reasons.
 
     Args:
         model: any module, a layer itself among them.
@@ -52,8 +52,8 @@ def accelerate(model: Model, *, verbose: bool = False) -> Model:
     (<class 'unrolled.layers.gru.GRU'>, <class 'torch.nn.modules.rnn.GRU'>)
     """
     for module in model.modules():
-        if type(module) in _DROP_INS and not _has_own_forward(module):
-            module.__class__ = _DROP_INS[type(module)]
+        if _is_layer(module) and not isinstance(module, DropIn) and why_not(module) is None:
+            module.__class__ = with_drop_in(type(module))
     if verbose:
         for finding in explain(model):
             print(finding)
@@ -61,9 +61,10 @@ def accelerate(model: Model, *, verbose: bool = False) -> Model:
 
 
 def restore(model: Model) -> Model:
-    """Give every drop-in inside a model torch.nn's own class back, in place: the opposite of `accelerate`.
+    """Give every drop-in inside a model the class that it had before, in place: the opposite of `accelerate`.
 
-    Layers that were built as drop-ins become torch.nn's as well.
+    Layers that were built as drop-ins become torch.nn's as well; a class that someone has derived from a
+    drop-in stays.
 
     Args:
         model: any module.
@@ -71,17 +72,21 @@ def restore(model: Model) -> Model:
     Returns:
         The model.
 
-    >>> restore(LSTM(4, 3))
-    LSTM(4, 3)
+    >>> restore(nn.Sequential(accelerate(nn.LSTM(4, 3))))
+    Sequential(
+      (0): LSTM(4, 3)
+    )
     """
     for module in model.modules():
-        if type(module) in _DROP_INS.values():
-            module.__class__ = module.peer  # type: ignore[assignment]
+        if isinstance(module, DropIn):
+            module.__class__ = without_drop_in(type(module))
     return model
 
 
 def explain(model: nn.Module) -> list[Finding]:
     """What `accelerate` replaced in a model, what it left, and why.
+
+    A drop-in says where its calls run as things stand: its weights, what is put on it, autocast.
 
     Args:
         model: any module.
@@ -94,13 +99,15 @@ def explain(model: nn.Module) -> list[Finding]:
     """
     findings = []
     for name, module in model.named_modules():
-        reason = _why_left(module)
-        replaced = type(module) in _DROP_INS.values()
-        if replaced:
-            reason = _how_it_runs(module)
+        replaced = isinstance(module, DropIn)
+        reason = _how_it_runs(module) if isinstance(module, DropIn) else _why_left(module)
         if reason is not None:
             findings.append(Finding(name, _kind_of(module), replaced, reason))
     return findings
+
+
+def _is_layer(module: nn.Module) -> TypeGuard[nn.RNNBase]:
+    return isinstance(module, nn.RNNBase) and not isinstance(module, torch.jit.ScriptModule)
 
 
 def _kind_of(module: nn.Module) -> str:
@@ -109,30 +116,42 @@ def _kind_of(module: nn.Module) -> str:
 
 def _why_left(module: nn.Module) -> str | None:
     """Why the module is not a drop-in; None if it is no recurrent layer."""
+    kind = _kind_of(module)
+    if isinstance(module, torch.jit.ScriptModule):
+        return "torch.jit has compiled it" if kind in _NAMES else None
+    if type(module).__module__.startswith("torch.ao.nn"):
+        return "it is one of torch.ao's, for quantization" if kind in _NAMES else None
     if isinstance(module, nn.RNNCellBase):
         return "a kernel call for a single step costs more than the step"
-    if isinstance(module, torch.jit.ScriptModule) and module.original_name in ("LSTM", "GRU", "RNN"):
-        return "torch.jit has compiled it"
-    if not isinstance(module, nn.RNNBase):
+    if not _is_layer(module):
         return None
-    if type(module) not in _DROP_INS:
-        return "a class of its own, which may compute something else than torch.nn's"
-    if _has_own_forward(module):
-        return "something has put its own forward on it"
-    return "accelerate has not seen it yet"
+    return why_not(module) or "accelerate has not seen it yet"
 
 
-def _has_own_forward(module: nn.Module) -> bool:
-    return "forward" in vars(module)
-
-
-def _how_it_runs(layer: nn.RNNBase) -> str:
+def _how_it_runs(layer: DropIn) -> str:
     """Where the calls of a drop-in run."""
-    strange = [
-        weight for weight in layer.parameters() if weight.device.type != "cpu" or weight.dtype not in DTYPES
-    ]
-    if strange:
-        return f"it runs in torch.nn's code, as its weights are {strange[0].dtype} on {strange[0].device}"
+    reason = why_not(layer)
+    if reason is not None:
+        return f"its own code runs: {reason}"
+    reason = _why_not_in_kernels(layer)
+    return "it runs in the fused kernels" if reason is None else f"it runs in torch.nn's code{reason}"
+
+
+def _why_not_in_kernels(layer: DropIn) -> str | None:
     if isa.active() == isa.REFERENCE:
-        return f"it runs in torch.nn's code: {isa.explain()}"
-    return "it runs in the fused kernels"
+        return f": {isa.explain()}"
+    if is_watched():
+        return " here, as autocast, torch.func or a tracer wants torch's own operators"
+    weights = weights_of(layer)
+    for name, weight, shape in zip(layer._flat_weights_names, weights, weight_shapes(layer), strict=True):
+        if not isinstance(weight, Tensor):
+            return f", as its {name} is {'missing' if weight is None else type(weight).__name__}"
+        if weight.device.type != "cpu" or weight.dtype not in DTYPES:
+            return f", as its weights are {weight.dtype} on {weight.device}"
+        if not is_memory(weight):
+            return f", as its {name} is a {type(weight).__name__} of layout {weight.layout}"
+        if weight.shape != shape:
+            return f", as its {name} has shape {list(weight.shape)}, not {list(shape)}"
+        if weight.dtype != weights[0].dtype:
+            return f", as its {name} is {weight.dtype}, others are {weights[0].dtype}"
+    return None

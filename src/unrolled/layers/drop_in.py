@@ -7,9 +7,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from unrolled.layers.dynamo import let_through
 from unrolled.layers.fits import fits, is_short, weights_of
+from unrolled.layers.leaf import call_in_graph, proxy_among
 from unrolled.layers.packing import Packing
 from unrolled.layers.walk import walk
 from unrolled.unroll.lengths import Lengths, check_lengths
@@ -18,11 +21,11 @@ from unrolled.unroll.lengths import Lengths, check_lengths
 class DropIn(nn.RNNBase):
     """A recurrent layer of torch.nn, its `peer`, whose forward runs in the fused kernels where it can.
 
-    It derives from torch.nn.RNNBase, and so keeps parameters, initialisation, state_dict, pickles and moves
-    between devices. It does not derive from the peer: torch.compile refuses every instance of torch.nn.LSTM,
-    GRU and RNN, while a drop-in it traces as one operator for each layer and direction. A call that the
-    kernels do not take, one with wrong arguments among them, goes to the peer's forward, which computes it or
-    says what is wrong.
+    A drop-in derives from this class and from its peer, in this order, and so keeps the peer's constructor,
+    parameters, state_dict, pickles and moves between devices, and `isinstance`. torch.compile, which refuses
+    every other instance of torch.nn.LSTM, GRU and RNN, traces it as one operator for each layer and
+    direction; for torch.fx it is a leaf, as the peer is. A call that the kernels do not take, one with wrong
+    arguments among them, goes to the peer's forward, which computes it or says what is wrong.
     """
 
     peer: ClassVar[type[nn.RNNBase]]
@@ -43,6 +46,10 @@ class DropIn(nn.RNNBase):
             ValueError: lengths that do not fit, or lengths of something else than a padded batch.
             ValueError, RuntimeError: what torch.nn raises for the same arguments.
         """
+        if type(input) is not Tensor or hx is not None or lengths is not None:
+            proxy = proxy_among((input, hx, lengths))
+            if proxy is not None:
+                return self._forward_in_graph(proxy, input, hx, lengths)
         if lengths is None and is_short(self, input):
             return self._forward_of_peer(input, hx)
         known = None if lengths is None else self._known(lengths, input)
@@ -80,6 +87,14 @@ class DropIn(nn.RNNBase):
             self.permute_hidden(states, packed.unsorted_indices),
         )
 
+    def _forward_in_graph(self, proxy: Proxy, input: Any, hx: Any, lengths: Any) -> Any:
+        arguments = (input,) if hx is None else (input, hx)
+        options = {} if lengths is None else {"lengths": lengths}
+        called = None
+        if type(self).forward is DropIn.forward:  # a subclass's is traced, and torch.nn's in it cannot be
+            called = call_in_graph(proxy, self, *arguments, **options)
+        return self._forward_of_peer(input, hx) if called is None else called
+
     def _forward_of_peer(self, input: Any, hx: Any) -> Any:
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
             return _uncompiled(self.peer.forward, self, input, hx)
@@ -106,21 +121,22 @@ class DropIn(nn.RNNBase):
 
     def __prepare_scriptable__(self) -> nn.RNNBase:
         """The peer with these parameters: that is what torch.jit.script compiles."""
+        from unrolled.layers.lineage import (
+            without_drop_in,
+        )  # which knows the classes that derive from this one
+
         twin: nn.RNNBase = copy.copy(self)
-        twin.__class__ = self.peer
+        twin.__class__ = without_drop_in(type(self))
         return twin
+
+
+let_through(DropIn)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def _uncompiled(function: Any, *arguments: Any) -> Any:
     """torch.compile leaves torch.nn's own layers alone; made to trace them, it fails on some."""
     return function(*arguments)
-
-
-def refuse_projection(others: dict[str, Any]) -> None:
-    """The peer's own error for proj_size where it is no LSTM's."""
-    if "proj_size" in others:
-        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
 
 
 def _map(function: Any, states: Any) -> Any:

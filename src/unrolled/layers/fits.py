@@ -65,7 +65,7 @@ def fits(layer: nn.RNNBase, weights: list[Any], input: Any, hx: Any) -> bool:
         and (_packing_fits(input) if packed else x.dim() in (2, 3) and x.numel() > 0)
         and x.shape[-1] == layer.input_size
         and _states_fit(layer, input, states)
-        and [weight.shape for weight in weights] == _weight_shapes(layer)
+        and [weight.shape for weight in weights] == weight_shapes(layer)
     )
 
 
@@ -97,7 +97,8 @@ def _states_fit(layer: nn.RNNBase, input: Any, states: tuple[Any, ...] | list[An
     return all(state.shape == (walks, *batch, width) for state, width in zip(states, widths, strict=False))
 
 
-def _weight_shapes(layer: nn.RNNBase) -> list[tuple[int, ...]]:
+def weight_shapes(layer: nn.RNNBase) -> list[tuple[int, ...]]:
+    """The shapes that the layer's sizes give its weights, in torch.nn's order."""
     directions = 2 if layer.bidirectional else 1
     gates, output = _MODES[layer.mode][1] * layer.hidden_size, layer.proj_size or layer.hidden_size
     shapes: list[tuple[int, ...]] = []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import nn
 
-from unrolled.layers.drop_in import DropIn, refuse_projection
+from unrolled.layers.drop_in import DropIn
 
 
-class GRU(DropIn):
+class GRU(DropIn, nn.GRU):
     r"""Gated recurrent unit layers: torch.nn.GRU, several times faster on CPUs.
 
         r, z = σ(W_k x_t + b_k + U_k h_{t-1} + d_k)       k in {r, z}
@@ -45,31 +43,3 @@ class GRU(DropIn):
     """
 
     peer = nn.GRU
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        **others: Any,
-    ) -> None:
-        refuse_projection(others)
-        super().__init__(
-            "GRU",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            device=device,
-            dtype=dtype,
-            **others,
-        )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import nn
 
 from unrolled.layers.drop_in import DropIn
 
 
-class LSTM(DropIn):
+class LSTM(DropIn, nn.LSTM):
     r"""Long short-term memory layers: torch.nn.LSTM, several times faster on CPUs.
 
         i, f, o = σ(W_k x_t + b_k + U_k h_{t-1} + d_k)    k in {i, f, o}
@@ -48,35 +46,3 @@ class LSTM(DropIn):
     """
 
     peer = nn.LSTM
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            "LSTM",
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            proj_size,
-            device,
-            dtype,
-        )
-
-    # The peer's forward calls them: an LSTM's state is a pair.
-    get_expected_cell_size = nn.LSTM.get_expected_cell_size
-    check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
-    permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]

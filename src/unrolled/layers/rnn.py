@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import nn
 
-from unrolled.layers.drop_in import DropIn, refuse_projection
-
-_MODES = {"tanh": "RNN_TANH", "relu": "RNN_RELU"}
+from unrolled.layers.drop_in import DropIn
 
 
-class RNN(DropIn):
+class RNN(DropIn, nn.RNN):
     r"""Elman layers: torch.nn.RNN, several times faster on CPUs.
 
         h_t = φ(W x_t + b + U h_{t-1} + d)                φ: tanh or relu
@@ -46,35 +42,3 @@ class RNN(DropIn):
     """
 
     peer = nn.RNN
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        nonlinearity: str = "tanh",
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        **others: Any,
-    ) -> None:
-        refuse_projection(others)
-        if nonlinearity not in _MODES:
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}', expected 'tanh' or 'relu'")
-        self.nonlinearity = nonlinearity
-        super().__init__(
-            _MODES[nonlinearity],
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            device=device,
-            dtype=dtype,
-            **others,
-        )

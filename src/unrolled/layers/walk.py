@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.kernels import ops
 from unrolled.kernels.native_call import Layer, Results
 from unrolled.layers.fits import kernel_of, weights_of_layer
 from unrolled.layers.packing import Packing
@@ -76,8 +77,6 @@ def _run(
     reverse: bool,
 ) -> Results:
     """One layer in one direction, the `index`-th of torch.nn's weights and states."""
-    from unrolled.kernels import ops  # registers the operators: only now, as it needs the native module
-
     names = weights_of_layer(layers)
     own = dict(zip(names, weights[index * len(names) : (index + 1) * len(names)], strict=True))
     return ops.unroll(
