@@ -106,7 +106,7 @@ def test_a_folder_that_can_only_be_read_is_one_clear_error(small_disk, easy_data
     with pytest.raises(UnrolledError, match=r"cannot make the run folder .*: Read-only file system"):
         train_run(small_disk / "other", CONFIG, easy_data)
     with pytest.raises(
-        UnrolledError, match=r"cannot write into .*run: Read-only file system; the last checkpoint"
+        UnrolledError, match=r"cannot write into .*run: Read-only file system; nothing has changed"
     ):
         train_run(folder, CONFIG, easy_data, resume=True)
 

@@ -7,6 +7,8 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,21 +18,22 @@ from unrolled.data import Dataset, batches_of
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
-from unrolled.training.augmentation import augment
+from unrolled.training.contents import Contents, contents_of, differences
+from unrolled.training.distortion import augment
 from unrolled.training.initial_weights import set_initial_weights
 from unrolled.training.loss import summed_loss
 from unrolled.training.metrics import evaluate
-from unrolled.training.optimizer import make_optimizer, share_of_rate
+from unrolled.training.optimizer import make_optimizer, memory_of, share_of_rate
 from unrolled.training.order import batches_of_rows
 from unrolled.training.progress import EpochMetrics, Progress, Step, TrainingDivergedError
-from unrolled.training.recipe import Recipe
+from unrolled.training.recipe import Recipe, check_seed
 from unrolled.training.state import (
     TrainingState,
-    check_fits,
     group,
     load_optimizer,
     optimizer_tensors,
 )
+from unrolled.training.state_checks import check_progress, check_tensors
 
 
 class Trainer:
@@ -50,6 +53,7 @@ class Trainer:
         seed: of the order of the examples, of dropout and distortions, and of the weights where the recipe
             draws them as TensorFlow 1. PyTorch's own weights are drawn from torch's generator: seed it before
             the network is made.
+        contents: what `contents_of(data)` is, if it is known: it tells this training's states from others'.
 
     >>> from unrolled import data, networks
     >>> trainer = Trainer(networks.build("seed-000"), data.load("sample"), Recipe(steps=2))
@@ -58,7 +62,18 @@ class Trainer:
     1 2
     """
 
-    def __init__(self, network: SequenceClassifier, data: Dataset, recipe: Recipe, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        network: SequenceClassifier,
+        data: Dataset,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        contents: Contents | None = None,
+    ) -> None:
+        check_seed(seed, recipe.order)
+        if contents is not None:
+            self.contents = contents
         self.network = network
         self.data = data
         self.recipe = recipe
@@ -229,23 +244,32 @@ class Trainer:
         """Put back a state that was taken: `epochs` goes on from there.
 
         Raises:
-            UnrolledError: it is the state of another training.
+            UnrolledError: it is the state of another training, and nothing has changed.
         """
         for name, value in self._identity().items():
-            if (came := state.training.get(name)) != value:
-                raise UnrolledError(f"it is of a training with {name} {came}, expected {value}")
-        weights, best = group(state.tensors, "weights"), group(state.tensors, "best")
-        for values in (weights, best or weights):  # there are no best ones before the first epoch is over
-            check_fits(self.network.state_dict(), values)
-        self.network.load_state_dict(weights)
-        self.best_weights = best
+            came = state.training.get(name)
+            if name == "data":
+                if came is not None and (changed := differences(came, self.contents)):
+                    raise UnrolledError(f"it is of a training on other data: {'; '.join(changed)}")
+            elif came != value:
+                raise UnrolledError(f"it is of a training with {name} {str(came)[:100]}, expected {value}")
+        check_progress(state.progress, self.recipe, len(self.data.train))
+        check_tensors(state.tensors, self.network, memory_of(self.recipe), state.progress)
+        self.network.load_state_dict(group(state.tensors, "weights"))
+        self.best_weights = group(state.tensors, "best")
         load_optimizer(self._optimizer, self.network, group(state.tensors, "optimizer"))
         self.progress = dataclasses.replace(state.progress)
 
-    def _identity(self) -> dict[str, int | str]:
+    @cached_property
+    def contents(self) -> Contents:
+        """By what the data can be told from others: see `contents_of`."""
+        return contents_of(self.data)
+
+    def _identity(self) -> dict[str, Any]:
         """What a state's training must agree in with this one, besides the shapes of the weights."""
         recipe = self.recipe
         return {
+            "data": self.contents,
             "seed": self.seed,
             "examples": len(self.data.train),
             "steps": self.total_steps,
