@@ -83,8 +83,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
 
     def make(beside: Path) -> int | None:
-        beside.mkdir()
-        return None if sys.platform == "win32" else os.open(beside, os.O_RDONLY)
+        while True:
+            beside.mkdir(exist_ok=True)
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # another one took it for a leftover: it has no lock yet
+                return None if sys.platform == "win32" else os.open(beside, os.O_RDONLY)
 
     with _beside(path, make) as beside:
         try:

@@ -269,10 +269,10 @@ class Run:
 def check_free(folder: PathLike) -> None:
     """Raise an UnrolledError if a new run cannot go into `folder`."""
     folder = Path(folder)
-    if not folder.is_dir():
-        if os.path.lexists(folder):
-            raise UnrolledError(f"{folder} is a file: choose another folder with --run")
+    if not os.path.lexists(folder):
         return
+    if not folder.is_dir():
+        raise UnrolledError(f"{folder} is a file: choose another folder with --run")
     # What a killed process left that was about to make a run here is not in the way.
     names = [name for name in os.listdir(folder) if name != LOCK and not is_leftover(name, of=CONFIG)]
     if names:
