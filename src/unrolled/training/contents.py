@@ -72,7 +72,7 @@ WORDS = {
 }
 
 
-def differences(then: Mapping[str, Any], now: Contents) -> list[str]:
+def differences(then: Any, now: Contents) -> list[str]:
     """What is not as it was, in words; of what follows from another shape nothing more is said.
 
     >>> then = {"train": {"examples": 3, "labels": "a"}, "test": {"labels": "c"}}
@@ -81,7 +81,7 @@ def differences(then: Mapping[str, Any], now: Contents) -> list[str]:
     """
     words = []
     for part, held in now.items():
-        before = then.get(part)
+        before = then.get(part) if isinstance(then, Mapping) else None
         if not isinstance(before, Mapping):
             words.append(f"what {part} held is not known")
             continue

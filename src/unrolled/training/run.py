@@ -269,6 +269,8 @@ class Run:
 def check_free(folder: PathLike) -> None:
     """Raise an UnrolledError if a new run cannot go into `folder`."""
     folder = Path(folder)
+    if "\0" in str(folder):
+        raise UnrolledError(f"{str(folder)!r} is no path: it has a NUL in it")
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():

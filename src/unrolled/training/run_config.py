@@ -71,6 +71,11 @@ class RunConfig:
         if not isinstance(classes, (tuple, list)) or not all(isinstance(name, str) for name in classes):
             raise UnrolledError(f"classes is {classes!r}, expected the name of each class")
         object.__setattr__(self, "classes", tuple(classes))
+        if self.is_complete and len(classes) != self.network.classes:
+            raise UnrolledError(
+                f"{len(classes)} classes have names, expected {self.network.classes}: "
+                f"so many has the network {self.network.name}"
+            )
         if not isinstance(self.protocol, str) or self.protocol not in PROTOCOL_NAMES:
             raise unknown_name("protocol", self.protocol, PROTOCOL_NAMES)
         check_seed(self.seed, self.recipe.order)

@@ -29,10 +29,11 @@ def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         raise
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         raise UnrolledError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise UnrolledError(f"cannot read {path}: it is not a regular file")
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnrolledError(f"cannot read {path}: it is not a regular file")
         yield file, status.st_size
 
 
