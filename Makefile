@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check bench bench-peers bench-recipes results docs sanitize torch_tests wheel clean
+.PHONY: train test check bench bench-peers bench-recipes results soak docs sanitize torch_tests wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -32,6 +32,10 @@ bench-recipes: $(VENV)/installed $(if $(BENCH_TENSORFLOW),,.venv-tensorflow/inst
 results: $(VENV)/installed
 	$(BIN)/python scripts/results.py run --data-dir $(DATA) $(ARGS)
 	$(BIN)/python scripts/results.py write
+
+# Trainings that are killed and resumed, as long as one likes: `make soak ARGS="--cycles 1000"`.
+soak: $(VENV)/installed
+	$(BIN)/python scripts/soak.py $(ARGS)
 
 .venv-%/installed: benchmarks/peers/%.txt
 	$(PYTHON) -m venv .venv-$*

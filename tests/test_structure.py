@@ -23,7 +23,7 @@ ARROWS = {
     "stream": {"errors", "cells", "kernels", "unroll", "networks"},
     "data": BASE,
     "tf1": BASE | {"cells", "unroll", "data", "networks"},
-    "training": BASE | {"data", "cells", "unroll", "networks", "tf1"},
+    "training": BASE | {"data", "cells", "kernels", "unroll", "networks", "tf1"},
     "report": BASE | {"data", "networks", "training"},
     "bench": {"errors", "cells", "unroll", "kernels"},
     "cli": BASE | {"data", "networks", "training", "report", "kernels", "bench", "tf1"},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -12,8 +13,8 @@ class UnrolledError(ValueError):
     """What came cannot be used. The message says what came, what was expected and what to do."""
 
 
-def check_count(what: str, value: object, least: int = 1) -> None:
-    """Raise an UnrolledError if `value` is not a whole number of at least `least`.
+def check_count(what: str, value: object, least: int = 1, most: int | None = None) -> None:
+    """Raise an UnrolledError if `value` is not a whole number of at least `least`, and `most` at most.
 
     >>> check_count("batch_size", 0)
     Traceback (most recent call last):
@@ -21,6 +22,22 @@ def check_count(what: str, value: object, least: int = 1) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UnrolledError(f"{what} is {value!r}, expected a whole number of at least {least}")
+    if most is not None and value > most:
+        raise UnrolledError(f"{what} is {value!r}, expected a whole number from {least} to {most}")
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a finite number that a float can hold, and no truth value.
+
+    >>> is_number(2.5), is_number(float("nan")), is_number(True), is_number(10**400)
+    (True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnrolledError:
@@ -35,8 +52,10 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnrolledError
     return UnrolledError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}")
 
 
-def check_fields(kind: str, values: Iterable[str], config: type[Any]) -> None:
-    """Raise an UnrolledError if one of `values` is no field of the dataclass `config`."""
+def check_fields(kind: str, values: Mapping[str, Any], config: type[Any]) -> None:
+    """Raise an UnrolledError if `values` are not values of the dataclass `config`, by its fields' names."""
+    if not isinstance(values, Mapping):
+        raise UnrolledError(f"what should hold each {kind} by its name is {values!r}")
     known = [field.name for field in dataclasses.fields(config)]
     for key in values:
         if key not in known:

@@ -60,7 +60,7 @@ def test_the_effective_configuration_is_saved(trained):
     assert config["recipe"]["steps"] == 40
     assert config["validation"] == 100
     assert config["classes"] == list("0123456789")
-    assert set(config["versions"]) == {"unrolled", "torch", "python"}
+    assert set(config["versions"]) == {"unrolled", "torch", "numpy", "python"}
 
 
 def test_the_same_seed_gives_the_same_accuracy(unrolled, tmp_path):

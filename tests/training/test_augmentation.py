@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.tolerances import assert_close, assert_equal
 from unrolled.errors import UnrolledError
 from unrolled.training import Augmentation
-from unrolled.training.augmentation import augment
+from unrolled.training.distortion import augment
 
 STRONG = Augmentation(shift=3, rotation=20, scale=0.3, shear=0.3, elastic=1)
 

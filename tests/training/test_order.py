@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from unrolled import tf1
 from unrolled.data import write_idx
-from unrolled.training.order import ORDERS, batches_of_rows, steps_per_epoch
+from unrolled.training.order import batches_of_rows
+from unrolled.training.recipe import ORDERS, steps_per_epoch
 
 
 def rows(order, examples, batch_size, seed, steps, first_step=0):

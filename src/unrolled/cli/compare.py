@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from unrolled.atomic import atomic_path
+from unrolled.atomic import atomic_folder, atomic_path
 from unrolled.cli.options import TrainingOptions
+from unrolled.errors import UnrolledError
+from unrolled.networks.catalogue import CATALOGUE
+from unrolled.training.lock import LOCK
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from unrolled.training import Outcome
+    from unrolled.training import Run
 
 TUTORIAL_NETWORKS = 14
+COMPARISON, TABLE = "comparison.json", "comparison.md"
 
 
 class Row(NamedTuple):
@@ -37,6 +43,7 @@ class Comparison(NamedTuple):
     data: str
     recipe: dict[str, Any]
     seed: int
+    networks: list[str]
     rows: list[Row]
 
     @property
@@ -55,64 +62,153 @@ class CompareOptions(TrainingOptions):
     run: Annotated[
         Path | None, typer.Option(help="The folder to make; by default runs/compare-<number>.")
     ] = None
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the comparison in this folder that was stopped or killed."),
+    ] = None
 
 
 def compare(options: CompareOptions) -> None:
     """Train several networks, each with the same recipe, budget and seed, and print one table.
 
-    The table is saved as comparison.md and comparison.json, beside a run folder for each network.
+    The table is saved as comparison.md and comparison.json, beside a run folder for each network. A
+    comparison that was stopped or killed goes on with --resume.
 
     [bold]examples:[/bold]
 
         unrolled compare
         unrolled compare seed-000 seed-003 seed-004 --epochs 5
+        unrolled compare --resume runs/compare-1
     """
+    from unrolled.cli.what_to_train import check_only_resumed
+    from unrolled.training.keeping import held_folder
+    from unrolled.training.run import next_free
+
+    if options.resume is not None:
+        check_only_resumed(options, options.resume, COMPARISON)
+        folder, names = options.resume, read_names(options.resume)
+    else:
+        folder = options.run or next_free("runs", "compare")
+        names = list(dict.fromkeys(options.networks or list(CATALOGUE)[:TUTORIAL_NETWORKS]))
+        begin(folder, names, options)
+    with held_folder(folder):
+        train_all(folder, names, options)
+
+
+def begin(folder: Path, names: Sequence[str], options: CompareOptions) -> None:
+    """Make the folder with a run for each network, as it was asked for, before torch and data are there."""
+    from unrolled.cli.what_to_train import run_config
+    from unrolled.training.run import Run, check_free
+
+    check_free(folder)
+    configs = [run_config(options, name) for name in names]
+    recipe = dataclasses.asdict(configs[0].recipe)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_folder(folder) as place:
+            for config in configs:
+                Run.create(place / config.network.name, config)
+            save_record(Comparison(configs[0].data, recipe, options.seed, list(names), []), place)
+    except OSError as error:
+        raise UnrolledError(
+            f"cannot make the folder {folder}: {error.strerror or error}: choose another with --run"
+        ) from error
+
+
+def read_names(folder: Path) -> list[str]:
+    """The networks of a comparison that was begun.
+
+    Raises:
+        UnrolledError: there is none in the folder, or it is damaged.
+    """
+    from unrolled.training.run_file import parse_json, read_text
+
+    path = folder / COMPARISON
+    try:
+        values = parse_json(read_text(path))
+        names = values["networks"]
+        if not (isinstance(names, list) and names and all(name in CATALOGUE for name in names)):
+            raise ValueError("its networks are no names of the catalogue")
+    except FileNotFoundError:
+        raise UnrolledError(f"{folder} is no comparison: it has no {COMPARISON}") from None
+    except UnrolledError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnrolledError(f"{path} is damaged: {error}") from error
+    return names
+
+
+def train_all(folder: Path, names: Sequence[str], options: CompareOptions) -> None:
+    """Train what is not finished of a comparison, and show all of it."""
     from rich.console import Console
 
     from unrolled import data as datasets
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
-    from unrolled.cli.what_to_train import fit_to_data, run_config
-    from unrolled.networks import CATALOGUE
-    from unrolled.training import train_run
-    from unrolled.training.run import check_free, next_free
+    from unrolled.training import Run
+    from unrolled.training.keeping import reopened
+    from unrolled.training.session import go_on
 
-    folder = options.run or next_free(Path("runs"), "compare")
-    check_free(folder)
-    names = list(dict.fromkeys(options.networks or list(CATALOGUE)[:TUTORIAL_NETWORKS]))
-    configs = [run_config(options, name) for name in names]
-    set_threads(options.threads)
-    device = check_device(options.device)
-    data = datasets.load(configs[0].data, options.data_dir, validation=options.validation)
+    runs = [Run.open(folder / name) for name in names]
+    asked = runs[0].config
+    try:
+        set_threads(options.threads)
+        device = check_device(options.device)
+        data_dir = options.data_dir or (Path(asked.data_dir) if asked.data_dir else None)
+        data = datasets.load(asked.data, data_dir, validation=asked.validation)
+    except BaseException:
+        if options.resume is None:
+            discard(folder, runs)
+        raise
 
     console = Console(soft_wrap=True, highlight=False)
-    comparison = Comparison(data.name, dataclasses.asdict(configs[0].recipe), options.seed, [])
-    for config in configs:
-        config = fit_to_data(config, data)
-        with TrainingProgress(console, config, data) as progress:
-            outcome = train_run(
-                folder / config.network.name, config, data, device=device, on_step=progress.on_step
-            )
-        row = make_row(outcome)
-        console.print(f"  test accuracy {row.test_accuracy:.4f} in {row.seconds:.1f} s")
+    comparison = Comparison(data.name, dataclasses.asdict(asked.recipe), asked.seed, list(names), [])
+    for run in runs:
+        if is_new := not any("test_accuracy" in line for line in run.metrics()):
+            with reopened(run.folder) as run:
+                run.config = run.config.completed(data)
+                with TrainingProgress(console, run.config, data) as progress:
+                    go_on(run, data, device=device, on_step=progress.on_step, say=progress.say)
+        row = make_row(run)
+        if is_new:
+            console.print(f"  test accuracy {row.test_accuracy:.4f} in {row.seconds:.1f} s")
         comparison.rows.append(row)
         save(comparison, folder)
     console.print()
     show(comparison, console)
-    console.print(f"saved as {folder / 'comparison.md'} and comparison.json", markup=False)
+    console.print(f"saved as {folder / TABLE} and {COMPARISON}", markup=False)
 
 
-def make_row(outcome: Outcome) -> Row:
-    """The comparison's row of one training."""
-    epochs = [line for line in outcome.run.metrics() if "epoch" in line]
-    best = max((line for line in epochs if line["best"]), key=lambda line: line["epoch"])
+def discard(folder: Path, runs: Sequence[Run]) -> None:
+    """Remove what `begin` made."""
+    for run in runs:
+        run.discard()
+        with contextlib.suppress(OSError):
+            run.folder.rmdir()
+    for name in (COMPARISON, TABLE, LOCK):
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+        folder.parent.rmdir()
+
+
+def make_row(run: Run) -> Row:
+    """The comparison's row of a finished training, from its record."""
+    import torch
+
+    from unrolled.networks import SequenceClassifier
+
+    *epochs, test = (line for line in run.metrics() if "epoch" in line or "test_accuracy" in line)
+    best = [line for line in epochs if line.get("best")][-1]
+    with torch.device("meta"):  # counted, and made nowhere
+        parameters = SequenceClassifier(run.config.network).parameter_count
     return Row(
-        network=outcome.run.config.network.name,
-        parameters=outcome.network.parameter_count,
-        validation_accuracy=best["validation_accuracy"],
-        test_accuracy=outcome.test.accuracy,
-        seconds=outcome.seconds,
-        step_ms=1000 * outcome.seconds / epochs[-1]["step"],
+        network=run.config.network.name,
+        parameters=parameters,
+        validation_accuracy=best.get("validation_accuracy"),
+        test_accuracy=test["test_accuracy"],
+        seconds=test["seconds"],
+        step_ms=1000 * test["seconds"] / epochs[-1]["step"],
     )
 
 
@@ -162,8 +258,13 @@ def save(comparison: Comparison, folder: Path) -> None:
         "|---|" + "---:|" * (len(HEADINGS) - 1),
         *("| " + " | ".join(cells(row)) + " |" for row in comparison.rows),
     ]
-    with atomic_path(folder / "comparison.md") as path:
+    with atomic_path(folder / TABLE) as path:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    save_record(comparison, folder)
+
+
+def save_record(comparison: Comparison, folder: Path) -> None:
+    """Write comparison.json."""
     values = {**comparison._asdict(), "rows": [row._asdict() for row in comparison.rows]}
-    with atomic_path(folder / "comparison.json") as path:
+    with atomic_path(folder / COMPARISON) as path:
         path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unrolled.cli.options import Patience, TrainingOptions
 from unrolled.errors import UnrolledError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from unrolled.cli.stop_signals import StopSignals
+    from unrolled.data import Dataset
+    from unrolled.training import Outcome, Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,42 +73,73 @@ def train(options: TrainOptions) -> None:
         unrolled train --from runs/full --data fashion-mnist --epochs 5
         torchrun --nproc-per-node 2 -m unrolled train --data mnist
     """
+    from unrolled.cli.stop_signals import StopSignals
+    from unrolled.cli.what_to_train import run_to_train
+
+    if not options.checkpoint_every > 0:
+        raise UnrolledError(f"--checkpoint-every is {options.checkpoint_every}, expected a number above 0")
+    among_others = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun started this process, and its others
+    with StopSignals() as stop, contextlib.ExitStack() as held:
+        claimed: Run | Exception | None = None
+        if not among_others or os.environ.get("RANK") == "0":
+            try:
+                claimed = held.enter_context(run_to_train(options))
+            except (UnrolledError, OSError) as error:
+                if not among_others:
+                    raise
+                claimed = error
+        train_claimed(options, claimed, stop)
+
+
+def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: StopSignals) -> None:
+    """Train the run that the first process has claimed: it, or what kept it from that.
+
+    From here on torch is needed: the folder is there, and what happens now happens to a run.
+    """
     from rich.console import Console
 
     from unrolled import data as datasets
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
-    from unrolled.cli.stop_signals import StopSignals
-    from unrolled.cli.what_to_train import fit_to_data, what_to_train
-    from unrolled.report import TensorBoardLog, save_pictures
-    from unrolled.training import TrainingStoppedError, distributed, train_run
+    from unrolled.cli.what_to_train import check_unfinished
+    from unrolled.report import TensorBoardLog
+    from unrolled.training import TrainingStoppedError, distributed
+    from unrolled.training.session import go_on
 
-    if not options.checkpoint_every > 0:
-        raise UnrolledError(f"--checkpoint-every is {options.checkpoint_every}, expected a number above 0")
+    def whats_claimed() -> Run:
+        if isinstance(claimed, Exception):
+            raise claimed
+        assert claimed is not None
+        if options.resume is not None:
+            check_unfinished(claimed)
+        return claimed
+
     set_threads(options.threads)
     check_device(options.device)
     with distributed.joined(options.device) as device:
         console = Console(soft_wrap=True, highlight=False, quiet=not distributed.is_first())
-        folder, config = distributed.from_first(lambda: what_to_train(options, console))
+        run = distributed.from_first(whats_claimed)
+        config = run.config
         data = distributed.everywhere(
             lambda: datasets.load(
                 config.data,
                 options.data_dir or (Path(config.data_dir) if config.data_dir else None),
-                validation=options.validation if options.resume is None else config.validation,
+                validation=config.validation,
             )
         )
-        if options.resume is None:
-            config = fit_to_data(config, data)
-        stop = StopSignals()
-        log = TensorBoardLog(folder, config) if options.tensorboard and distributed.is_first() else None
+        run.config = config.completed(data)
+        logs = options.tensorboard and distributed.is_first()
+        log = TensorBoardLog(run.folder, run.config) if logs else None
         try:
-            with TrainingProgress(console, config, data) as progress, stop, log or contextlib.nullcontext():
+            if distributed.total(stop())[0]:
+                raise TrainingStoppedError(
+                    f"stopped before the first step: unrolled train --resume {run.folder} goes on"
+                )
+            with TrainingProgress(console, run.config, data) as progress, log or contextlib.nullcontext():
                 listeners: list[TrainingProgress | TensorBoardLog] = [progress, log] if log else [progress]
-                outcome = train_run(
-                    folder,
-                    config,
+                outcome = go_on(
+                    run,
                     data,
-                    resume=options.resume is not None,
                     device=device,
                     checkpoint_seconds=options.checkpoint_every,
                     should_stop=stop,
@@ -114,12 +153,18 @@ def train(options: TrainOptions) -> None:
             if distributed.is_first():
                 print(f"unrolled: {stopped}", file=sys.stderr)
             raise typer.Exit(stop.exit_code) from None
-        if not distributed.is_first():
-            return
-    lines = outcome.run.metrics()
+        if distributed.is_first():
+            draw(outcome, data, console)
+
+
+def draw(outcome: Outcome, data: Dataset, console: Console) -> None:
+    """Leave the pictures of a training, and say what came of it."""
+    from unrolled.report import save_pictures
+
+    folder, lines = outcome.run.folder, outcome.run.metrics()
     try:
         pictures = save_pictures(
-            folder, lines, outcome.network.cpu(), data.test, outcome.test, config.classes
+            folder, lines, outcome.network.cpu(), data.test, outcome.test, outcome.run.config.classes
         )
     except OSError as error:
         raise UnrolledError(

@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from unrolled.cli.options import TrainingOptions
     from unrolled.cli.train import TrainOptions
-    from unrolled.data import Dataset
     from unrolled.training import Recipe, Run, RunConfig
 
 # What may be said of a training that goes on: all else is in its config.json.
 MAY_DIFFER = ("resume", "data_dir", "threads", "device", "checkpoint_every", "tensorboard")
 
 
-def what_to_train(options: TrainOptions, console: Console) -> tuple[Path, RunConfig]:
-    """The run folder to make or to go on with, and its configuration so far."""
-    from unrolled.training import Run
-    from unrolled.training.run import check_free, next_free
+@contextlib.contextmanager
+def run_to_train(options: TrainOptions) -> Iterator[Run]:
+    """The run to begin or to go on with, held by this process. Its folder is there before torch is."""
+    from unrolled.training.keeping import begun, reopened
+    from unrolled.training.run import next_free
 
     if options.resume is not None:
-        run = run_to_resume(options)
-        for note in run.changed_circumstances():
-            console.print(f"note: {note}", markup=False)
-        return run.folder, run.config
-    if options.run is not None:
-        check_free(options.run)
+        check_only_resumed(options, options.resume)
+        with reopened(options.resume) as run:
+            yield run
+        return
     config = run_config(options, options.network)
     if options.start is not None:
-        source = Run.open(options.start).config.network
-        if options.network is None:
-            network = source if options.read is None else source.changed(read=options.read)
-            config = dataclasses.replace(config, network=network)
-        config = dataclasses.replace(config, start=str(options.start))
-    return options.run or next_free(Path("runs"), config.network.name), config
+        config = started_from(options.start, config, options)
+    with begun(options.run or next_free("runs", config.network.name), config) as run:
+        yield run
 
 
-def run_to_resume(options: TrainOptions) -> Run:
-    """The run that is to go on, if it can, and if no option says otherwise than it."""
-    from unrolled.report.pictures import PICTURES
-    from unrolled.training import Run
+def started_from(start: Path, config: RunConfig, options: TrainOptions) -> RunConfig:
+    """The configuration of a training that starts from another run's weights, and so with its network."""
+    from unrolled.training.run import Run
 
-    assert options.resume is not None
-    run = Run.open(options.resume)
+    if options.network is None:
+        network = Run.open(start).config.network
+        if options.read is not None:
+            network = network.changed(read=options.read)
+        config = dataclasses.replace(config, network=network)
+    return dataclasses.replace(config, start=str(start))
+
+
+def check_only_resumed(options: TrainingOptions, folder: Path, record: str = "config.json") -> None:
+    """Raise an UnrolledError if an option says otherwise than the record of what is to go on."""
     others = [
         f"--{'from' if field.name == 'start' else field.name.replace('_', '-')}"
         for field in dataclasses.fields(options)
@@ -56,9 +58,15 @@ def run_to_resume(options: TrainOptions) -> Run:
     ]
     if others:
         raise UnrolledError(
-            f"--resume goes on as {run.folder}/config.json says: leave out {', '.join(others)}, "
+            f"--resume goes on as {folder}/{record} says: leave out {', '.join(others)}, "
             "or train anew without --resume"
         )
+
+
+def check_unfinished(run: Run) -> None:
+    """Raise an UnrolledError if a run has been tested and drawn."""
+    from unrolled.report.pictures import PICTURES
+
     lines = run.metrics()
     if (
         lines
@@ -69,12 +77,11 @@ def run_to_resume(options: TrainOptions) -> Run:
             f"{run.folder} is finished, with a test accuracy of {lines[-1]['test_accuracy']:.4f}: "
             f"`unrolled train --from {run.folder}` starts a new training with its weights"
         )
-    return run
 
 
 def run_config(options: TrainingOptions, network: str | None = None) -> RunConfig:
-    """What a run is of, from the recipe that the options name and from what they change; `fit_to_data` then
-    completes it.
+    """What a run is of, from the recipe that the options name and from what they change; the data then
+    complete it.
     """
     from unrolled import networks
     from unrolled.training import RunConfig, lookup
@@ -89,7 +96,7 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
         options.data or named.data,
         classes=(),
         seed=options.seed,
-        validation=0,
+        validation=options.validation,
         recipe_name=f"{options.recipe}, corrected" if options.corrected else options.recipe,
         protocol=named.protocol,
         data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
@@ -107,11 +114,3 @@ def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
     if "epochs" in given:
         given["steps"] = None
     return dataclasses.replace(recipe, **given)
-
-
-def fit_to_data(config: RunConfig, data: Dataset) -> RunConfig:
-    """The run's configuration with what the data say: name, width of a step, classes, held-out examples."""
-    network = config.network.changed(input_size=data.train.sequences.shape[2], classes=len(data.classes))
-    return dataclasses.replace(
-        config, network=network, data=data.name, classes=tuple(data.classes), validation=len(data.validation)
-    )

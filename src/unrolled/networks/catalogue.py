@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import unknown_name
 from unrolled.networks.config import NetworkConfig
-from unrolled.networks.sequence_classifier import SequenceClassifier
+
+if TYPE_CHECKING:
+    from unrolled.networks.sequence_classifier import SequenceClassifier
 
 LSTM, GRU = ("lstm", 128), ("gru", 128)
 MIX = (("lstm", 128), ("gru", 256))
@@ -62,4 +64,7 @@ def build(name: str, **changes: Any) -> SequenceClassifier:
     >>> network.parameter_count
     378634
     """
+    # Here, because the catalogue itself needs no torch.
+    from unrolled.networks.sequence_classifier import SequenceClassifier
+
     return SequenceClassifier(lookup(name).changed(**changes))

@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeAlias
 
-from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
+from unrolled.errors import UnrolledError, check_count, check_fields, is_number, unknown_name
 
 CELLS = ("rnn", "lstm", "gru")
 UNROLLS = ("static", "dynamic")
 DIRECTIONS = ("forward", "bidirectional", "parallel")
 READS = ("final", "last", "state")
 ACTIVATIONS = ("identity", "relu", "tanh", "sigmoid")
+
+# More of these is a damaged file, or a mistake: nothing here would fit into any memory.
+MOST_WIDTH = 2**24
+MOST_LAYERS = 1000
+MOST_LETTERS = 500
 
 # What may be set of a layer's cell, and to values of which types.
 CELL_OPTIONS: dict[str, dict[str, Any]] = {
@@ -27,6 +32,7 @@ CELL_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "gru": {"reset": str},
 }
+EXPECTED = {str: "a name", bool: "true or false", (int, float): "a finite number"}
 
 Layer: TypeAlias = "tuple[str, int] | tuple[str, int, dict[str, Any]]"
 
@@ -63,8 +69,12 @@ class NetworkConfig:
     output_layers: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not 0 < len(self.name) <= MOST_LETTERS:
+            raise UnrolledError(
+                f"the name of a network is {self.name!r}, expected 1 to {MOST_LETTERS} letters"
+            )
         try:
-            layers: Any = tuple((str(kind), width, *options) for kind, width, *options in self.layers)
+            layers: Any = tuple((kind, width, *options) for kind, width, *options in self.layers)
             if any(layer[2:] and not (len(layer) == 3 and isinstance(layer[2], dict)) for layer in layers):
                 raise ValueError
         except (TypeError, ValueError):
@@ -74,6 +84,10 @@ class NetworkConfig:
         object.__setattr__(self, "layers", layers)
         if not layers:
             raise UnrolledError(f"network {self.name}: it has no layers, expected at least one")
+        if len(layers) > MOST_LAYERS:
+            raise UnrolledError(
+                f"network {self.name}: it has {len(layers)} layers, expected {MOST_LAYERS} at most"
+            )
         for kind, _, *options in layers:
             _check_choice("cell", kind, CELLS)
             if options:
@@ -86,9 +100,9 @@ class NetworkConfig:
         sizes = {f"the width of layer {n}": width for n, (_, width, *_) in enumerate(layers, start=1)}
         sizes |= {"input_size": self.input_size, "classes": self.classes}
         for what, size in sizes.items():
-            check_count(f"network {self.name}: {what}", size)
+            check_count(f"network {self.name}: {what}", size, most=MOST_WIDTH)
         dropout = self.output_dropout
-        if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        if not is_number(dropout) or not 0 <= dropout <= 1:
             raise UnrolledError(
                 f"network {self.name}: output_dropout is {dropout!r}, expected a probability from 0 to 1"
             )
@@ -103,20 +117,25 @@ class NetworkConfig:
             if option not in CELL_OPTIONS[kind]:
                 raise unknown_name(f"option of {kind}", option, CELL_OPTIONS[kind])
             kinds = CELL_OPTIONS[kind][option]
-            if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
-                raise UnrolledError(f"network {self.name}: the {option} of a layer is {value!r}")
+            what = f"network {self.name}: the {option} of a layer"
+            if kinds is int:
+                check_count(what, value, least=0, most=MOST_WIDTH)
+            elif not (is_number(value) if kinds == (int, float) else isinstance(value, kinds)):
+                raise UnrolledError(f"{what} is {value!r}, expected {EXPECTED[kinds]}")
 
     def _check_dense(self, field: str) -> None:
         came = getattr(self, field)
         try:
             dense = tuple((width, activation) for width, activation in came)
+            if len(dense) > MOST_LAYERS:
+                raise ValueError
         except (TypeError, ValueError):
             raise UnrolledError(
                 f"network {self.name}: {field} is {came!r}, expected pairs such as [[64, 'relu']]"
             ) from None
         for width, activation in dense:
             _check_choice("activation", activation, ACTIVATIONS)
-            check_count(f"network {self.name}: a width of {field}", width)
+            check_count(f"network {self.name}: a width of {field}", width, most=MOST_WIDTH)
         object.__setattr__(self, field, dense)
 
     @classmethod
@@ -144,5 +163,5 @@ def output_width(layer: Layer) -> int:
 
 
 def _check_choice(what: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise unknown_name(what, value, known)

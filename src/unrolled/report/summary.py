@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
-from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.training import Run
-from unrolled.training.run import CONFIG, METRICS, WEIGHTS
+from unrolled.training.run import WEIGHTS
 
 NUMBERS = ("epoch", "step", "loss", "accuracy", "learning_rate", "seconds")
 
@@ -56,17 +55,19 @@ def summarize(run: Run, name: str) -> RunSummary:
     Raises:
         UnrolledError: it is damaged.
     """
-    lines = _checked(run)
+    lines = run.metrics()
     epochs = [line for line in lines if "epoch" in line]
     test = next((line for line in lines if "test_accuracy" in line), None)
     last = epochs[-1] if epochs else None
     status = _status(run, last, test)
+    with torch.device("meta"):  # counted, and made nowhere
+        parameters = SequenceClassifier(run.config.network).parameter_count
     seconds = None if last is None else (test or last).get("seconds", last["seconds"])
     return RunSummary(
         name=name,
         run=run,
         settings=_settings(run, trained=status != "imported"),
-        parameters=SequenceClassifier(run.config.network).parameter_count,
+        parameters=parameters,
         epochs=epochs,
         status=status,
         best=next((line for line in reversed(epochs) if line.get("best")), last),
@@ -88,31 +89,9 @@ def _status(run: Run, last: dict[str, Any] | None, test: dict[str, Any] | None) 
     return f"unfinished: epoch {last['epoch']} of {recipe.epochs}"
 
 
-def _checked(run: Run) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, each with the numbers that it must have."""
-    lines = run.metrics()
-    for number, line in enumerate(lines, start=1):
-        wanted: Sequence[str] = ()
-        if isinstance(line, dict):
-            wanted = NUMBERS if "epoch" in line else ("test_accuracy",) if "test_accuracy" in line else ()
-            optional = ("validation_loss", "validation_accuracy", "test_examples")
-            wanted = [*wanted, *(key for key in optional if line.get(key) is not None)]
-        for key in wanted:
-            value = line.get(key)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise UnrolledError(
-                    f"{run.folder / METRICS} is damaged: {key} is {value!r} in line {number}, "
-                    "expected a number"
-                )
-        if not isinstance(line, dict) or line.get("step") == 0:
-            raise UnrolledError(f"{run.folder / METRICS} is damaged: line {number} is {line!r}")
-    return lines
-
-
 def _settings(run: Run, trained: bool) -> dict[str, Any]:
     """What the run was told, its defaults filled in, and where it ran as far as config.json knows."""
-    saved = json.loads((run.folder / CONFIG).read_text(encoding="utf-8"))
-    settings = flatten({**saved, **dataclasses.asdict(run.config)})
+    settings = flatten({**run.circumstances, **dataclasses.asdict(run.config)})
     if not trained:  # what stands there of a training is nobody's choice
         names = ("recipe.", "seed", "validation")
         settings = {name: value for name, value in settings.items() if not name.startswith(names)}

@@ -1,13 +1,22 @@
-"""Training: recipes, the loop, what is measured, and run folders."""
+"""Training: recipes, the loop, what is measured, and run folders.
 
-from unrolled.training.augmentation import Augmentation, augment
-from unrolled.training.metrics import Evaluation, confusion_matrix, evaluate
-from unrolled.training.progress import EpochMetrics, Step, TrainingDivergedError
-from unrolled.training.recipe import Recipe
-from unrolled.training.recipes import RECIPES, NamedRecipe, lookup
-from unrolled.training.run import Run, RunConfig
-from unrolled.training.session import Outcome, TrainingStoppedError, train_run
-from unrolled.training.trainer import Trainer
+Names are loaded when they are first used: what a run folder says can be read without waiting for torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unrolled.training.augmentation import Augmentation
+    from unrolled.training.distortion import augment
+    from unrolled.training.metrics import Evaluation, confusion_matrix, evaluate
+    from unrolled.training.progress import EpochMetrics, Step, TrainingDivergedError, TrainingStoppedError
+    from unrolled.training.recipe import Recipe
+    from unrolled.training.recipes import RECIPES, NamedRecipe, lookup
+    from unrolled.training.run import Run
+    from unrolled.training.run_config import RunConfig
+    from unrolled.training.session import Outcome, train_run
+    from unrolled.training.trainer import Trainer
 
 __all__ = [
     "RECIPES",
@@ -29,3 +38,32 @@ __all__ = [
     "lookup",
     "train_run",
 ]
+
+_HOMES = {
+    "Augmentation": "augmentation",
+    "EpochMetrics": "progress",
+    "Evaluation": "metrics",
+    "NamedRecipe": "recipes",
+    "Outcome": "session",
+    "RECIPES": "recipes",
+    "Recipe": "recipe",
+    "Run": "run",
+    "RunConfig": "run_config",
+    "Step": "progress",
+    "Trainer": "trainer",
+    "TrainingDivergedError": "progress",
+    "TrainingStoppedError": "progress",
+    "augment": "distortion",
+    "confusion_matrix": "metrics",
+    "evaluate": "metrics",
+    "lookup": "recipes",
+    "train_run": "session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'unrolled.training' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"unrolled.training.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

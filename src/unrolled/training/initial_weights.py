@@ -38,7 +38,6 @@ OUTPUT_LAYERS: dict[str, Draw] = {
     "tf1-normal-1": _normal(1.0),
     "tf1-truncated-normal-0.1": _truncated_normal,
 }
-INITIAL_WEIGHTS = ("torch", "remembering", *OUTPUT_LAYERS)
 
 
 @torch.no_grad()
@@ -56,7 +55,7 @@ def set_initial_weights(network: SequenceClassifier, kind: str, seed: int) -> No
 
     Args:
         network: of LSTM, GRU and RNN cells, without options where TensorFlow draws.
-        kind: one of `INITIAL_WEIGHTS`.
+        kind: one of `recipe.INITIAL_WEIGHTS`.
         seed: the graph's.
     """
     if kind == "torch":

@@ -5,9 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-LOSSES = ("cross-entropy", "log-of-softmax")
-REDUCTIONS = ("mean", "sum")
-
 
 def summed_loss(kind: str, logits: Tensor, labels: Tensor) -> Tensor:
     r"""The loss of a batch, summed over its examples, in nats.
@@ -21,6 +18,7 @@ def summed_loss(kind: str, logits: Tensor, labels: Tensor) -> Tensor:
     logarithm, and the loss is NaN, whether the answer is right or wrong.
 
     >>> import torch
+    >>> from unrolled.training.recipe import LOSSES
     >>> z, right = torch.tensor([[200.0, 0.0, 0.0]]), torch.tensor([0])
     >>> [float(summed_loss(kind, z, right)) for kind in LOSSES]
     [0.0, nan]

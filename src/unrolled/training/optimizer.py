@@ -13,9 +13,6 @@ from unrolled import tf1
 if TYPE_CHECKING:
     from unrolled.training.recipe import Recipe
 
-OPTIMIZERS = ("adam", "rmsprop", "sgd", "tf1-adam", "tf1-rmsprop")
-SCHEDULES = ("constant", "one-cycle", "cosine")
-
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimizer of all parameters that can be trained."""
@@ -32,6 +29,21 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             return tf1.RMSProp(parameters, lr=rate, decay=0.9)
         case _:
             return torch.optim.SGD(parameters, lr=rate, weight_decay=decay, momentum=0.9)
+
+
+def memory_of(recipe: Recipe) -> dict[str, torch.Tensor]:
+    """What the recipe's optimizer remembers of a parameter after a step: of one of shape [1, 2].
+
+    >>> from unrolled.training.recipe import Recipe
+    >>> {key: list(value.shape) for key, value in memory_of(Recipe(optimizer="sgd")).items()}
+    {'momentum_buffer': [1, 2]}
+    """
+    network = nn.Linear(2, 1, bias=False)
+    network.weight.grad = torch.zeros_like(network.weight)
+    optimizer = make_optimizer(network, recipe)
+    optimizer.step()
+    remembered = optimizer.state[network.weight].items()
+    return {key: torch.as_tensor(value) for key, value in remembered if value is not None}
 
 
 def share_of_rate(schedule: str, progress: float) -> float:

@@ -11,16 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-ORDERS = ("shuffled", "next-batch", "file")
-
-
-def steps_per_epoch(order: str, examples: int, batch_size: int) -> int:
-    """How many steps one pass takes: only a shuffled one ends with a smaller batch of what is left.
-
-    >>> steps_per_epoch("shuffled", 100, 64), steps_per_epoch("file", 100, 64)
-    (2, 1)
-    """
-    return -(-examples // batch_size) if order == "shuffled" else max(1, examples // batch_size)
+from unrolled.training.recipe import steps_per_epoch
 
 
 def batches_of_rows(
@@ -36,7 +27,7 @@ def batches_of_rows(
         "file"        as they stand in the file, over and over, without the rest of an epoch
 
     Args:
-        order: one of `ORDERS`.
+        order: one of `recipe.ORDERS`.
         examples: how many there are.
         batch_size: B; more than there are examples gives as many as there are.
         seed: of the shuffling.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple
 
 from unrolled.errors import UnrolledError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Step(NamedTuple):
@@ -50,6 +51,10 @@ class EpochMetrics(NamedTuple):
 
 class TrainingDivergedError(UnrolledError):
     """The loss is no longer a finite number."""
+
+
+class TrainingStoppedError(Exception):
+    """A training was asked to stop, and did so. What it takes to go on is kept."""
 
 
 @dataclasses.dataclass

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
-from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
+from unrolled.errors import UnrolledError, check_count, check_fields, is_number, unknown_name
 from unrolled.training.augmentation import NO_AUGMENTATION, Augmentation
-from unrolled.training.initial_weights import INITIAL_WEIGHTS
-from unrolled.training.loss import LOSSES, REDUCTIONS
-from unrolled.training.optimizer import OPTIMIZERS, SCHEDULES
-from unrolled.training.order import ORDERS, steps_per_epoch
 
+# What may be chosen. It stands here, and not beside what is done, so that a recipe can be read without torch.
+OPTIMIZERS = ("adam", "rmsprop", "sgd", "tf1-adam", "tf1-rmsprop")
+SCHEDULES = ("constant", "one-cycle", "cosine")
+LOSSES = ("cross-entropy", "log-of-softmax")
+REDUCTIONS = ("mean", "sum")
+ORDERS = ("shuffled", "next-batch", "file")
+INITIAL_WEIGHTS = (
+    "torch",
+    "remembering",
+    "tf1-xavier",
+    "tf1-normal-0.01",
+    "tf1-normal-1",
+    "tf1-truncated-normal-0.1",
+)
 KEPT = ("best", "last")
+MOST = 10**12  # of what is counted: more is a damaged file
 CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -69,16 +79,18 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
+            if not (isinstance(getattr(self, name), str) and getattr(self, name) in known):
                 raise unknown_name(name.replace("_", " "), getattr(self, name), known)
         for name, optional in (("batch_size", False), ("epochs", False), ("steps", True), ("patience", True)):
             if not (optional and getattr(self, name) is None):
-                check_count(name, getattr(self, name))
+                check_count(name, getattr(self, name), most=MOST)
         for name, optional in (("learning_rate", False), ("clip_norm", True)):
             value = getattr(self, name)
-            if not ((value is None and optional) or (_is_number(value) and value > 0)):
+            if not ((value is None and optional) or (is_number(value) and value > 0)):
                 raise UnrolledError(f"{name} is {value!r}, expected a number above 0")
-        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
+        if not isinstance(self.augmentation, Augmentation):
+            raise UnrolledError(f"augmentation is {self.augmentation!r}, expected an Augmentation")
+        if not (is_number(self.weight_decay) and self.weight_decay >= 0):
             raise UnrolledError(f"weight_decay is {self.weight_decay!r}, expected a number of at least 0")
         if self.weight_decay and self.optimizer.startswith("tf1-"):
             raise UnrolledError(
@@ -106,5 +118,16 @@ class Recipe:
         return self.steps or self.epochs * self.steps_per_epoch(examples)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def steps_per_epoch(order: str, examples: int, batch_size: int) -> int:
+    """How many steps one pass takes: only a shuffled one ends with a smaller batch of what is left.
+
+    >>> steps_per_epoch("shuffled", 100, 64), steps_per_epoch("file", 100, 64)
+    (2, 1)
+    """
+    return -(-examples // batch_size) if order == "shuffled" else max(1, examples // batch_size)
+
+
+def check_seed(seed: object, order: str) -> None:
+    """Raise an UnrolledError if `seed` is none that every generator of a training takes."""
+    # TensorFlow 1's tutorials shuffle by numpy's RandomState, which takes 32 bits.
+    check_count("seed", seed, least=0, most=2**32 - 1 if order == "next-batch" else 2**63 - 1)

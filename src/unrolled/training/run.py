@@ -1,108 +1,49 @@
-"""A run on disk: a folder with what was trained, how, and what came of it."""
+"""A run on disk: a folder with what was trained, how, and what came of it.
+
+What a folder says can be read without torch, which `train` waits for only when its folder is there.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import platform
-from contextlib import nullcontext
+import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import safetensors
-import torch
-from safetensors.torch import load_file, save
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 import unrolled
-from unrolled.atomic import atomic_folder, atomic_path
-from unrolled.errors import UnrolledError, check_fields, unknown_name
-from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.training import distributed
-from unrolled.training.protocols import PROTOCOLS
-from unrolled.training.recipe import Recipe
-from unrolled.training.state import check_fits
+from unrolled.atomic import atomic_folder, atomic_path, clear_leftovers, is_leftover
+from unrolled.errors import UnrolledError
+from unrolled.training.lock import LOCK, RunLock
+from unrolled.training.metrics_file import METRICS as METRICS
+from unrolled.training.metrics_file import parse_metrics
+from unrolled.training.run_config import RunConfig
+from unrolled.training.run_file import parse_json, read_text
 
-CONFIG, METRICS, WEIGHTS, CHECKPOINT = (
-    "config.json",
-    "metrics.jsonl",
-    "weights.safetensors",
-    "checkpoint.safetensors",
-)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unrolled.networks import SequenceClassifier
+    from unrolled.training.contents import Contents
+
+CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
+TENSORBOARD = "tensorboard"
 CIRCUMSTANCES = ("versions", "machine", "processes")  # keys of config.json
+CONTENTS = "contents"  # likewise
 
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """What a run is of.
-
-    Attributes:
-        network: the network.
-        recipe: how it was trained.
-        data: the name of the data set.
-        classes: the names of the classes, in the order of the logits.
-        seed: of the weights, of dropout and of the order of the examples.
-        validation: how many of the first training examples were held out to choose the best weights by.
-        recipe_name: what the recipe is called; its values may have been changed.
-        protocol: what was measured and printed, and when: "epochs", or a tutorial's, see `protocols`.
-        data_dir: the folder that the data set's files were read from, if one was named.
-        start: the run folder whose weights it started from, if it did.
-    """
-
-    network: NetworkConfig
-    recipe: Recipe
-    data: str
-    classes: tuple[str, ...]
-    seed: int
-    validation: int
-    recipe_name: str = "default"
-    protocol: str = "epochs"
-    data_dir: str | None = None
-    start: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.protocol not in PROTOCOLS:
-            raise unknown_name("protocol", self.protocol, PROTOCOLS)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
-        """The configuration that `dataclasses.asdict` made `values` of; unknown keys are refused."""
-        check_fields("run option", values, cls)
-        return cls(
-            **{
-                **values,
-                "network": NetworkConfig.from_dict(values["network"]),
-                "recipe": Recipe.from_dict(values["recipe"]),
-                "data": str(values["data"]),
-                "classes": tuple(values["classes"]),
-                "seed": int(values["seed"]),
-                "validation": int(values["validation"]),
-            }
-        )
-
-
-def present_circumstances() -> dict[str, Any]:
-    """What the last bits of a training may depend on, besides its configuration."""
-    return {
-        "versions": {
-            "unrolled": unrolled.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-        "machine": {
-            "system": platform.system(),
-            "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-            "threads": torch.get_num_threads(),
-        },
-        "processes": distributed.world_size(),
-    }
+PathLike = str | os.PathLike[str]
 
 
 class Run:
     """A run folder.
 
-        config.json              the network, the recipe, the data, the seed, versions and machine
+        config.json              the network, the recipe, the data and their digests, the seed, versions and
+                                 machine
         metrics.jsonl            one line for each epoch, and a last one for the test
         weights.safetensors      the best weights: what evaluating, predicting and serving use
         checkpoint.safetensors   all that a training needs to go on
@@ -113,81 +54,127 @@ class Run:
         folder: where it is.
         config: what it is of.
         circumstances: what its last bits may depend on besides: versions, machine, processes.
+        contents: what its data were, None before they were read, and of runs of earlier versions.
+        lock: the right to train in it, if it is held: see `held`.
     """
 
-    def __init__(self, folder: Path, config: RunConfig, circumstances: dict[str, Any]) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: PathLike,
+        config: RunConfig,
+        circumstances: dict[str, Any],
+        contents: Contents | None = None,
+    ) -> None:
+        self.folder = Path(folder)
         self.config = config
         self.circumstances = circumstances
+        self.contents = contents
+        self.lock: RunLock | None = None
+        self._made: list[Path] = []  # folders that `create` made, the innermost first
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "lock": None}  # a lock is its process's own
 
     @classmethod
-    def create(cls, folder: Path, config: RunConfig) -> Run:
+    def create(cls, folder: PathLike, config: RunConfig) -> Run:
         """Make the folder, which must not exist or be empty.
 
         Raises:
             UnrolledError: something is there, or the folder cannot be made.
         """
+        folder = Path(folder)
         check_free(folder)
+        run = cls(folder, config, _circumstances(config))
         try:
+            above = [parent for parent in folder.parents if not parent.exists()]
             folder.parent.mkdir(parents=True, exist_ok=True)
-            circumstances = present_circumstances()
-            values = dataclasses.asdict(config) | circumstances
-            text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-            # A new folder appears with its config inside, so that a run that was killed is one to resume.
-            made = nullcontext(folder) if folder.is_dir() else atomic_folder(folder)
-            with made as place, atomic_path(place / CONFIG) as path:
-                path.write_text(text, encoding="utf-8")
+            if folder.is_dir():
+                with RunLock(folder):
+                    check_free(folder)  # again: now nobody else can make a run of it
+                    run.save_config()
+            else:
+                # A new folder appears with its config inside, so that a run that was killed is one to resume.
+                with atomic_folder(folder) as place:
+                    run._write_config(place / CONFIG)
+                run._made = [folder, *above]
         except OSError as error:
+            check_free(folder)  # has another one made it meanwhile?
             raise UnrolledError(
                 f"cannot make the run folder {folder}: {error.strerror}: choose another with --run"
             ) from error
-        return cls(folder, config, circumstances)
+        return run
 
     @classmethod
-    def open(cls, folder: Path) -> Run:
+    def open(cls, folder: PathLike) -> Run:
         """The run in `folder`.
 
         Raises:
             UnrolledError: there is no run, or its configuration is damaged.
         """
+        folder = Path(folder)
         if not folder.is_dir():
             raise UnrolledError(f"no run folder {folder}: `unrolled train` makes one")
         path = folder / CONFIG
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            circumstances = {key: values.pop(key, None) for key in CIRCUMSTANCES}
-            config = RunConfig.from_dict(values)
+            values = parse_json(read_text(path))
+            if not isinstance(values, dict):
+                raise ValueError(f"{type(values).__name__} came, expected an object")
         except FileNotFoundError:
             raise UnrolledError(
                 f"{folder} is not a run folder: it has no {CONFIG}; `unrolled train` makes one"
             ) from None
+        except UnrolledError:
+            raise
+        except ValueError as error:
+            raise UnrolledError(f"{path} is damaged: {shortened(str(error))}") from error
+        circumstances = {key: values.pop(key) for key in CIRCUMSTANCES if key in values}
+        contents = values.pop(CONTENTS, None)
+        try:
+            if not isinstance(contents, dict | None):
+                raise UnrolledError(f"{CONTENTS} is {contents!r}, expected an object")
+            return cls(folder, RunConfig.from_dict(values), circumstances, contents)
         except UnrolledError as error:
-            raise UnrolledError(f"{path}: {error}{_written_by(circumstances)}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UnrolledError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-        return cls(folder, config, circumstances)
+            raise UnrolledError(f"{path}: {shortened(str(error))}{_written_by(circumstances)}") from error
 
-    def changed_circumstances(self) -> list[str]:
-        """What is not as it was when the run was begun, and may change the last bits of its weights."""
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the right to train in the folder, alone, as long as the block lasts.
 
-        def named(circumstances: dict[str, Any]) -> dict[str, Any]:
-            machine, versions = circumstances["machine"] or {}, circumstances["versions"] or {}
-            return {
-                "torch": versions.get("torch"),
-                "the processor": machine.get("processor"),
-                "threads": machine.get("threads"),
-                "processes": circumstances["processes"],
-            }
+        Raises:
+            UnrolledError: another training has it, or the folder cannot be written into.
+        """
+        try:
+            lock = RunLock(self.folder)
+        except OSError as error:
+            raise UnrolledError(
+                f"cannot write into {self.folder}: {error.strerror or error}; nothing has changed"
+            ) from error
+        with lock:
+            self.lock = lock
+            try:
+                yield
+            finally:
+                self.lock = None
 
-        then, now = named(self.circumstances), named(present_circumstances())
-        return [
-            f"the run was begun with {name} {then[name]} and goes on with {now[name]}: last bits may differ"
-            for name in now
-            if then[name] not in (None, now[name])
-        ]
+    def check_there(self) -> None:
+        """Raise an UnrolledError if the folder is held and is no longer where it was."""
+        if self.lock is not None:
+            self.lock.check()
+
+    def save_config(self) -> None:
+        """Write config.json."""
+        with atomic_path(self.folder / CONFIG) as path:
+            self._write_config(path)
+
+    def _write_config(self, path: Path) -> None:
+        values = dataclasses.asdict(self.config) | self.circumstances
+        if self.contents is not None:
+            values[CONTENTS] = self.contents
+        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def append_metrics(self, values: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
+        self.check_there()
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
             file.flush()
@@ -197,29 +184,73 @@ class Run:
         """The lines of metrics.jsonl, none if there is no such file yet.
 
         A last line without an end was being written when the training was killed: it is left out.
+
+        Raises:
+            UnrolledError: a line is damaged.
         """
         path = self.folder / METRICS
-        if not path.exists():
-            return []
         try:
-            *lines, _ = path.read_text(encoding="utf-8").split("\n")
-            return [json.loads(line) for line in lines]
-        except ValueError as error:
-            raise UnrolledError(f"{path} is damaged: {error}") from error
+            return parse_metrics(path, read_text(path))
+        except FileNotFoundError:
+            return []
 
     def clean_up(self, epoch: int) -> None:
         """Take away what a killed training left half-written, and the lines of what came after `epoch`."""
-        for part in self.folder.glob(".*.part"):
-            part.unlink()
+        for name in (CONFIG, METRICS, WEIGHTS, CHECKPOINT):
+            clear_leftovers(self.folder / name)
         kept = [line for line in self.metrics() if line.get("epoch", epoch + 1) <= epoch]
         if (self.folder / METRICS).exists():
             with atomic_path(self.folder / METRICS) as path:
                 path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
+    def discard(self) -> None:
+        """Remove what a training makes; the folders too that `create` made, if nothing else is in them."""
+        for name in (METRICS, WEIGHTS, CHECKPOINT, CONFIG):
+            clear_leftovers(self.folder / name)
+            (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / TENSORBOARD, ignore_errors=True)
+        (self.folder / LOCK).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for folder in self._made:
+                folder.rmdir()
+
     def save_weights(self, weights: dict[str, Tensor]) -> None:
         """Write weights.safetensors."""
+        from safetensors.torch import save
+
+        self.check_there()
         with atomic_path(self.folder / WEIGHTS) as path:
             path.write_bytes(save({key: tensor.contiguous() for key, tensor in weights.items()}))
+
+    def load_weights(self) -> dict[str, Tensor]:
+        """The weights, of the shapes of the run's network, which is made nowhere before they are seen to fit.
+
+        Raises:
+            UnrolledError: there are none yet, they are damaged, or they are another network's.
+        """
+        from unrolled.training.state import blueprint, check_finite, check_fits
+        from unrolled.training.tensors_file import TensorsFile
+
+        path, network = self.folder / WEIGHTS, self.config.network
+        expected = blueprint(network)
+        try:
+            file = TensorsFile(path)
+        except FileNotFoundError:
+            raise UnrolledError(
+                f"{self.folder} has no {WEIGHTS}: its training did not finish an epoch"
+            ) from None
+        try:
+            check_fits(expected, file.shapes, cast=True)
+        except UnrolledError as error:
+            raise UnrolledError(
+                f"{path} holds another network than {network.name}, which {CONFIG} names: {error}"
+            ) from error
+        weights = {name: tensor.to(expected[name].dtype) for name, tensor in file.load().items()}
+        try:
+            check_finite(weights)
+        except UnrolledError as error:
+            raise UnrolledError(f"{path} is damaged: {error}") from error
+        return weights
 
     def load_network(self) -> SequenceClassifier:
         """The trained network, in evaluation mode.
@@ -227,58 +258,72 @@ class Run:
         Raises:
             UnrolledError: there are no weights yet, they are damaged, or they are another network's.
         """
-        path = self.folder / WEIGHTS
+        from unrolled.networks import SequenceClassifier
+
+        weights = self.load_weights()
         network = SequenceClassifier(self.config.network)
-        try:
-            weights = load_file(path)
-        except FileNotFoundError:
-            raise UnrolledError(
-                f"{self.folder} has no {WEIGHTS}: its training did not finish an epoch"
-            ) from None
-        except (OSError, safetensors.SafetensorError) as error:
-            raise UnrolledError(f"{path} is damaged: {error}") from error
-        try:
-            check_fits(network.state_dict(), weights)
-        except UnrolledError as error:
-            raise UnrolledError(
-                f"{path} holds another network than {self.config.network.name}, which {CONFIG} names: {error}"
-            ) from error
         network.load_state_dict(weights)
         return network.eval()
 
 
-def check_free(folder: Path) -> None:
+def check_free(folder: PathLike) -> None:
     """Raise an UnrolledError if a new run cannot go into `folder`."""
-    if folder.is_dir() and any(folder.iterdir()):
-        what = "already holds a run" if (folder / CONFIG).exists() else "is not empty"
-        raise UnrolledError(f"{folder} {what}: choose another folder with --run, or remove it")
-    if folder.exists() and not folder.is_dir():
+    folder = Path(folder)
+    if "\0" in str(folder):
+        raise UnrolledError(f"{str(folder)!r} is no path: it has a NUL in it")
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
         raise UnrolledError(f"{folder} is a file: choose another folder with --run")
+    # What a killed process left that was about to make a run here is not in the way.
+    names = [name for name in os.listdir(folder) if name != LOCK and not is_leftover(name, of=CONFIG)]
+    if names:
+        what = "already holds a run" if CONFIG in names else "is not empty"
+        raise UnrolledError(f"{folder} {what}: choose another folder with --run, or remove it")
 
 
-def next_free(parent: Path, name: str) -> Path:
-    """The first of parent/name-1, parent/name-2, ... that is not there yet."""
+def next_free(parent: PathLike, name: str) -> Path:
+    """The first of parent/name-1, parent/name-2, ... that is not there yet.
+
+    >>> str(next_free("nowhere", "../a b"))
+    'nowhere/a-b-1'
+    """
+    safe = re.sub(r"[^\w.-]+", "-", name).strip(".-")[:100] or "run"  # a name may say anything
     number = 1
-    while (folder := parent / f"{name}-{number}").exists():
+    while os.path.lexists(folder := Path(parent) / f"{safe}-{number}"):
         number += 1
     return folder
 
 
-def newest(parent: Path) -> Path:
+def newest(parent: PathLike) -> Path:
     """The run folder below `parent` whose weights were written last.
 
     Raises:
         UnrolledError: there is none.
     """
-    weights = sorted(parent.glob(f"*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime)
+    weights = sorted(Path(parent).glob(f"*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime)
     if not weights:
         raise UnrolledError(f"no run in {parent}/: `unrolled train` makes one, or name one with --run")
     return weights[-1].parent
 
 
+def shortened(text: str, most: int = 500) -> str:
+    """The text, or its beginning: a damaged file may hold a value of any size."""
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
+def _circumstances(config: RunConfig) -> dict[str, Any]:
+    if config.is_complete:
+        from unrolled.training.circumstances import present_circumstances
+
+        return present_circumstances()
+    return {"versions": {"unrolled": unrolled.__version__, "python": platform.python_version()}}
+
+
 def _written_by(circumstances: dict[str, Any]) -> str:
     """What to say of a configuration that another version of the package wrote."""
-    version = (circumstances.get("versions") or {}).get("unrolled", unrolled.__version__)
-    if version == unrolled.__version__:
+    versions = circumstances.get("versions")
+    version = versions.get("unrolled") if isinstance(versions, dict) else None
+    if not isinstance(version, str) or version == unrolled.__version__:
         return ""
-    return f" (unrolled {version} wrote it, and this is {unrolled.__version__})"
+    return f" (unrolled {shortened(version, 40)} wrote it, and this is {unrolled.__version__})"

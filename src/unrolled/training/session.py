@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +16,16 @@ from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
 from unrolled.training.checkpoint import load_checkpoint, save_checkpoint
+from unrolled.training.circumstances import changes, named, present_circumstances, together
+from unrolled.training.contents import Contents, contents_of, differences
+from unrolled.training.keeping import begun, cannot_write, reopened, way_out
 from unrolled.training.metrics import Evaluation, evaluate
-from unrolled.training.progress import EpochMetrics, Step, TrainingDivergedError
+from unrolled.training.progress import EpochMetrics, Step, TrainingStoppedError
 from unrolled.training.protocols import PROTOCOLS
-from unrolled.training.run import CHECKPOINT, WEIGHTS, Run, RunConfig
-from unrolled.training.state import TrainingState, check_fits, group
+from unrolled.training.run import CHECKPOINT, CONFIG, WEIGHTS, PathLike, Run
+from unrolled.training.run_config import RunConfig
+from unrolled.training.state import TrainingState, blueprint, check_fits, group
+from unrolled.training.state_checks import check_sizes
 from unrolled.training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 15.0
@@ -42,12 +47,8 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-class TrainingStoppedError(Exception):
-    """A training was asked to stop, and did so after a step. Its checkpoint is kept."""
-
-
 def train_run(
-    folder: Path,
+    folder: PathLike,
     config: RunConfig,
     data: Dataset,
     *,
@@ -61,49 +62,93 @@ def train_run(
 ) -> Outcome:
     """Make a network, train it, test it, and keep everything in a run folder.
 
-    A training that ends early, by an error, by Ctrl-C or by the machine's end, leaves the best weights and a
-    checkpoint. Resuming goes on from there, in the middle of an epoch too, and gives the same bits as a
-    training that never stopped. Where nothing is left that could be used, the folder goes.
+    The folder is the first thing that is made, and nobody else trains in it meanwhile. A training that ends
+    early, by an error, by Ctrl-C or by the machine's end, leaves the best weights and a checkpoint. Resuming
+    goes on from there, in the middle of an epoch too, and gives the same bits as a training that never
+    stopped. Where an error leaves nothing that could be used, the folder goes.
 
     Among several processes the first one alone writes, prints and calls `on_step` and `on_epoch`.
 
     Args:
         folder: the run's.
         config: what to train, and how.
-        data: on what.
+        data: on what; to resume, on what it was begun with, to the last bit.
         resume: go on with the run in `folder`; of a run that is finished, give the outcome.
         device: where to compute.
         checkpoint_seconds: so often a checkpoint is written, besides those after each epoch.
         should_stop: asked in each step; if it says so, the training keeps a checkpoint and stops.
         on_step, on_epoch: called after each.
-        say: takes the lines of a tutorial's protocol.
+        say: takes the lines of a tutorial's protocol, and notes on what may change the last bits.
 
     Raises:
-        UnrolledError: the folder is taken or cannot be written into, the checkpoint is damaged.
+        UnrolledError: the folder is taken, is being trained in or cannot be written into, the checkpoint is
+            damaged, or the data are others.
         TrainingDivergedError: the loss or a weight is no longer finite.
         TrainingStoppedError: `should_stop` said so.
     """
-    torch.manual_seed(config.seed)
-    network = SequenceClassifier(config.network).to(device)
-    trainer = Trainer(network, data, config.recipe, seed=config.seed)
-    state = None
-    if resume:
-        run = distributed.from_first(lambda: _reopen(folder, config))
-        state = distributed.from_first(lambda: _load_state(run))
+    with ExitStack() as held:
+
+        def claim() -> Run:
+            run = held.enter_context(reopened(folder) if resume else begun(folder, config))
+            if run.config != config:
+                raise UnrolledError(
+                    f"{run.folder} is a run of another configuration: resume it with what its config says"
+                )
+            return run
+
+        return go_on(
+            distributed.from_first(claim),
+            data,
+            device=device,
+            checkpoint_seconds=checkpoint_seconds,
+            should_stop=should_stop,
+            on_step=on_step,
+            on_epoch=on_epoch,
+            say=say,
+        )
+
+
+def go_on(
+    run: Run,
+    data: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_step: Callable[[Step], None] | None = None,
+    on_epoch: Callable[[EpochMetrics], None] | None = None,
+    say: Callable[[str], None] = print,
+) -> Outcome:
+    """Train a run, which the first process holds, from where it stands: see `train_run`."""
+    run.config = run.config.completed(data)
+    config, first = run.config, distributed.is_first()
+    contents = contents_of(data)
+    theirs = distributed.from_first(lambda: contents)
+    distributed.everywhere(lambda: _check_alike(theirs, contents))
+    for note in distributed.from_first(lambda: _check_data(run, data, contents, device)):
+        if first:
+            say(f"note: {note}")
+    state = distributed.from_first(lambda: _load_state(run))
+    trainer = _make_trainer(run, data, contents, state, device)
+    distributed.from_first(lambda: _clean_up(run, state))
+
+    now = named(present_circumstances(device))
+    depended_on = {name: [value] for name, value in now.items()}
     if state is not None:
-        _put_back(run, trainer, state)
-    elif config.start is not None:
-        _start_from(trainer, Path(config.start))
-    if not resume:
-        run = distributed.from_first(lambda: Run.create(folder, config))
-    first = distributed.is_first()
+        begun_with = {name: [value] for name, value in named(run.circumstances).items()}
+        for note in changes(together(begun_with, state.circumstances), now) if first else []:
+            say(f"note: {note}")
+        depended_on = together(state.circumstances, depended_on)
+
+    network = trainer.network
     protocol = PROTOCOLS[config.protocol](network, data, config.recipe, config.seed, say)
     kept_at = time.monotonic()
 
     def keep() -> None:
         nonlocal kept_at
         if first:
-            save_checkpoint(folder / CHECKPOINT, trainer.state())
+            run.check_there()
+            save_checkpoint(run.folder / CHECKPOINT, trainer.state()._replace(circumstances=depended_on))
         kept_at = time.monotonic()
 
     def after_step(step: Step) -> None:
@@ -114,128 +159,135 @@ def train_run(
         if time.monotonic() - kept_at >= checkpoint_seconds:
             keep()
 
-    with _leaving_what_is_good(run):
-        if state is None:
-            if config.start is not None:
-                keep()  # from now on the other run is not needed
-            if first:
-                protocol.begin()
-        for metrics in trainer.epochs(after_step, should_stop):
-            if first:
-                run.append_metrics(metrics._asdict())
-                keep()
-                if metrics.best:
-                    run.save_weights(trainer.best_weights)
-                protocol.after_epoch(metrics)
-                if on_epoch is not None:
-                    on_epoch(metrics)
-        if trainer.stopped:
+    if state is None:
+        if config.start is not None:
+            keep()  # from now on the other run is not needed
+        if first:
+            protocol.begin()
+    for metrics in trainer.epochs(after_step, should_stop):
+        if first:
+            run.append_metrics(metrics._asdict())
             keep()
-            raise TrainingStoppedError(
-                f"stopped at step {trainer.progress.step}: unrolled train --resume {folder} goes on"
-            )
-        if first:
-            protocol.end()
-        network.load_state_dict(trainer.best_weights)
-        test = evaluate(network, data.test)
-        seconds = trainer.progress.seconds
-        if first:
-            result = {"test_loss": test.loss, "test_accuracy": test.accuracy, "test_examples": len(data.test)}
-            run.append_metrics({**result, "seconds": seconds})
+            if metrics.best:
+                run.save_weights(trainer.best_weights)
+            protocol.after_epoch(metrics)
+            if on_epoch is not None:
+                on_epoch(metrics)
+    if trainer.stopped:
+        keep()
+        raise TrainingStoppedError(
+            f"stopped at step {trainer.progress.step}: unrolled train --resume {run.folder} goes on"
+        )
+    if first:
+        protocol.end()
+    network.load_state_dict(trainer.best_weights)
+    test = evaluate(network, data.test)
+    seconds = trainer.progress.seconds
+    if first:
+        loss = test.loss if math.isfinite(test.loss) else None
+        result = {"test_loss": loss, "test_accuracy": test.accuracy, "test_examples": len(data.test)}
+        run.append_metrics({**result, "seconds": seconds})
     return Outcome(run, network, test, seconds)
 
 
-def _reopen(folder: Path, config: RunConfig) -> Run:
-    run = Run.open(folder)
-    if run.config != config:
+def _check_alike(first: Contents, here: Contents) -> None:
+    if changed := differences(first, here):
         raise UnrolledError(
-            f"{folder} is a run of another configuration: resume it with what its config says"
+            f"process {distributed.rank()} has other data than the first one: {'; '.join(changed)}"
         )
-    return run
+
+
+def _check_data(run: Run, data: Dataset, contents: Contents, device: torch.device | str) -> list[str]:
+    """See that the data are those of the run; if its config says nothing of them, they are written there."""
+    network, width = run.config.network, data.train.sequences.shape[2]
+    changed = differences(run.contents, contents) if run.contents is not None else []
+    if not changed and network.input_size != width:
+        changed.append(f"the steps of train are {width} wide, not {network.input_size}")
+    if not changed and network.classes < len(data.classes):
+        changed.append(f"there are {len(data.classes)} classes, not {network.classes}")
+    if changed:
+        raise UnrolledError(
+            f"the data {data.name} are not those that {run.folder} was begun with: {'; '.join(changed)}; "
+            f"give it those, or train anew"
+        )
+    if run.contents is not None:
+        return []
+    run.contents = contents
+    notes = []
+    if (run.folder / CHECKPOINT).exists():
+        notes.append(
+            f"{run.folder}/{CONFIG} has no digest of the data that the run was begun with: "
+            "whether they are the same cannot be told"
+        )
+    else:
+        run.circumstances = present_circumstances(device)
+    run.save_config()
+    return notes
 
 
 def _load_state(run: Run) -> TrainingState | None:
-    """The state that the run was left in, and its folder as it was then; None if it is a new one."""
-    folder = run.folder
-    if not (folder / CHECKPOINT).exists():
-        if (folder / WEIGHTS).exists():
+    """The state that the run was left in; None if it is a new one. Nothing is changed."""
+    path = run.folder / CHECKPOINT
+    if not path.exists():
+        if (run.folder / WEIGHTS).exists():
             raise UnrolledError(
-                f"{folder} has weights but no {CHECKPOINT}: there is nothing to go on from; "
-                f"`unrolled train --from {folder}` starts a new training with its weights"
+                f"{run.folder} has weights but no {CHECKPOINT}: there is nothing to go on from; "
+                f"`unrolled train --from {run.folder}` starts a new training with its weights"
             )
-        run.clean_up(epoch=0)
         return None
+    with torch.device("meta"):
+        network = SequenceClassifier(run.config.network)
     try:
-        state = load_checkpoint(folder / CHECKPOINT)
+        return load_checkpoint(path, lambda shapes: _fit(run, lambda: check_sizes(shapes, network)))
     except UnrolledError as error:
-        raise UnrolledError(f"{error}; {_way_out(folder)}") from error
-    try:
-        run.clean_up(state.progress.epoch)
-        if best := group(state.tensors, "best"):
-            run.save_weights(best)
-    except OSError as error:
-        raise _cannot_write(folder, error, "nothing has changed") from error
-    return state
+        raise UnrolledError(f"{error}; {way_out(run)}") from error
 
 
-def _put_back(run: Run, trainer: Trainer, state: TrainingState) -> None:
+def _fit(run: Run, check: Callable[[], None]) -> None:
+    """Let something see whether the checkpoint can be this run's."""
     try:
-        trainer.load_state(state)
+        check()
     except UnrolledError as error:
         path = run.folder / CHECKPOINT
-        raise UnrolledError(
-            f"{path} is another training's than its config.json says: {error}; {_way_out(run.folder)}"
-        ) from error
+        raise UnrolledError(f"{path} is another training's than its {CONFIG} says: {error}") from error
 
 
-def _way_out(folder: Path) -> str:
-    """What can be done without the checkpoint."""
-    if (folder / WEIGHTS).exists():
-        return f"the best weights are whole: `unrolled train --from {folder}` starts a new training with them"
-    return f"remove it, and `unrolled train --resume {folder}` begins anew"
-
-
-def _start_from(trainer: Trainer, folder: Path) -> None:
-    weights = distributed.from_first(lambda: Run.open(folder).load_network().state_dict())
+def _make_trainer(
+    run: Run, data: Dataset, contents: Contents, state: TrainingState | None, device: torch.device | str
+) -> Trainer:
+    """The run's training, as it stands; its network is made when what goes into it has been seen to fit."""
+    config, weights = run.config, None
+    if state is None and config.start is not None:
+        source = Path(config.start)
+        weights = distributed.from_first(lambda: Run.open(source).load_weights())
+        try:
+            check_fits(blueprint(config.network), weights)
+        except UnrolledError as error:
+            raise UnrolledError(
+                f"{source} has weights of another network than {config.network.name}: {error}"
+            ) from error
+    torch.manual_seed(config.seed)
     try:
-        check_fits(trainer.network.state_dict(), weights)
-    except UnrolledError as error:
-        raise UnrolledError(
-            f"{folder} has weights of another network than {trainer.network.config.name}: {error}"
-        ) from error
-    trainer.network.load_state_dict(weights)
+        network = SequenceClassifier(config.network).to(device)
+    except RuntimeError as error:  # what torch raises when the memory is not enough
+        reason = str(error).splitlines()[0]
+        raise UnrolledError(f"cannot make the network {config.network.name}: {reason}") from error
+    trainer = Trainer(network, data, config.recipe, seed=config.seed, contents=contents)
+    if weights is not None:
+        network.load_state_dict(weights)
+    if state is not None:
+        try:
+            _fit(run, lambda: trainer.load_state(state))
+        except UnrolledError as error:
+            raise UnrolledError(f"{error}; {way_out(run)}") from error
+    return trainer
 
 
-@contextmanager
-def _leaving_what_is_good(run: Run) -> Iterator[None]:
-    """When a training ends by an error: what is good stays, and is named; if nothing is, the folder goes."""
+def _clean_up(run: Run, state: TrainingState | None) -> None:
+    """The folder as it was when the state was kept."""
     try:
-        yield
-    except BaseException as error:
-        if not distributed.is_first():
-            raise
-        folder = run.folder
-        if not (folder / CHECKPOINT).exists():
-            shutil.rmtree(folder)
-            kept = "nothing was there yet to be kept"
-        elif isinstance(error, TrainingDivergedError):
-            kept = _keep_last_good(run)
-        else:
-            kept = f"the last checkpoint is kept, and `unrolled train --resume {folder}` goes on from it"
-        if isinstance(error, TrainingDivergedError):
-            raise TrainingDivergedError(f"{error}; {kept}") from error
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):  # that is the screen's
-            raise _cannot_write(folder, error, kept) from error
-        raise
-
-
-def _cannot_write(folder: Path, error: OSError, kept: str) -> UnrolledError:
-    return UnrolledError(f"cannot write into {folder}: {error.strerror or error}; {kept}")
-
-
-def _keep_last_good(run: Run) -> str:
-    _, progress, tensors = load_checkpoint(run.folder / CHECKPOINT)
-    if progress.best_epoch:
-        return f"{run.folder} keeps the best weights, of epoch {progress.best_epoch}"
-    run.save_weights(group(tensors, "weights"))
-    return f"{run.folder} keeps the weights of its last checkpoint, of step {progress.step}"
+        run.clean_up(state.progress.epoch if state else 0)
+        if state is not None and (best := group(state.tensors, "best")):
+            run.save_weights(best)
+    except OSError as error:
+        raise cannot_write(run, error, "nothing has changed") from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.errors import UnrolledError
+from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training.progress import Progress
+
+GROUPS = ("weights", "best", "optimizer")
 
 
 class TrainingState(NamedTuple):
@@ -20,14 +24,16 @@ class TrainingState(NamedTuple):
         progress: how far it has come.
         tensors: by names such as "weights/classifier.bias", "best/classifier.bias" and
             "optimizer/classifier.bias/exp_avg".
+        circumstances: all that its last bits have depended on so far, see `circumstances`.
     """
 
-    training: dict[str, int | str]
+    training: dict[str, Any]
     progress: Progress
     tensors: dict[str, Tensor]
+    circumstances: dict[str, list[Any]] = {}  # noqa: RUF012  (never changed)
 
 
-def group(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+def group(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """The tensors whose names begin with `name/`, by what follows.
 
     >>> group({"best/b": 1, "weights/b": 2}, "best")
@@ -38,16 +44,35 @@ def group(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     }
 
 
-def check_fits(expected: dict[str, Tensor], came: dict[str, Tensor]) -> None:
-    """Raise an UnrolledError that names the first tensor that is not what a network's weights are."""
+def blueprint(config: NetworkConfig) -> dict[str, Tensor]:
+    """The weights of a network by name, as shapes and types without memory: on the device "meta"."""
+    with torch.device("meta"):
+        return SequenceClassifier(config).state_dict()
+
+
+def check_fits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor], *, cast: bool = False) -> None:
+    """Raise an UnrolledError that names the first tensor that is not what a network's weights are.
+
+    With `cast` any floating point type will do. Tensors without memory can be checked, too.
+    """
     for key, tensor in expected.items():
         if key not in came:
             raise UnrolledError(f"{key} is missing, expected {list(tensor.shape)}")
         if came[key].shape != tensor.shape:
             raise UnrolledError(f"{key} is {list(came[key].shape)}, expected {list(tensor.shape)}")
+        dtype = came[key].dtype
+        if dtype != tensor.dtype and not (cast and dtype.is_floating_point):
+            raise UnrolledError(f"{key} is {dtype}, expected {tensor.dtype}")
     for key, tensor in came.items():
         if key not in expected:
             raise UnrolledError(f"{key} is {list(tensor.shape)}, expected no such weights")
+
+
+def check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raise an UnrolledError that names the first tensor that holds a NaN or an infinity."""
+    for key, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise UnrolledError(f"{key} holds numbers that are not finite")
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
@@ -60,20 +85,12 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> d
     }
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave.
-
-    Raises:
-        UnrolledError: something has not the shape of its parameter.
-    """
+def load_optimizer(
+    optimizer: torch.optim.Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]
+) -> None:
+    """Put back what `optimizer_tensors` gave."""
     values = optimizer.state_dict()
-    names = []
-    for name, parameter in network.named_parameters():
-        if parameter.requires_grad:
-            names.append(name)
-        for key, tensor in group(tensors, name).items():
-            if tensor.shape not in (parameter.shape, ()):
-                raise UnrolledError(f"{name}/{key} is {list(tensor.shape)}, expected {list(parameter.shape)}")
+    names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     values["state"] = {
         index: {key: value.item() if value.dtype == torch.int64 else value for key, value in memory.items()}
         for index, name in enumerate(names)

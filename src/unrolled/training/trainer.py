@@ -7,30 +7,33 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data import Dataset, batches_of
+from unrolled.data import Dataset, batches, batches_of
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
-from unrolled.training.augmentation import augment
+from unrolled.training.contents import Contents, contents_of, differences
+from unrolled.training.distortion import augment
 from unrolled.training.initial_weights import set_initial_weights
 from unrolled.training.loss import summed_loss
-from unrolled.training.metrics import evaluate
-from unrolled.training.optimizer import make_optimizer, share_of_rate
+from unrolled.training.metrics import EVALUATION_BATCH, evaluate
+from unrolled.training.optimizer import make_optimizer, memory_of, share_of_rate
 from unrolled.training.order import batches_of_rows
 from unrolled.training.progress import EpochMetrics, Progress, Step, TrainingDivergedError
-from unrolled.training.recipe import Recipe
+from unrolled.training.recipe import Recipe, check_seed
 from unrolled.training.state import (
     TrainingState,
-    check_fits,
     group,
     load_optimizer,
     optimizer_tensors,
 )
+from unrolled.training.state_checks import check_progress, check_tensors
 
 
 class Trainer:
@@ -50,6 +53,7 @@ class Trainer:
         seed: of the order of the examples, of dropout and distortions, and of the weights where the recipe
             draws them as TensorFlow 1. PyTorch's own weights are drawn from torch's generator: seed it before
             the network is made.
+        contents: what `contents_of(data)` is, if it is known: it tells this training's states from others'.
 
     >>> from unrolled import data, networks
     >>> trainer = Trainer(networks.build("seed-000"), data.load("sample"), Recipe(steps=2))
@@ -58,7 +62,18 @@ class Trainer:
     1 2
     """
 
-    def __init__(self, network: SequenceClassifier, data: Dataset, recipe: Recipe, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        network: SequenceClassifier,
+        data: Dataset,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        contents: Contents | None = None,
+    ) -> None:
+        check_seed(seed, recipe.order)
+        if contents is not None:
+            self.contents = contents
         self.network = network
         self.data = data
         self.recipe = recipe
@@ -134,7 +149,8 @@ class Trainer:
             should_stop(),
         )
         if not math.isfinite(value):
-            raise self._diverged(f"the loss is {value}", progress.step + 1)
+            spoiled = rows[distributed.rank() :: distributed.world_size()][not_finite(x).cpu()]
+            raise self._diverged(f"the loss is {value}", progress.step + 1, "training", spoiled)
 
         self._optimizer.zero_grad()
         loss.backward()
@@ -165,7 +181,9 @@ class Trainer:
 
         loss, accuracy = distributed.from_first(measure)
         if not math.isfinite(loss):
-            raise self._diverged(f"the validation loss is {loss}", self.progress.step)
+            held_out = self.data.validation
+            spoiled = torch.cat([not_finite(x) for x, _ in batches(held_out, EVALUATION_BATCH)]).nonzero()
+            raise self._diverged(f"the validation loss is {loss}", self.progress.step, "validation", spoiled)
         return loss, accuracy
 
     def _finish_epoch(self, validation: tuple[float, float] | None) -> EpochMetrics:
@@ -202,10 +220,14 @@ class Trainer:
             if not weights.isfinite().all():
                 raise self._diverged(f"the weights {name} are no longer finite", self.progress.step)
 
-    def _diverged(self, what: str, step: int) -> TrainingDivergedError:
+    def _diverged(self, what: str, step: int, part: str = "", spoiled: Tensor | None = None) -> UnrolledError:
+        """The error for numbers that are not finite, by the fault of these examples or of the training."""
+        advice = "try a lower learning rate"
+        if spoiled is not None and len(spoiled):
+            advice = f"{part} example {int(spoiled[0])} of {self.data.name} holds such numbers: mend the data"
         return TrainingDivergedError(
             f"{what} at step {step} (epoch {self.progress.epoch + 1}, learning rate "
-            f"{self._learning_rate(step):.2g}): try a lower learning rate"
+            f"{self._learning_rate(step):.2g}): {advice}"
         )
 
     def state(self) -> TrainingState:
@@ -229,23 +251,32 @@ class Trainer:
         """Put back a state that was taken: `epochs` goes on from there.
 
         Raises:
-            UnrolledError: it is the state of another training.
+            UnrolledError: it is the state of another training, and nothing has changed.
         """
         for name, value in self._identity().items():
-            if (came := state.training.get(name)) != value:
-                raise UnrolledError(f"it is of a training with {name} {came}, expected {value}")
-        weights, best = group(state.tensors, "weights"), group(state.tensors, "best")
-        for values in (weights, best or weights):  # there are no best ones before the first epoch is over
-            check_fits(self.network.state_dict(), values)
-        self.network.load_state_dict(weights)
-        self.best_weights = best
+            came = state.training.get(name)
+            if name == "data":
+                if came is not None and (changed := differences(came, self.contents)):
+                    raise UnrolledError(f"it is of a training on other data: {'; '.join(changed)}")
+            elif came != value:
+                raise UnrolledError(f"it is of a training with {name} {str(came)[:100]}, expected {value}")
+        check_progress(state.progress, self.recipe, len(self.data.train))
+        check_tensors(state.tensors, self.network, memory_of(self.recipe), state.progress)
+        self.network.load_state_dict(group(state.tensors, "weights"))
+        self.best_weights = group(state.tensors, "best")
         load_optimizer(self._optimizer, self.network, group(state.tensors, "optimizer"))
         self.progress = dataclasses.replace(state.progress)
 
-    def _identity(self) -> dict[str, int | str]:
+    @cached_property
+    def contents(self) -> Contents:
+        """By what the data can be told from others: see `contents_of`."""
+        return contents_of(self.data)
+
+    def _identity(self) -> dict[str, Any]:
         """What a state's training must agree in with this one, besides the shapes of the weights."""
         recipe = self.recipe
         return {
+            "data": self.contents,
             "seed": self.seed,
             "examples": len(self.data.train),
             "steps": self.total_steps,
@@ -253,6 +284,11 @@ class Trainer:
             "order": recipe.order,
             "optimizer": recipe.optimizer,
         }
+
+
+def not_finite(x: Tensor) -> Tensor:
+    """Which of the sequences [N, T, I] hold a NaN or an infinity: bool [N]."""
+    return ~x.isfinite().flatten(1).all(dim=1)
 
 
 def seed_generators(device: torch.device, *place: int) -> None:

@@ -1,0 +1,93 @@
+"""What a data set holds, in a few words: enough to tell it from every other one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.data import Dataset, Examples
+
+PARTS = ("train", "validation", "test")
+BLOCK = 2**24  # bytes that are in memory at a time, for each thread
+
+# By part, and of the classes, what it holds: numbers, and digests of all its bytes.
+Contents = dict[str, dict[str, Any]]
+
+
+def contents_of(data: Dataset) -> Contents:
+    """How many examples each part has, their steps, width and type, and digests of all of their bytes.
+
+    Every byte is read once, block by block, on torch's threads: a second for each GB or so, or what the disk
+    needs. Less would let a changed number pass.
+
+    >>> from unrolled import data
+    >>> contents_of(data.load("sample"))["test"]["examples"]
+    1000
+    """
+    names = "".join(f"{len(name)} {name}" for name in data.classes)
+    classes = {"count": len(data.classes), "names": sha256(names.encode(errors="surrogatepass")).hexdigest()}
+    return {"classes": classes} | {part: _of_examples(getattr(data, part)) for part in PARTS}
+
+
+def _of_examples(examples: Examples) -> dict[str, Any]:
+    count, steps, width = examples.sequences.shape
+    return {
+        "examples": count,
+        "steps": steps,
+        "width": width,
+        "type": str(examples.sequences.dtype).removeprefix("torch."),
+        "labels": _digest(examples.labels),
+        "sequences": _digest(examples.sequences),
+    }
+
+
+def _digest(values: Tensor) -> str:
+    """SHA-256 of the digests of blocks of rows: so that several threads can work."""
+    if values.numel() == 0:
+        return sha256().hexdigest()
+    rows = max(1, BLOCK // (values[0].numel() * values.element_size()))
+
+    def block(first: int) -> bytes:
+        part = values[first : first + rows].detach().cpu().resolve_conj().resolve_neg().contiguous()
+        return sha256(part.reshape(-1).view(torch.uint8).numpy().data).digest()
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return sha256(b"".join(threads.map(block, range(0, len(values), rows)))).hexdigest()
+
+
+WORDS = {
+    "count": "there are {now} {part}, not {then}",
+    "names": "the names of the {part} are others",
+    "examples": "{part} has {now} examples, not {then}",
+    "steps": "the sequences of {part} have {now} steps, not {then}",
+    "width": "the steps of {part} are {now} wide, not {then}",
+    "type": "the sequences of {part} are {now}, not {then}",
+    "labels": "the labels of {part} are others",
+    "sequences": "the sequences of {part} are others",
+}
+
+
+def differences(then: Any, now: Contents) -> list[str]:
+    """What is not as it was, in words; of what follows from another shape nothing more is said.
+
+    >>> then = {"train": {"examples": 3, "labels": "a"}, "test": {"labels": "c"}}
+    >>> differences(then, {"train": {"examples": 2, "labels": "b"}, "test": {"labels": "d"}})
+    ['train has 2 examples, not 3', 'the labels of test are others']
+    """
+    words = []
+    for part, held in now.items():
+        before = then.get(part) if isinstance(then, Mapping) else None
+        if not isinstance(before, Mapping):
+            words.append(f"what {part} held is not known")
+            continue
+        changed = [key for key in WORDS if key in held and before.get(key) != held[key]]
+        shape = [key for key in changed if key not in ("names", "labels", "sequences")]
+        words += [
+            WORDS[key].format(part=part, now=held[key], then=before.get(key)) for key in shape or changed
+        ]
+    return words

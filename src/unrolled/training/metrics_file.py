@@ -1,0 +1,49 @@
+"""The record of a training, metrics.jsonl: a line for each epoch, and one for the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import UnrolledError, is_number
+from unrolled.training.run_file import parse_json
+
+METRICS = "metrics.jsonl"
+COUNTS = ("epoch", "step", "test_examples")
+OF_EPOCH = ("epoch", "step", "loss", "accuracy", "learning_rate", "seconds")
+OPTIONAL = ("validation_loss", "validation_accuracy", "test_loss", "test_examples", "seconds")
+
+
+def parse_metrics(path: Path, text: str) -> list[dict[str, Any]]:
+    """The lines of a record; a last one without an end is left out.
+
+    Keys that are not known here are another version's, and are let through.
+
+    Raises:
+        UnrolledError: a line is no object, or of an epoch or of the test it does not say the numbers.
+    """
+    *lines, _ = text.split("\n")
+    record = []
+    for number, line in enumerate(lines, start=1):
+        shown = line if len(line) <= 200 else f"{line[:200]} ..."
+        try:
+            values = parse_json(line)
+            if not isinstance(values, dict):
+                raise ValueError("expected an object")
+            _check(values, number)
+        except ValueError as error:
+            raise UnrolledError(f"{path} is damaged: {error}: line {number} is {shown}") from error
+        record.append(values)
+    return record
+
+
+def _check(values: dict[str, Any], number: int) -> None:
+    needed = OF_EPOCH if "epoch" in values else ("test_accuracy",) if "test_accuracy" in values else ()
+    for key in (*needed, *(key for key in OPTIONAL if values.get(key) is not None)):
+        value = values.get(key)
+        if key in COUNTS and not (type(value) is int and 0 < value < 2**53):
+            raise ValueError(f"{key} is {value!r} in line {number}, expected a number of at least 1")
+        if not is_number(value):
+            raise ValueError(f"{key} is {value!r} in line {number}, expected a number")
+    if not isinstance(values.get("best", False), bool):
+        raise ValueError(f"best is {values['best']!r} in line {number}, expected true or false")
