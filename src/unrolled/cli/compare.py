@@ -13,8 +13,7 @@ from unrolled.atomic import atomic_path
 from unrolled.cli.options import TrainingOptions
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from unrolled.cli.terminal import Terminal
     from unrolled.training import Outcome
 
 TUTORIAL_NETWORKS = 14
@@ -67,11 +66,10 @@ def compare(options: CompareOptions) -> None:
         unrolled compare
         unrolled compare seed-000 seed-003 seed-004 --epochs 5
     """
-    from rich.console import Console
-
     from unrolled import data as datasets
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
+    from unrolled.cli.terminal import Terminal
     from unrolled.cli.what_to_train import fit_to_data, run_config
     from unrolled.networks import CATALOGUE
     from unrolled.training import train_run
@@ -85,7 +83,7 @@ def compare(options: CompareOptions) -> None:
     device = check_device(options.device)
     data = datasets.load(configs[0].data, options.data_dir, validation=options.validation)
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     comparison = Comparison(data.name, dataclasses.asdict(configs[0].recipe), options.seed, [])
     for config in configs:
         config = fit_to_data(config, data)
@@ -132,20 +130,11 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def show(comparison: Comparison, console: Console) -> None:
+def show(comparison: Comparison, console: Terminal) -> None:
     """Print the table."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        *HEADINGS, title=comparison.title, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+    console.print_table(
+        HEADINGS, [cells(row) for row in comparison.rows], comparison.title, right=HEADINGS[1:]
     )
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in comparison.rows:
-        table.add_row(*cells(row))
-    console.print(table)
 
 
 def save(comparison: Comparison, folder: Path) -> None:

@@ -65,12 +65,11 @@ def train(options: TrainOptions) -> None:
         unrolled train --from runs/full --data fashion-mnist --epochs 5
         torchrun --nproc-per-node 2 -m unrolled train --data mnist
     """
-    from rich.console import Console
-
     from unrolled import data as datasets
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
     from unrolled.cli.stop_signals import StopSignals
+    from unrolled.cli.terminal import Terminal
     from unrolled.cli.what_to_train import fit_to_data, what_to_train
     from unrolled.report import TensorBoardLog, save_pictures
     from unrolled.training import TrainingStoppedError, distributed, train_run
@@ -80,7 +79,7 @@ def train(options: TrainOptions) -> None:
     set_threads(options.threads)
     check_device(options.device)
     with distributed.joined(options.device) as device:
-        console = Console(soft_wrap=True, highlight=False, quiet=not distributed.is_first())
+        console = Terminal(quiet=not distributed.is_first())
         folder, config = distributed.from_first(lambda: what_to_train(options, console))
         data = distributed.everywhere(
             lambda: datasets.load(

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from unrolled.cli.options import TrainingOptions
+    from unrolled.cli.terminal import Terminal
     from unrolled.cli.train import TrainOptions
     from unrolled.data import Dataset
     from unrolled.training import Recipe, Run, RunConfig
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 MAY_DIFFER = ("resume", "data_dir", "threads", "device", "checkpoint_every", "tensorboard")
 
 
-def what_to_train(options: TrainOptions, console: Console) -> tuple[Path, RunConfig]:
+def what_to_train(options: TrainOptions, console: Terminal) -> tuple[Path, RunConfig]:
     """The run folder to make or to go on with, and its configuration so far."""
     from unrolled.training import Run
     from unrolled.training.run import check_free, next_free
