@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +86,7 @@ def check_reads_digits(run: Run) -> None:
     if width != WIDTH:
         raise UnrolledError(
             f"{run.folder} reads steps of {width} numbers, but a picture has rows of {WIDTH}: name "
-            "another run with --run, or measure this one on its own data with `unrolled evaluate`"
+            f"another run with --run; `unrolled evaluate {shlex.quote(str(run.folder))}` measures this one"
         )
 
 

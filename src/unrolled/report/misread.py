@@ -33,10 +33,11 @@ def draw_misread(sequences: Tensor, labels: Tensor, probabilities: Tensor, class
     for axes in all_axes:
         axes.axis("off")
     names = lettered(classes, most=10)
+    between = "\n" if max(map(len, names)) > 5 else " "
     for axes, index in zip(all_axes, shown, strict=False):
         axes.imshow(
             sequences[index].numpy(), cmap="gray", aspect="auto" if sequences.shape[1] > 80 else "equal"
         )
         name, answer = names[int(labels[index])], names[int(taken_for[index])]
-        axes.set_title(f"{name} read as {answer}\n{confidence[index]:.0%} sure", fontsize=8)
+        axes.set_title(f"{name}{between}read as {answer}\n{confidence[index]:.0%} sure", fontsize=8)
     return figure

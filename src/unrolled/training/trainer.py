@@ -22,7 +22,14 @@ from unrolled.training.loss import summed_loss
 from unrolled.training.metrics import evaluate
 from unrolled.training.optimizer import make_optimizer, share_of_rate
 from unrolled.training.order import batches_of_rows
-from unrolled.training.progress import EpochMetrics, Progress, Step, TrainingDivergedError
+from unrolled.training.progress import (
+    SAMPLE,
+    EpochMetrics,
+    Progress,
+    Step,
+    TrainingDivergedError,
+    advice_on_divergence,
+)
 from unrolled.training.recipe import Recipe
 from unrolled.training.state import (
     TrainingState,
@@ -205,7 +212,7 @@ class Trainer:
     def _diverged(self, what: str, step: int) -> TrainingDivergedError:
         return TrainingDivergedError(
             f"{what} at step {step} (epoch {self.progress.epoch + 1}, learning rate "
-            f"{self._learning_rate(step):.2g}): try a lower learning rate"
+            f"{self._learning_rate(step):.2g}): {advice_on_divergence(self.data.train.sequences[:SAMPLE])}"
         )
 
     def state(self) -> TrainingState:
