@@ -26,8 +26,8 @@ def about_option(error: TyperException) -> TyperException:
         name for parameter in context.command.params for name in parameter.opts if name.startswith("--")
     ]
     meant = nearest(came, options)
-    hint = f". Did you mean {meant}?" if meant else ""
-    return TyperException(f"No such option: {came}{hint} `{verb} --help` lists them all.")
+    hint = f" Did you mean {meant}?" if meant else ""
+    return TyperException(f"No such option: {came}.{hint} `{verb} --help` lists them all.")
 
 
 def nearest(came: str, options: Sequence[str]) -> str | None:
