@@ -25,7 +25,9 @@ ADVISED = re.compile(r"\bunrolled ([a-z][a-z0-9-]*)((?: [^`\n]*)?)(?:`|\n|$)")
 
 # The verbs that reach a message of a file which is not a verb's own.
 REACHED_BY = {
+    "cli/advice.py": set(OPTIONS),
     "cli/machine.py": {"train", "compare", "evaluate", "predict"},
+    "cli/options.py": {"train", "compare"},
     "cli/progress.py": {"train", "compare"},
     "cli/what_to_train.py": {"train"},
     "data/download.py": {"train", "compare", "evaluate"},

@@ -33,9 +33,8 @@ class Terminal(Console):
         super().__init__(stderr=stderr, quiet=quiet, soft_wrap=True, highlight=False)
 
     def render_str(self, text: str, *, style: Any = "", **layout: Any) -> Text:
-        return Text(
-            printable(text), style=style, justify=layout.get("justify"), overflow=layout.get("overflow")
-        )
+        shown = printable(text).encode(self.encoding, "backslashreplace").decode(self.encoding)
+        return Text(shown, style=style, justify=layout.get("justify"), overflow=layout.get("overflow"))
 
     def print_table(
         self,
