@@ -110,6 +110,24 @@ def test_a_wrong_result_is_not_timed(unrolled, monkeypatch):
     assert re.search(r"own: outputs of unrolled are wrong by \S+: not timed", result.err)
 
 
+def test_a_row_that_is_wrong_costs_the_others_nothing(unrolled, monkeypatch, tmp_path):
+    from unrolled.unroll import kinds
+
+    right = kinds.dynamic_unroll
+
+    def wrong_for_grus(cell, *arguments, **options):
+        outputs, state = right(cell, *arguments, **options)
+        return (1.01 * outputs if "GRU" in repr(cell) else outputs), state
+
+    monkeypatch.setattr(kinds, "dynamic_unroll", wrong_for_grus)
+    monkeypatch.setattr(bench_room, "ROWS", resized(N=3, T=4, I=2, H=(5,)))
+    result = unrolled("bench", "--rows", "lstm-h128,gru-h28,lstm-ragged", "--seconds", 0.01)
+    assert result.code == 2
+    assert [line[0] for line in rows_of(result.out)] == ["lstm-h128"] * 2 + ["lstm-ragged"] * 2
+    assert len(result.err.splitlines()) == 1
+    assert "gru-h28" in result.err
+
+
 def test_the_examples_of_the_help_run(unrolled, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bench_room, "ROWS", resized(N=3, T=4, I=2, H=(5,)))

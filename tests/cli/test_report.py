@@ -46,6 +46,18 @@ def test_several_runs_have_their_report_where_both_are(unrolled, runs, tmp_path,
     assert names(tmp_path / "report.html") == ["runs/b", "elsewhere/a"]
 
 
+@pytest.mark.parametrize("file", ["config.json", "metrics.jsonl", "weights.safetensors"])
+def test_a_damaged_run_costs_the_others_nothing(unrolled, runs, tmp_path, file):
+    shutil.copytree(runs / "a", runs / "c")
+    (runs / "b" / file).write_bytes(b"nothing of the kind")
+    result = unrolled("report", runs, tmp_path / "nowhere", "--output", tmp_path / "page.html")
+    assert (result.code, result.out) == (2, f"report  {tmp_path / 'page.html'}\n")
+    assert len(result.err.splitlines()) == 2
+    assert f"runs/b/{file}" in result.err
+    assert "no run folder" in result.err
+    assert [name.rpartition("/")[2] for name in names(tmp_path / "page.html")] == ["a", "c"]
+
+
 def test_the_newest_run_is_reported_by_default(unrolled, runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (runs / "b" / "weights.safetensors").touch()

@@ -29,7 +29,7 @@ def test_evaluate_gives_the_accuracy_that_the_training_ended_with(unrolled, trai
 
 def test_evaluate_counts_each_class(unrolled, trained):
     result = unrolled("evaluate", trained, "--split", "validation")
-    counts = [int(count) for count in re.findall(r"│ \d +│ +(\d+) +│", result.out)]
+    counts = [int(count) for count in re.findall(r"^\d +(\d+) +\d+ +[\d.]+ +[\d.]+ *$", result.out, re.M)]
     assert counts == [10] * 10  # the first hundred of the sample are ten of each
 
 
@@ -89,15 +89,57 @@ def test_predict_reads_every_image_of_an_idx_file(unrolled, trained, tmp_path):
     assert [line.partition(":")[0] for line in lines] == [f"{path}[{n}]" for n in range(3)]
 
 
-def test_predict_refuses_what_is_no_image_before_it_says_anything(unrolled, trained, digit, tmp_path):
-    text = tmp_path / "notes.txt"
+def test_predict_reads_the_other_images_beside_one_that_is_none(unrolled, trained, digit, tmp_path):
+    text, half, blank = tmp_path / "notes.txt", tmp_path / "half.png", tmp_path / "blank.png"
     text.write_text("not a picture")
-    half = tmp_path / "half.png"
     half.write_bytes(digit.read_bytes()[:200])
-    for wrong in (text, half, tmp_path / "missing.png", tmp_path):
-        result = unrolled("predict", digit, wrong, "--run", trained)
-        assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    Image.new("L", (90, 90), 255).save(blank)
+    (alone,) = unrolled("predict", digit, "--run", trained).out.splitlines()
+    for wrong in (text, half, blank, tmp_path / "missing.png", tmp_path):
+        result = unrolled("predict", digit, wrong, digit, "--run", trained)
+        assert (result.code, result.out) == (2, f"{alone}\n{alone}\n"), wrong
+        assert len(result.err.splitlines()) == 1, wrong
         assert str(wrong) in result.err
+    result = unrolled("predict", text, half, "--run", trained, "--json")
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 2)
+
+
+def test_evaluate_measures_the_other_runs_beside_one_that_is_none(unrolled, trained, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(trained, damaged)
+    (damaged / "weights.safetensors").write_bytes(b"no weights")
+    (alone,) = re.findall("^test accuracy .*", unrolled("evaluate", trained).out, re.M)
+    result = unrolled("evaluate", trained, damaged, tmp_path / "nowhere", trained)
+    assert result.code == 2
+    assert re.findall("^test accuracy .*", result.out, re.M) == [alone, alone]
+    first, second = result.err.splitlines()
+    assert "weights.safetensors is damaged" in first
+    assert "no run folder" in second
+
+
+def test_predict_says_so_where_the_network_reads_no_pictures(unrolled, trained, tmp_path, digit):
+    folder = tmp_path / "other"
+    shutil.copytree(trained, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps({**config, "network": {**config["network"], "input_size": 3}})
+    )
+    result = unrolled("predict", digit, "--run", folder)
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert "reads steps of 3 numbers, but a picture has rows of 28" in result.err
+
+
+def test_predict_notes_that_the_network_learnt_something_else_than_digits(unrolled, trained, tmp_path, digit):
+    folder = tmp_path / "clothes"
+    shutil.copytree(trained, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "data": "fashion-mnist"}))
+    result = unrolled("predict", digit, "--run", folder)
+    assert (result.code, len(result.out.splitlines())) == (0, 1)
+    assert (
+        result.err
+        == f"note: {folder} was trained on fashion-mnist; pictures are read as MNIST's digits are\n"
+    )
 
 
 def test_compare_prints_and_saves_one_table(unrolled, tmp_path):

@@ -14,9 +14,8 @@ from unrolled.cli.options import Threads
 from unrolled.errors import UnrolledError, unknown_name
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from unrolled.bench import Row
+    from unrolled.cli.terminal import Terminal
 
 DEFAULT_ROWS = ("lstm-h128", "lstm-3-layers", "lstm-ragged", "gru-h128", "gru-3-layers", "gru-ragged")
 OWN: dict[str, Any] = {"cell": "lstm", "batch": 128, "steps": 28, "input": 28, "hidden": 128, "layers": 1}
@@ -75,10 +74,9 @@ def bench(options: BenchOptions) -> None:
         unrolled bench --rows lstm-h128,gru-ragged --seconds 3 --threads 1
         unrolled bench --cell gru --batch 64 --steps 50 --hidden 256 --layers 2 --json gru.json
     """
-    from rich.console import Console
-
     from unrolled.bench import machine, sgemm_gflops
     from unrolled.cli.machine import set_threads
+    from unrolled.cli.terminal import OneByOne, Terminal
 
     rows = chosen(options)
     if not options.seconds > 0:
@@ -86,19 +84,21 @@ def bench(options: BenchOptions) -> None:
     if options.json is not None and not options.json.parent.is_dir():
         raise UnrolledError(f"--json {options.json}: {options.json.parent} is not a folder: make it first")
     set_threads(options.threads)
-    console = Console(soft_wrap=True, highlight=False)
+    console, one_by_one = Terminal(), OneByOne()
     lines: list[Line] = []
     with console.status("the rate of a large matrix product"):
         found: dict[str, Any] = {**machine(), "sgemm_gflops": sgemm_gflops()}
-    for row in rows:
-        with console.status(f"{row.name}, {len(lines) // 2 + 1} of {len(rows)}"):
+    for number, row in enumerate(rows, start=1):
+        with one_by_one.each(), console.status(f"{row.name}, {number} of {len(rows)}"):
             lines += measure(row, options.seconds, found["sgemm_gflops"])
-    show(found, lines, console)
-    if options.json is not None:
+    if lines:
+        show(found, lines, console)
+    if lines and options.json is not None:
         values = {"machine": found, "results": [line._asdict() for line in lines]}
         with atomic_path(options.json) as path:
             path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        console.print(f"saved as {options.json}", markup=False)
+        console.print(f"saved as {options.json}")
+    one_by_one.settle()
 
 
 def chosen(options: BenchOptions) -> list[Row]:
@@ -165,25 +165,18 @@ def measure(row: Row, seconds: float, sgemm: float) -> list[Line]:
     return lines
 
 
-def show(machine: dict[str, Any], lines: list[Line], console: Console) -> None:
+def show(machine: dict[str, Any], lines: list[Line], console: Terminal) -> None:
     """Print what it ran on, and the table."""
-    from rich import box
-    from rich.table import Table
-
     console.print(
         f"{machine['cpu']}, {machine['threads']} threads, {machine['isa']}; torch {machine['torch']}; "
-        f"peak {machine['sgemm_gflops']:.0f} GFLOP/s",
-        markup=False,
+        f"peak {machine['sgemm_gflops']:.0f} GFLOP/s"
     )
     headings = ("row", "sizes", "work", "ms", "peer takes", "of peak")
-    table = Table(*headings, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for column in table.columns:
-        column.no_wrap = True
-    table.columns[3].justify = table.columns[5].justify = "right"
+    rows = []
     for line in lines:
         time, peer = f"{line.ms:.3g}", f"{line.ratio:.2f}× {line.peer}"
-        table.add_row(line.row, line.sizes, line.work, time, peer, f"{line.of_sgemm:.0%}")
-    console.print(table)
+        rows.append((line.row, line.sizes, line.work, time, peer, f"{line.of_sgemm:.0%}"))
+    console.print_table(headings, rows, right=("ms", "of peak"))
     output = max(line.output_error for line in lines)
     gradient = max(line.gradient_error or 0.0 for line in lines)
     console.print(f"outputs within {output:.0e} of float64, gradients within {gradient:.0e} of their scale")

@@ -18,8 +18,7 @@ from unrolled.networks.catalogue import CATALOGUE
 from unrolled.training.lock import LOCK
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from unrolled.cli.terminal import Terminal
     from unrolled.training import Run
 
 TUTORIAL_NETWORKS = 14
@@ -140,11 +139,10 @@ def read_names(folder: Path) -> list[str]:
 
 def train_all(folder: Path, names: Sequence[str], options: CompareOptions) -> None:
     """Train what is not finished of a comparison, and show all of it."""
-    from rich.console import Console
-
     from unrolled import data as datasets
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
+    from unrolled.cli.terminal import Terminal
     from unrolled.training import Run
     from unrolled.training.keeping import reopened
     from unrolled.training.session import go_on
@@ -161,7 +159,7 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions) -> No
             discard(folder, runs)
         raise
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     comparison = Comparison(data.name, dataclasses.asdict(asked.recipe), asked.seed, list(names), [])
     for run in runs:
         if is_new := not any("test_accuracy" in line for line in run.metrics()):
@@ -176,7 +174,7 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions) -> No
         save(comparison, folder)
     console.print()
     show(comparison, console)
-    console.print(f"saved as {folder / TABLE} and {COMPARISON}", markup=False)
+    console.print(f"saved as {folder / TABLE} and {COMPARISON}")
 
 
 def discard(folder: Path, runs: Sequence[Run]) -> None:
@@ -228,20 +226,11 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def show(comparison: Comparison, console: Console) -> None:
+def show(comparison: Comparison, console: Terminal) -> None:
     """Print the table."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        *HEADINGS, title=comparison.title, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+    console.print_table(
+        HEADINGS, [cells(row) for row in comparison.rows], comparison.title, right=HEADINGS[1:]
     )
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in comparison.rows:
-        table.add_row(*cells(row))
-    console.print(table)
 
 
 def save(comparison: Comparison, folder: Path) -> None:

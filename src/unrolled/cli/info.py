@@ -22,6 +22,7 @@ def info(options: InfoOptions) -> None:
     import torch
 
     from unrolled import __version__
+    from unrolled.cli.terminal import Terminal
     from unrolled.data import DATASETS, locate
     from unrolled.kernels import isa
 
@@ -43,5 +44,6 @@ def info(options: InfoOptions) -> None:
     lines["on other devices"] = (
         "LSTM, GRU (reset after) and RNN without options on torch's operators, the rest loops"
     )
+    terminal = Terminal()
     for what, value in lines.items():
-        print(f"{what:20} {value}")
+        terminal.print(f"{what:20} {value}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -9,10 +10,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
 from unrolled import __version__
+from unrolled.cli import terminal
+from unrolled.cli.advice import about_option
 from unrolled.cli.bench import bench
 from unrolled.cli.compare import compare
 from unrolled.cli.evaluate import evaluate
@@ -60,26 +62,38 @@ def options(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 if all went well, 2 after an error, 130 or 143 after a signal."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
+    terminal.debugging = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a character that it has no letters for is written as a number
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(arguments, prog_name="unrolled", standalone_mode=False)
+        code = run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nothing is wrong, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line, say in one line what went wrong, and return the exit code."""
+    try:
+        code = app(arguments, prog_name="unrolled", standalone_mode=False)
+    except BrokenPipeError:
+        raise
     except (UnrolledError, TyperException, OSError) as error:
-        if debug:
-            raise
-        message = error.format_message() if isinstance(error, TyperException) else str(error)
-        one_line = " ".join(message.split())
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            Console(stderr=True, soft_wrap=True).print(
-                f"unrolled: {one_line}", style="red", markup=False, highlight=False
-            )
-        else:
+        if os.environ.get("LOCAL_RANK", "0") != "0":
             # Of the processes that torchrun starts on a machine one speaks for all. The others leave it the
             # time to: torchrun ends all of them when the first one has ended.
             time.sleep(1)
-        sys.exit(2)
-    sys.exit(code if isinstance(code, int) else 0)
+        elif not arguments:
+            pass  # the help has been shown
+        else:
+            terminal.complain(about_option(error) if isinstance(error, TyperException) else error)
+        return terminal.MISTAKE
+    return code if isinstance(code, int) else 0

@@ -22,32 +22,18 @@ def networks(options: NetworksOptions) -> None:
 
         unrolled networks
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
+    from unrolled.cli.terminal import Terminal
     from unrolled.networks import CATALOGUE, SequenceClassifier
 
-    table = Table(
-        "",
-        "network",
-        "layers",
-        "unroll",
-        "reads",
-        "parameters",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.columns[0].justify = table.columns[-1].justify = "right"
-    table.columns[1].no_wrap = True
+    rows = []
     for number, (name, config) in enumerate(CATALOGUE.items(), start=1):
         parameters = SequenceClassifier(config).parameter_count
         reads = "→" if config.direction == "forward" else "⇄"
-        table.add_row(str(number), name, layers(config), config.unroll, reads, f"{parameters:,}")
-    console = Console()
-    console.print(table)
-    console.print("→ reads each sequence from its beginning, ⇄ from both ends.")
+        rows.append((str(number), name, layers(config), config.unroll, reads, f"{parameters:,}"))
+    terminal = Terminal()
+    headings = ("#", "network", "layers", "unroll", "reads", "parameters")
+    terminal.print_table(headings, rows, right=("#", "parameters"))
+    terminal.print("→ reads each sequence from its beginning, ⇄ from both ends.")
 
 
 def layers(config: NetworkConfig) -> str:

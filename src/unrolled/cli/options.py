@@ -96,7 +96,9 @@ def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
         try:
             run(config_class(**values))
         except KeyboardInterrupt:
-            print("unrolled: stopped; `unrolled train --resume RUN` goes on with a training", file=sys.stderr)
+            trains = issubclass(config_class, TrainingOptions)
+            hint = "; `unrolled train --resume RUN` goes on with a training" if trains else ""
+            print(f"unrolled: stopped{hint}", file=sys.stderr)
             raise typer.Exit(130) from None
 
     parameters = []

@@ -6,9 +6,9 @@ import math
 from types import TracebackType
 
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from unrolled.cli.terminal import Terminal
 from unrolled.data import Dataset
 from unrolled.networks import SequenceClassifier
 from unrolled.training import RECIPES, EpochMetrics, RunConfig, Step
@@ -23,7 +23,7 @@ class TrainingProgress:
         data: the data set, with its examples.
     """
 
-    def __init__(self, console: Console, config: RunConfig, data: Dataset) -> None:
+    def __init__(self, console: Terminal, config: RunConfig, data: Dataset) -> None:
         self.console = console
         recipe, network = config.recipe, config.network
         self._protocol = config.protocol
@@ -34,24 +34,23 @@ class TrainingProgress:
         console.print(
             f"{network.name}: {parameters:,} parameters, {network.unroll} unrolling; {data.name}: "
             f"{len(data.train):,} examples to train, {len(data.validation):,} to validate, "
-            f"{len(data.test):,} to test",
-            markup=False,
+            f"{len(data.test):,} to test"
         )
         if config.recipe_name in RECIPES:
             for number, defect in RECIPES[config.recipe_name].defects.items():
-                console.print(f"known defect {number}: {defect}; --corrected repairs it", markup=False)
+                console.print(f"known defect {number}: {defect}; --corrected repairs it")
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("steps, loss {task.fields[loss]:.3f},"),
+            TextColumn("steps{task.fields[loss]},"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not console.is_interactive,
         )
-        self._task = self._bar.add_task("training", total=total_steps, loss=float("nan"))
+        self._task = self._bar.add_task("training", total=total_steps, loss="")
 
     def __enter__(self) -> TrainingProgress:
         self._bar.start()
@@ -63,10 +62,10 @@ class TrainingProgress:
         self._bar.stop()
 
     def on_step(self, step: Step) -> None:
-        self._bar.update(self._task, completed=step.number, loss=step.loss)
+        self._bar.update(self._task, completed=step.number, loss=f", loss {step.loss:.3f}")
 
     def say(self, line: str) -> None:
-        self.console.print(line, markup=False)
+        self.console.print(line)
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
         if self._protocol != "epochs":

@@ -15,6 +15,7 @@ from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
     from unrolled.data import Dataset
+    from unrolled.report import RunSummary
 
 NAME = "report.html"
 
@@ -56,25 +57,49 @@ def report(options: ReportOptions) -> None:
         unrolled report runs/first runs/second --output both.html
     """
     from unrolled.cli.machine import set_threads
-    from unrolled.report import save_page, summarize
+    from unrolled.cli.terminal import OneByOne, Terminal
+    from unrolled.report import save_page
     from unrolled.report.page import check_output
-    from unrolled.training import Run
     from unrolled.training.run import newest
 
     arguments = options.runs or [newest(Path("runs"))]
     output = options.output or default_output(arguments)
     check_output(output)
     set_threads(options.threads)
-    folders = [folder for argument in arguments for folder in find_runs(argument)]
-    named = name_folders(folders)
-    summaries = [summarize(Run.open(folder), name) for name, folder in named.items()]
-    datasets = {
-        name: data
-        for name in {summary.run.config.data for summary in summaries}
-        if (data := data_at_hand(name, options.data_dir)) is not None
-    }
-    save_page(summaries, output, datasets)
-    print(f"report  {output}")
+    one_by_one = OneByOne()
+    folders: list[Path] = []
+    for argument in arguments:
+        with one_by_one.each():
+            folders += find_runs(argument)
+    summaries: list[RunSummary] = []
+    for name, folder in name_folders(folders).items():
+        with one_by_one.each():
+            summaries.append(read_run(folder, name))
+    datasets: dict[str, Dataset] = {}
+    for name in {summary.run.config.data for summary in summaries}:
+        with one_by_one.each():
+            if (data := data_at_hand(name, options.data_dir)) is not None:
+                datasets[name] = data
+    if summaries:
+        save_page(summaries, output, datasets)
+        Terminal().print(f"report  {output}")
+    one_by_one.settle()
+
+
+def read_run(folder: Path, name: str) -> RunSummary:
+    """Sum up a run, all of whose files are whole.
+
+    Raises:
+        UnrolledError: one is damaged.
+    """
+    from unrolled.report import summarize
+    from unrolled.training import Run
+    from unrolled.training.run import WEIGHTS
+
+    run = Run.open(folder)
+    if (folder / WEIGHTS).exists():
+        run.load_network()
+    return summarize(run, name)
 
 
 def find_runs(folder: Path) -> list[Path]:
@@ -97,6 +122,8 @@ def find_runs(folder: Path) -> list[Path]:
 
 def name_folders(folders: Sequence[Path]) -> dict[str, Path]:
     """Each folder once, by its path from the folder that holds them all; a single one by its own name."""
+    if not folders:
+        return {}
     once = list(dict.fromkeys(folder.resolve() for folder in folders))
     parent = common_parent(once)
     return {str(folder.relative_to(parent)): folder for folder in once}

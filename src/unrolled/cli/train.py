@@ -16,9 +16,8 @@ from unrolled.cli.options import Patience, TrainingOptions
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from unrolled.cli.stop_signals import StopSignals
+    from unrolled.cli.terminal import Terminal
     from unrolled.data import Dataset
     from unrolled.training import Outcome, Run
 
@@ -96,11 +95,10 @@ def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: 
 
     From here on torch is needed: the folder is there, and what happens now happens to a run.
     """
-    from rich.console import Console
-
     from unrolled import data as datasets
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
+    from unrolled.cli.terminal import Terminal
     from unrolled.cli.what_to_train import check_unfinished
     from unrolled.report import TensorBoardLog
     from unrolled.training import TrainingStoppedError, distributed
@@ -117,7 +115,7 @@ def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: 
     set_threads(options.threads)
     check_device(options.device)
     with distributed.joined(options.device) as device:
-        console = Console(soft_wrap=True, highlight=False, quiet=not distributed.is_first())
+        console = Terminal(quiet=not distributed.is_first())
         run = distributed.from_first(whats_claimed)
         config = run.config
         data = distributed.everywhere(
@@ -157,7 +155,7 @@ def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: 
             draw(outcome, data, console)
 
 
-def draw(outcome: Outcome, data: Dataset, console: Console) -> None:
+def draw(outcome: Outcome, data: Dataset, console: Terminal) -> None:
     """Leave the pictures of a training, and say what came of it."""
     from unrolled.report import save_pictures
 
@@ -172,8 +170,8 @@ def draw(outcome: Outcome, data: Dataset, console: Console) -> None:
             f"`unrolled train --resume {folder}` draws them"
         ) from error
     console.print(f"trained for {outcome.seconds:.1f} s")
-    console.print("pictures: " + "  ".join(str(path) for path in pictures), markup=False)
-    console.print(f"test accuracy {outcome.test.accuracy:.4f}  {folder}", markup=False)
+    console.print("pictures: " + "  ".join(str(path) for path in pictures))
+    console.print(f"test accuracy {outcome.test.accuracy:.4f}  {folder}")
 
 
 def in_turn(hooks: Iterable[Callable[..., None]]) -> Callable[..., None]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from unrolled.report.lettering import lettered
+
 
 def draw_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     """The confusion matrix: rows are what an example is, columns what it was taken for.
@@ -31,9 +33,10 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
                 dark = mistakes[row, column] > 0.6 * darkest
                 colour = "0.45" if row == column else "white" if dark else "black"
                 axes.text(column, row, str(count), ha="center", va="center", fontsize=9, color=colour)
-    long_names = max(map(len, classes)) > 2
-    axes.set_xticks(range(len(classes)), classes, rotation=90 if long_names else 0)
-    axes.set_yticks(range(len(classes)), classes)
+    names = lettered(classes)
+    long_names = max(map(len, names)) > 2
+    axes.set_xticks(range(len(names)), names, rotation=90 if long_names else 0)
+    axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("taken for")
     axes.set_ylabel("is")
     right, total = int(matrix.diagonal().sum()), int(matrix.sum())

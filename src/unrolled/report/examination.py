@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from torch import Tensor
 
 from unrolled.data import Dataset, as_float
+from unrolled.names import printable
 from unrolled.networks import SequenceClassifier
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
 from unrolled.report.svg import as_svg, page_colours
@@ -88,4 +89,6 @@ def kept_picture(run: Run, name: str, description: str) -> Markup | None:
     if not content.startswith(PNG):
         return None
     encoded = base64.b64encode(content).decode("ascii")
-    return Markup(f'<img class="kept" alt="{escape(description)}" src="data:image/png;base64,{encoded}">')
+    return Markup(
+        f'<img class="kept" alt="{escape(printable(description))}" src="data:image/png;base64,{encoded}">'
+    )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from unrolled.report.lettering import lettered
+
 COLUMNS, MOST = 8, 40
 
 
@@ -30,10 +32,12 @@ def draw_misread(sequences: Tensor, labels: Tensor, probabilities: Tensor, class
     all_axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
     for axes in all_axes:
         axes.axis("off")
+    names = lettered(classes, most=10)
+    between = "\n" if max(map(len, names)) > 5 else " "
     for axes, index in zip(all_axes, shown, strict=False):
         axes.imshow(
             sequences[index].numpy(), cmap="gray", aspect="auto" if sequences.shape[1] > 80 else "equal"
         )
-        name, answer = classes[int(labels[index])], classes[int(taken_for[index])]
-        axes.set_title(f"{name} read as {answer}\n{confidence[index]:.0%} sure", fontsize=8)
+        name, answer = names[int(labels[index])], names[int(taken_for[index])]
+        axes.set_title(f"{name}{between}read as {answer}\n{confidence[index]:.0%} sure", fontsize=8)
     return figure

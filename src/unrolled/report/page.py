@@ -17,6 +17,7 @@ from unrolled import __version__
 from unrolled.atomic import atomic_path
 from unrolled.data import Dataset
 from unrolled.errors import UnrolledError
+from unrolled.names import printable
 from unrolled.report.curves import draw_runs
 from unrolled.report.examination import Examination, draw_readings, examine, kept_picture
 from unrolled.report.summary import RunSummary, TestResult, differing, judge, most_confused, recalls
@@ -72,7 +73,7 @@ def save_page(summaries: Sequence[RunSummary], path: Path, datasets: Mapping[str
     text = render(summaries, datasets)
     try:
         with atomic_path(path) as part:
-            part.write_text(text, encoding="utf-8", errors="replace")  # a name may hold half a character
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UnrolledError(f"cannot write {path}: {error.strerror}: choose another with --output") from error
 
@@ -154,7 +155,11 @@ def make_curves(summaries: Sequence[RunSummary]) -> dict[str, Markup | None]:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # pictures are no str alone
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "percent": show_percent,

@@ -13,6 +13,7 @@ from unrolled.data import Examples, as_float
 from unrolled.networks import SequenceClassifier
 from unrolled.report.confusion import draw_confusion
 from unrolled.report.curves import draw_curves
+from unrolled.report.lettering import plain_letters
 from unrolled.report.misread import draw_misread
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
 from unrolled.training import Evaluation, confusion_matrix
@@ -26,6 +27,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(part, format="png", dpi=110)
 
 
+@plain_letters()
 def save_pictures(
     folder: Path,
     metrics: Sequence[dict[str, Any]],

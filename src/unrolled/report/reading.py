@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unrolled.data import Examples, as_float
 from unrolled.networks import SequenceClassifier
+from unrolled.report.lettering import lettered
 from unrolled.training import Evaluation
 
 CANDIDATES = 40
@@ -108,8 +109,9 @@ def draw_reading(reading: Reading, classes: Sequence[str], label: int | None = N
     )
     answers = probabilities.argmax(axis=1)
     class_axes.plot(answers, range(1, time + 1), "o", color="C1", markersize=3.5)
-    long_names = max(map(len, classes)) > 2
-    class_axes.set_xticks(range(len(classes)), classes, rotation=90 if long_names else 0)
+    names = lettered(classes)
+    long_names = max(map(len, names)) > 2
+    class_axes.set_xticks(range(len(names)), names, rotation=90 if long_names else 0)
     class_axes.set_title("what it would answer by now")
     class_axes.set_xlabel("class (dot: the likeliest)")
     figure.colorbar(class_image, ax=class_axes, format=PercentFormatter(xmax=1), label="probability")
@@ -131,7 +133,7 @@ def draw_reading(reading: Reading, classes: Sequence[str], label: int | None = N
     figure.colorbar(state_image, ax=state_axes, label="h")
 
     answer = int(answers[-1])
-    verdict = f"read as {classes[answer]}, {probabilities[-1, answer]:.1%} sure"
-    known = "" if label is None else (", rightly" if label == answer else f", but it is {classes[label]}")
+    verdict = f"read as {names[answer]}, {probabilities[-1, answer]:.1%} sure"
+    known = "" if label is None else (", rightly" if label == answer else f", but it is {names[label]}")
     figure.suptitle(verdict + known, fontsize=13)
     return figure

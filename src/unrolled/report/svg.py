@@ -13,6 +13,9 @@ from markupsafe import Markup, escape
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
+from unrolled.names import printable
+from unrolled.report.lettering import plain_letters
+
 # Colours that no picture has: each stands for one of the page's, which depends on light and dark.
 INK, FAINT = "#0c0a01", "#0c0a02"
 RUN_COLOURS = tuple(f"#0c0b{number:02x}" for number in range(1, 8))
@@ -35,7 +38,10 @@ def page_colours() -> Iterator[None]:
     drawn = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
     clear = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
     colours: dict[Any, Any] = {**dict.fromkeys(drawn, INK), **dict.fromkeys(clear, "none")}
-    with matplotlib.rc_context({**colours, "grid.color": FAINT, "font.family": "DejaVu Sans"}):
+    with (
+        plain_letters(),
+        matplotlib.rc_context({**colours, "grid.color": FAINT, "font.family": "DejaVu Sans"}),
+    ):
         yield
 
 
@@ -52,13 +58,19 @@ def as_svg(figure: Figure, name: str, description: str) -> Markup:
     for mesh in figure.findobj(QuadMesh):
         mesh.set_rasterized(True)  # a colour bar is one picture, not 256 paths
     file = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with plain_letters(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
-    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", text)
-    text = text.replace("font-family: 'DejaVu Sans'", "font-family: inherit")
+    text = re.sub(r"<[^>]*>", lambda tag: _of_the_page(tag[0], name), text)  # what is written stays as it is
+    return Markup(text.replace("<svg", f'<svg role="img" aria-label="{escape(printable(description))}"', 1))
+
+
+def _of_the_page(tag: str, name: str) -> str:
+    """A tag with the page's colours and letters, and ids that no other figure has."""
+    tag = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", tag)
+    tag = tag.replace("font-family: 'DejaVu Sans'", "font-family: inherit")
     for colour, of_the_page in PAGE_COLOURS.items():
-        text = text.replace(colour, of_the_page)
-    return Markup(text.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1))
+        tag = tag.replace(colour, of_the_page)
+    return tag

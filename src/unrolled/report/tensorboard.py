@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from unrolled.errors import UnrolledError
+from unrolled.names import printable
 from unrolled.report.summary import flatten
 from unrolled.training import EpochMetrics, Evaluation, RunConfig, Step
 
@@ -72,7 +73,7 @@ class TensorBoardLog:
         for name, value in results.items():
             self._add(self._step, name, value)
         settings = {
-            name: value if isinstance(value, (bool, int, float, str)) else str(value)
+            name: value if isinstance(value, (bool, int, float)) else printable(str(value))
             for name, value in flatten(dataclasses.asdict(self._config)).items()
         }
         # The writer's own add_hparams would open a second log, in a folder of its own.

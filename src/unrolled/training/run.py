@@ -303,7 +303,7 @@ def newest(parent: PathLike) -> Path:
     """
     weights = sorted(Path(parent).glob(f"*/{WEIGHTS}"), key=lambda path: path.stat().st_mtime)
     if not weights:
-        raise UnrolledError(f"no run in {parent}/: `unrolled train` makes one, or name one with --run")
+        raise UnrolledError(f"no run in {parent}/: `unrolled train` makes one; one elsewhere must be named")
     return weights[-1].parent
 
 

@@ -20,6 +20,7 @@ from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
 from unrolled.training.contents import Contents, contents_of, differences
 from unrolled.training.distortion import augment
+from unrolled.training.divergence import advice_on_divergence
 from unrolled.training.initial_weights import set_initial_weights
 from unrolled.training.loss import summed_loss
 from unrolled.training.metrics import EVALUATION_BATCH, evaluate
@@ -222,9 +223,10 @@ class Trainer:
 
     def _diverged(self, what: str, step: int, part: str = "", spoiled: Tensor | None = None) -> UnrolledError:
         """The error for numbers that are not finite, by the fault of these examples or of the training."""
-        advice = "try a lower learning rate"
         if spoiled is not None and len(spoiled):
             advice = f"{part} example {int(spoiled[0])} of {self.data.name} holds such numbers: mend the data"
+        else:
+            advice = advice_on_divergence(self.data.train.sequences)
         return TrainingDivergedError(
             f"{what} at step {step} (epoch {self.progress.epoch + 1}, learning rate "
             f"{self._learning_rate(step):.2g}): {advice}"

@@ -1,0 +1,36 @@
+"""Names are text: of classes, networks, runs, files and data, wherever they are shown."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Control characters, invisible ones that turn the text around, halves of characters, ends of lines.
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+JOINERS = "\u200c\u200d"  # invisible, but part of words in Persian and of emoji
+
+
+def printable(name: str) -> str:
+    r"""The name with an escape in the place of each character that would do something rather than be seen.
+
+    No terminal, page or file of one line a name takes orders from what is left. Letters of all scripts,
+    emoji and punctuation stay what they are.
+
+    >>> printable("naïve 猫 $x$ [red]"), printable("a\x1b[31m\n\u202eb")
+    ('naïve 猫 $x$ [red]', 'a\\x1b[31m\\n\\u202eb')
+    """
+    return name if name.isprintable() else "".join(map(_seen, name))
+
+
+def escaped(character: str) -> str:
+    r"""A character as its number.
+
+    >>> escaped("\x1b"), escaped("猫")
+    ('\\x1b', '\\u732b')
+    """
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _seen(character: str) -> str:
+    nothing = ord(character) & 0xFFFE == 0xFFFE  # no character ever: an XML reader stumbles over it
+    unseen = unicodedata.category(character) in UNSEEN and character not in JOINERS
+    return escaped(character) if nothing or unseen else character

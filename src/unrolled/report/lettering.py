@@ -1,0 +1,54 @@
+"""Names as matplotlib may draw them: as text, short enough for their place, and never two alike."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import matplotlib
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+from unrolled.names import escaped, printable
+
+
+@contextlib.contextmanager
+def plain_letters() -> Iterator[None]:
+    """Figures that are made and saved inside have letters, whatever matplotlib's settings say of TeX."""
+    with matplotlib.rc_context({"text.usetex": False, "text.parse_math": True}):
+        yield
+
+
+def lettered(names: Sequence[str], most: int = 24) -> list[str]:
+    r"""Each name as matplotlib draws it, in at most about so many characters.
+
+    Dollars begin no formula, and a character that the fonts in force lack is its number, not a box. What is
+    left out of a long name is its middle; names that look alike then have their place in the list behind
+    them.
+
+    >>> lettered(["naïve", "$x$", "a\tb"])
+    ['naïve', '\\$x\\$', 'a\\tb']
+    >>> lettered(["a very long name", "a very wrong name", "another"], most=9)
+    ['a very…me (0)', 'a very…me (1)', 'another']
+    """
+    shown = [_shortened(_drawable(name), most) for name in names]
+    count = Counter(shown)
+    return [
+        (f"{name} ({place})" if count[name] > 1 else name).replace("$", r"\$")
+        for place, name in enumerate(shown)
+    ]
+
+
+def _drawable(name: str) -> str:
+    known: set[int] = set()
+    for family in FontProperties().get_family():
+        known |= get_font(findfont(FontProperties(family=[family]))).get_charmap().keys()
+    name = printable(name) if name.strip() else f'"{name}"'
+    return "".join(c if ord(c) in known else escaped(c) for c in name)
+
+
+def _shortened(name: str, most: int) -> str:
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 3
+    return f"{name[: most - 1 - end]}…{name[-end:]}"

@@ -1,0 +1,166 @@
+"""What a message advises exists: verbs, and for each verb its options."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import unrolled as package
+from unrolled.cli.advice import nearest
+from unrolled.cli.main import app
+
+PACKAGE = Path(package.__file__).parent
+ROOT = Path(__file__).parents[2]
+COMMAND = typer.main.get_command(app)
+OPTIONS = {
+    verb: {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    | {"--help", "--debug"}
+    for verb, command in COMMAND.commands.items()
+}
+OPTION = re.compile(r"(?<!var\()(?<![\w-])--[a-z][a-z0-9-]*")
+ADVISED = re.compile(r"\bunrolled ([a-z][a-z0-9-]*)((?: [^`\n]*)?)(?:`|\n|$)")
+
+# The verbs that reach a message of a file which is not a verb's own.
+REACHED_BY = {
+    "cli/advice.py": set(OPTIONS),
+    "cli/machine.py": {"train", "compare", "evaluate", "predict"},
+    "cli/options.py": {"train", "compare"},
+    "cli/progress.py": {"train", "compare"},
+    "cli/what_to_train.py": {"train"},
+    "data/download.py": {"train", "compare", "evaluate"},
+    "report/page.py": {"report"},
+    "tf1/interpretation.py": {"import-tf1"},
+    "tf1/model.py": {"import-tf1"},
+    "training/recipes.py": {"train", "compare"},
+    "training/run.py": {"train", "compare", "import-tf1"},
+}
+
+
+def strings(path):
+    """The strings of a file, those with values in them in pieces; and its docstrings."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docs = {
+        text
+        for node in nodes
+        if isinstance(node, documented) and (text := ast.get_docstring(node, clean=False))
+    }
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in texts if text not in docs], docs
+
+
+def check_commands(text):
+    """Every `unrolled VERB --option` in a text is there to be used."""
+    for verb, rest in ADVISED.findall(text):
+        if verb in OPTIONS:
+            assert set(OPTION.findall(rest)) <= OPTIONS[verb], f"unrolled {verb}{rest}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_every_option_in_a_message_is_one_of_its_verb(path):
+    name = str(path.relative_to(PACKAGE))
+    verb = path.stem.replace("_", "-")
+    verbs = {verb} if path.parent.name == "cli" and verb in OPTIONS else REACHED_BY.get(name, set())
+    texts, docs = strings(path)
+    for text in (*texts, *docs):
+        check_commands(text)
+        assert set(re.findall("`unrolled ([a-z][a-z0-9-]*)", text)) <= set(OPTIONS)
+    if name == "cli/main.py":
+        return  # the options before a verb
+    for text in texts:
+        for option in OPTION.findall(ADVISED.sub("", text)):
+            assert verbs, f"{name} says {option}: list the verbs that reach it in REACHED_BY"
+            assert all(option in OPTIONS[verb] for verb in verbs), f"{name}: {option}"
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))], ids=lambda path: path.name
+)
+def test_every_command_of_the_docs_exists(path):
+    text = path.read_text(encoding="utf-8")
+    for verb, rest in re.findall(r"(?:^|`|-m )unrolled ([a-z][a-z0-9-]*)([^`\n]*)", text, re.M):
+        assert verb in OPTIONS, verb
+        assert set(OPTION.findall(rest.partition("#")[0])) <= OPTIONS[verb], rest
+
+
+@pytest.mark.parametrize("verb", OPTIONS)
+def test_an_option_that_is_misspelt_is_found(verb):
+    options = sorted(OPTIONS[verb])
+    for option in options:
+        assert nearest(option.replace("-", "_").replace("__", "--"), options) == option
+        if len(option) > 6:
+            assert nearest(option[:-1], options) in {option, option[:-1]}
+            assert nearest("--" + option.replace("-", ""), options) == option
+            assert nearest(option[:4] + option[5:], options) is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--lr", "0.1"], "No such option: --lr. Did you mean --learning-rate?"),
+        (["train", "--bs=3"], "No such option: --bs. Did you mean --batch-size?"),
+        (["compare", "--rate", "1"], "No such option: --rate. Did you mean --learning-rate?"),
+        (
+            ["evaluate", "--run", "x"],
+            "No such option: --run: its value stands alone, `unrolled evaluate RUNS`",
+        ),
+        (["predict", "--image", "x"], "its value stands alone, `unrolled predict IMAGES`"),
+        (["report", "--zebra"], "No such option: --zebra. `unrolled report --help` lists them all."),
+        (
+            ["--versoin"],
+            "No such option: --versoin. Did you mean --version? `unrolled --help` lists them all.",
+        ),
+    ],
+)
+def test_an_unknown_option_is_one_line_with_the_right_one(unrolled, arguments, said):
+    result = unrolled(*arguments)
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert said in result.err
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "predict", "report", "train", "compare"])
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        [],
+        ["nowhere"],
+        ["--run", "nowhere"],
+        ["--data", "nowhere"],
+        ["--data", "mnsit"],
+        ["--threads", "0"],
+        ["--device", "abacus"],
+        ["--resume", "nowhere"],
+        ["--from", "nowhere"],
+        ["--epochs", "1", "--steps", "1"],
+        ["--corrected"],
+        ["--output", "."],
+        ["--split", "tset"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_advised_after_a_mistake_exists(unrolled, verb, mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if mistake in ([], ["--run", "nowhere"]) and verb in ("train", "compare"):
+        return  # no mistake
+    result = unrolled(verb, *mistake)
+    assert result.code == 2
+    for line in result.err.splitlines():
+        check_commands(line)
+        said = set(OPTION.findall(ADVISED.sub("", line))) - set(mistake)
+        assert said <= OPTIONS[verb], line
+
+
+def test_advice_that_names_a_run_can_be_pasted(unrolled, trained, tmp_path, monkeypatch):
+    folder = tmp_path / "a run; $(true)"
+    folder.mkdir()
+    for path in trained.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace('"input_size": 28', '"input_size": 3'))
+    (advised,) = re.findall("`(.*)`", unrolled("predict", "x.png", "--run", folder).err)
+    assert shlex.split(advised) == ["unrolled", "evaluate", str(folder)]
