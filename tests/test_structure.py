@@ -11,10 +11,11 @@ import unrolled
 PACKAGE = Path(unrolled.__file__).parent
 
 # What each room may import from the package, besides itself.
-BASE = {"errors", "atomic"}
+BASE = {"errors", "atomic", "foreign"}
 ARROWS = {
     "errors": set(),
     "atomic": set(),
+    "foreign": {"errors"},
     "cells": {"errors"},
     "kernels": {"errors"},
     "unroll": {"errors", "cells", "kernels"},

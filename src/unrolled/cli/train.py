@@ -89,6 +89,8 @@ def train(options: TrainOptions) -> None:
                 validation=options.validation if options.resume is None else config.validation,
             )
         )
+        for note in data.notes:
+            console.print(f"note: {note}", markup=False)
         if options.resume is None:
             config = fit_to_data(config, data)
         stop = StopSignals()
