@@ -11,11 +11,12 @@ import unrolled
 PACKAGE = Path(unrolled.__file__).parent
 
 # What each room may import from the package, besides itself.
-BASE = {"errors", "atomic", "names"}
+BASE = {"errors", "atomic", "names", "foreign"}
 ARROWS = {
     "errors": set(),
     "atomic": set(),
     "names": set(),
+    "foreign": {"errors"},
     "cells": {"errors"},
     "kernels": {"errors"},
     "unroll": {"errors", "cells", "kernels"},

@@ -8,9 +8,23 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+LONGEST = 2000  # characters of a message: a file may have a hundred thousand names to list
+
 
 class UnrolledError(ValueError):
-    """What came cannot be used. The message says what came, what was expected and what to do."""
+    r"""What came cannot be used. The message says what came, what was expected and what to do.
+
+    It is one line of printable characters, whatever the names of files and variables in it are.
+
+    >>> print(UnrolledError("no file a\nb\x1b[2J"))
+    no file a b\x1b[2J
+    """
+
+    def __str__(self) -> str:
+        line = " ".join(part.strip() for part in super().__str__().splitlines())
+        if len(line) > LONGEST:
+            line = f"{line[: LONGEST * 3 // 4]} ... {line[-LONGEST // 4 :]}"
+        return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 
 def check_count(what: str, value: object, least: int = 1, most: int | None = None) -> None:

@@ -186,21 +186,24 @@ SEQUENCES, LABELS = joined(pieces(23))
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"train_sequences": SEQUENCES.astype("f8")}, r"holds float64 \[23, 5, 2\]"),
-        ({"train_sequences": SEQUENCES.astype(">f4")}, r"holds >f4 \[23, 5, 2\], exp"),
+        ({"train_sequences": SEQUENCES.astype("c8")}, r"holds complex64 \[23, 5, 2\], expected float16, "),
+        ({"train_sequences": SEQUENCES.astype("U3")}, r"holds <U3 \[23, 5, 2\], expected float16, "),
+        ({"train_sequences": SEQUENCES.astype("f16")}, r"holds float128 \[23, 5, 2\], expected float16, "),
+        ({"train_sequences": SEQUENCES.astype(">f4")}, r"holds >f4 .*: save array.astype.array.dtype.newb"),
         ({"train_sequences": SEQUENCES[:, :, 0]}, r"holds float32 \[23, 5\], expected .* \[N, T, I\]"),
         ({"train_sequences": SEQUENCES[:0]}, r"holds float32 \[0, 5, 2\], expected .*none of them 0"),
         ({"test_sequences": SEQUENCES[:7, :0]}, r"test-sequences.npy holds float32 \[7, 0, 2\], expected"),
         ({"train_sequences": np.asfortranarray(SEQUENCES)}, r"float32 \[23, 5, 2\] in Fortran order"),
         ({"train_sequences": SEQUENCES.astype(object)}, "train-sequences.npy holds Python objects"),
-        ({"train_labels": LABELS[:-1]}, r"train-labels.npy holds int64 \[22\], expected integers"),
+        ({"train_labels": LABELS[:-1]}, r"train-labels.npy holds 22 labels, expected 23: one for each seq"),
         ({"train_labels": LABELS[:, None]}, r"train-labels.npy holds int64 \[23, 1\], expected int"),
-        ({"train_labels": LABELS / 2}, r"train-labels.npy holds float64 \[23\], expected int"),
+        ({"train_labels": LABELS / 2}, r"train-labels.npy holds 0.5 in row 1, expected whole numbers"),
+        ({"train_labels": LABELS * np.nan}, r"train-labels.npy holds nan in row 0, expected whole numbers"),
+        ({"train_labels": LABELS.astype("u8") - 1}, r"labels.npy holds 18446744073709551615 in row 0, exp"),
+        ({"train_labels": LABELS.astype("U1")}, r"holds <U1 \[23\], expected integers .*return_inverse=True"),
+        ({"train_labels": LABELS[:0]}, r"train-labels.npy holds int64 \[0\], expected int"),
         ({"train_labels": LABELS.astype(object)}, "train-labels.npy holds Python objects"),
-        ({"train_labels": LABELS - 1}, "label 1 of train is -1, expected 0 to 1"),
-        ({"train_labels": LABELS * 0 - 1}, "label 0 of train is -1, expected 0 to 0"),
-        ({"train_labels": LABELS * 6000}, "highest label of train is 12000, expected less"),
-        ({"test_labels": LABELS[:7] + 1}, "label 2 of test is 3, expected 0 to 2"),
+        ({"test_labels": LABELS[:7] + 1}, "test-labels.npy holds 3 in row 2, of which train has no example"),
         ({"test_sequences": SEQUENCES[:7].astype("u1")}, r"of test are torch.uint8 .*, those of train torch"),
         ({"test_sequences": SEQUENCES[:7, :, :1]}, r"of test are torch.float32 \[7, 5, 1\].* same last axis"),
     ],
@@ -210,6 +213,67 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, arrays: dict[str, ob
     with pytest.raises(UnrolledError, match=message) as caught:
         open_arrays(tmp_path)
     assert str(caught.value).count(str(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int8", "int16", "int32", "int64", "uint16", "bool"])
+def test_numbers_of_other_types_are_read_as_float32_as_they_are(tmp_path: Path, dtype: str) -> None:
+    sequences = SEQUENCES > 100 if dtype == "bool" else (SEQUENCES - 100).astype("int64").astype(dtype)
+    put(tmp_path, train_sequences=sequences, test_sequences=sequences[:7])
+    examples = open_arrays(tmp_path, validation=0).train
+    x, _ = examples.take(torch.tensor([4, 0]))
+    assert x.dtype == torch.float32
+    assert (x.numpy() == sequences[[4, 0]].astype(np.float32)).all()
+    assert len({float(number) for number in x.flatten()}) > 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (LABELS + 1, ("1", "2", "3")),
+        (LABELS - 1, ("-1", "0", "1")),
+        (np.where(LABELS == 2, -1, LABELS).astype("i1"), ("-1", "0", "1")),
+        (LABELS * 6000.0, ("0", "6000", "12000")),
+        (LABELS.astype(">i2") * 7, ("0", "7", "14")),
+    ],
+)
+def test_labels_that_do_not_count_from_0_are_the_names_of_classes(
+    tmp_path: Path, labels: np.ndarray, classes: tuple[str, ...]
+) -> None:
+    put(tmp_path, train_labels=labels, test_labels=labels[:7])
+    data = open_arrays(tmp_path)
+    assert data.classes == classes
+    assert data.notes == (f"the 3 labels from {classes[0]} to {classes[-1]} are classes of these names",)
+    assert [int(data.classes[number]) for number in data.test.labels] == labels[:7].tolist()
+    assert [int(data.classes[number]) for number in data.train.labels] == labels[2:].tolist()
+
+
+def test_labels_that_count_from_0_need_no_note(tmp_path: Path) -> None:
+    put(tmp_path, train_labels=LABELS.astype(float), test_labels=(LABELS[:7] > 0))
+    data = open_arrays(tmp_path)
+    assert (data.classes, data.notes) == (("0", "1", "2"), ())
+    assert data.test.labels.tolist() == [0, 1, 1, 0, 1, 1, 0]
+
+
+def test_more_labels_than_there_can_be_classes_are_refused(tmp_path: Path) -> None:
+    count = 10_001
+    some = np.zeros((count, 1, 1), np.float32)
+    put(tmp_path, train_sequences=some, train_labels=np.arange(count) * 3, test_sequences=some[:7])
+    with pytest.raises(UnrolledError, match=r"train has 10001 labels, from 0 to 30000, expected at most 10000"):
+        open_arrays(tmp_path)
+
+
+@pytest.mark.parametrize(("part", "row"), [("train", 20), ("train", 1), ("test", 6)])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_number_that_is_not_finite_is_named(tmp_path: Path, part: str, row: int, number: float) -> None:
+    sequences = SEQUENCES.astype("f8")
+    sequences[row, 3, 1] = number
+    put(tmp_path, **{f"{part}_sequences": sequences[: COUNTS[part]]})
+    data = open_arrays(tmp_path, validation=5)
+    came = "inf" if number > 1 else str(number)
+    message = rf"{part}-sequences.npy: in row {row}, step 3, number 1 is {came}, expected finite"
+    with pytest.raises(UnrolledError, match=message):
+        data.check_finite()
+    open_arrays(put(tmp_path)).check_finite()
 
 
 def cut(path: Path) -> None:
@@ -259,6 +323,7 @@ def test_a_damaged_file_is_one_error_that_names_it(
         (b"a\n\nb\n", "classes.txt has 3 lines, expected the name"),
         (b"a\nb\na\n", "classes.txt has 3 lines, expected the name of a class on each, none twice"),
         (b"\xff\xfe", "classes.txt is not text in UTF-8"),
+        (b"a\nb\x1b[2J\nc\n", "classes.txt has 3 lines, expected the name of a class on each"),
     ],
 )
 def test_names_of_classes_that_do_not_fit_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -281,16 +346,16 @@ def failing() -> Iterator[Piece]:
 @pytest.mark.parametrize(
     ("train", "classes", "message"),
     [
-        ([(SEQUENCES.astype("f8"), LABELS)], None, r"piece 0 of train is float64 \[23, 5, 2\] with lab"),
+        ([(SEQUENCES.astype("c8"), LABELS)], None, r"piece 0 of train is complex64 \[23, 5, 2\] with lab"),
         ([(SEQUENCES[0], LABELS)], None, r"piece 0 of train is float32 \[5, 2\] with labels"),
         ([(SEQUENCES, LABELS[1:])], None, r"float32 \[23, 5, 2\] with labels int64 \[22\], .*and integers"),
-        ([(SEQUENCES, LABELS / 1)], None, r"with labels float64 \[23\], expected"),
+        ([(SEQUENCES, LABELS / 2)], None, "piece 0 of train holds 0.5 in row 1, expected whole numbers"),
         (
             [(SEQUENCES, LABELS), (SEQUENCES[:, 1:], LABELS)],
             None,
             r"piece 1 of train: float32 \[23, 4, 2\] came, expected float32 \[n, 5, 2\] as before",
         ),
-        ([], None, r"new/train-sequences.npy holds uint8 \[0\], expected"),
+        ([], None, r"new/train-labels.npy holds uint8 \[0\], expected"),
         ([(SEQUENCES, LABELS)], ["a", "b"], "new: label 2 of train is 2, expected 0 to 1"),
         ([(SEQUENCES, LABELS)], ["a", "b\nc"], "classes are .*, expected names of one line each"),
     ],

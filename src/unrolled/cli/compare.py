@@ -160,6 +160,8 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions) -> No
         raise
 
     console = Terminal()
+    for note in data.notes:
+        console.print(f"note: {note}")
     comparison = Comparison(data.name, dataclasses.asdict(asked.recipe), asked.seed, list(names), [])
     for run in runs:
         if is_new := not any("test_accuracy" in line for line in run.metrics()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,10 +39,11 @@ def export_tf1(options: ExportOptions) -> None:
     """
     from unrolled import tf1
     from unrolled.tf1.bundle import index_path
+    from unrolled.tf1.checkpoint import checked_prefix
     from unrolled.tf1.export import SLOTS, network_checkpoint
     from unrolled.training import Run
 
-    if index_path(options.prefix).exists():
+    if os.path.lexists(index_path(checked_prefix(options.prefix))):
         raise UnrolledError(
             f"{index_path(options.prefix)} is there already: choose another prefix, or remove it"
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,13 +84,13 @@ def import_tf1(options: ImportOptions) -> None:
     prefix = find_prefix(options.prefix)
     variables = tf1.read_checkpoint(prefix)
     meta = prefix.with_name(f"{prefix.name}.meta")
-    graph = Graph.read(meta) if meta.is_file() else None
+    graph = Graph.read(meta) if os.path.lexists(meta) else None
     given: dict[str, Any] = {
         key: getattr(options, key) for key in ("scope", "ignore", "cell", "activation", "read")
     }
     cell_options = {key: getattr(options, key) for key in ("forget_bias", "cell_clip", "proj_clip")}
     given["options"] = {key: value for key, value in cell_options.items() if value is not None}
-    name = prefix.name.split(".")[0] or "imported"
+    name = re.sub(r"[^\w-]+", "-", prefix.name.split(".")[0]).strip("-") or "imported"
     model = tf1.find_model(variables, graph, name=name, **given)
     if model.asks_forget_bias:
         given["options"]["forget_bias"] = ask_forget_bias(prefix.name)

@@ -125,6 +125,8 @@ def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: 
                 validation=config.validation,
             )
         )
+        for note in data.notes:
+            console.print(f"note: {note}")
         run.config = config.completed(data)
         logs = options.tensorboard and distributed.is_first()
         log = TensorBoardLog(run.folder, run.config) if logs else None

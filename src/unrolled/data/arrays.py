@@ -8,17 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from unrolled.atomic import atomic_folder
 from unrolled.data.examples import Dataset, Examples, hold_out
+from unrolled.data.labels import CLASSES_FILE, Classes, read_classes, whole
 from unrolled.data.mapped import MappedFile
 from unrolled.data.npy import NpyWriter, read_header
 from unrolled.errors import UnrolledError
+from unrolled.foreign import check_path
 
-CLASSES_FILE = "classes.txt"
-TYPES = ("uint8", "float16", "float32")
-MOST_UNNAMED = 10_000  # classes without names: more of them are a damaged label
+FLOATS = ("float16", "float32", "float64")
+WHOLE = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
+TYPES = (*WHOLE, *FLOATS)
+NAMES_OF_TYPES = f"{', '.join(FLOATS)}, whole numbers or bool"
 
 Pieces = Iterable[tuple[ArrayLike, ArrayLike]]
 
@@ -31,10 +34,14 @@ def open_arrays(folder: str | os.PathLike[str], *, validation: int | None = None
         validation-sequences.npy, validation-labels.npy    need not be there
         classes.txt                                        the name of each class, one a line; need not be
 
-    Sequences are uint8, whose 0..255 stands for 0..1, float16 or float32, and stay on the disk until they
-    are used: `Examples.take` copies them. They must not be written into, nor the files be changed while
-    they are open. Labels are integers of any type, counted from 0, and are read. `save_arrays` makes such
-    folders, and so does `numpy.save`.
+    Sequences are uint8, whose 0..255 stands for 0..1, or any other whole numbers, bool, float16, float32 or
+    float64, which are what they are, read as float32. They stay on the disk until they are used:
+    `Examples.take` copies them. They must not be written into, nor the files be changed while they are
+    open. `save_arrays` makes such folders, and so does `numpy.save`.
+
+    Labels are whole numbers of any type, and are read. With classes.txt they count its lines from 0. Without
+    it the classes are the labels that train has, in rising order: a label 7 is of the class "7", whatever
+    its number, and a note says so if the labels do not count from 0 without a gap.
 
     Args:
         folder: where the files are.
@@ -55,12 +62,14 @@ def open_arrays(folder: str | os.PathLike[str], *, validation: int | None = None
     (torch.Size([54, 50, 3]), 6, 12, ('sine', 'square'))
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UnrolledError(f"no folder {folder}: expected one with {', '.join(_files('train'))} ...")
-    train, test = _open(folder, "train"), _open(folder, "test")
-    classes = _read_classes(folder / CLASSES_FILE) or _numbered_classes(folder, int(train.labels.max()))
-    if any((folder / file).exists() for file in _files("validation")):
-        held_out = _open(folder, "validation")
+    train_labels = _read_labels(folder, "train")
+    classes = read_classes(folder / CLASSES_FILE, train_labels)
+    train = _open(folder, "train", classes, train_labels)
+    test = _open(folder, "test", classes, _read_labels(folder, "test"))
+    if any(os.path.lexists(folder / file) for file in _files("validation")):
+        held_out = _open(folder, "validation", classes, _read_labels(folder, "validation"))
         if validation not in (None, len(held_out)):
             raise UnrolledError(
                 f"validation is {validation!r}, but {folder} has {len(held_out)} examples for that in "
@@ -70,12 +79,13 @@ def open_arrays(folder: str | os.PathLike[str], *, validation: int | None = None
         train, held_out = hold_out(str(folder), train, validation)
     for part, examples in (("validation", held_out), ("test", test)):
         ours, first = examples.sequences, train.sequences
-        if (ours.dtype, ours.shape[2]) != (first.dtype, first.shape[2]):
+        types = {ours.dtype, first.dtype}
+        if ours.shape[2] != first.shape[2] or (torch.uint8 in types and len(types) > 1):
             raise UnrolledError(
                 f"{folder}: the sequences of {part} are {ours.dtype} {list(ours.shape)}, those of train "
-                f"{first.dtype} {list(first.shape)}: expected the same type and the same last axis"
+                f"{first.dtype} {list(first.shape)}: expected the same last axis, and uint8 in both or in none"
             )
-    return Dataset(str(folder.absolute()), train, held_out, test, classes)
+    return Dataset(str(folder.absolute()), train, held_out, test, classes.names, classes.notes())
 
 
 def save_arrays(
@@ -101,11 +111,14 @@ def save_arrays(
             the first one.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    check_path(folder)
+    if os.path.lexists(folder) and not (os.path.isdir(folder) and not any(folder.iterdir())):
         raise UnrolledError(f"{folder} is there already: choose another folder, or remove it")
     parts = {"train": train, "test": test}
     if validation is not None:
         parts["validation"] = validation
+    if classes is not None and not all(name.isprintable() for name in classes):
+        raise UnrolledError(f"classes are {list(classes)}, expected names of one line each, in letters")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(folder) as beside:
@@ -128,53 +141,40 @@ def _files(part: str) -> tuple[str, str]:
     return f"{part}-sequences.npy", f"{part}-labels.npy"
 
 
-def _open(folder: Path, part: str) -> Examples:
-    sequences_path, labels_path = (folder / file for file in _files(part))
-    header = read_header(sequences_path)
+def _read_labels(folder: Path, part: str) -> NDArray[np.int64]:
+    """The labels [N] of a part as they are in the file."""
+    path = folder / _files(part)[1]
+    header = read_header(path)
+    if header.dtype.kind not in "iufb" or len(header.shape) != 1 or header.shape[0] == 0:
+        advice = ""
+        if header.dtype.kind in "US":
+            advice = f": numpy.unique(labels, return_inverse=True) gives the lines of {CLASSES_FILE} and numbers"
+        raise UnrolledError(f"{path} holds {header}, expected integers [N]{advice}")
+    return whole(MappedFile(path).array(header.offset, header.dtype, header.shape), path)
+
+
+def _open(folder: Path, part: str, classes: Classes, labels: NDArray[np.int64]) -> Examples:
+    path, labels_path = (folder / file for file in _files(part))
+    header = read_header(path)
     if str(header.dtype) not in TYPES or len(header.shape) != 3 or 0 in header.shape:
+        advice = ""
+        if str(header.dtype.newbyteorder("=")) in TYPES and not header.dtype.isnative:
+            advice = ": save array.astype(array.dtype.newbyteorder('=')) in its place"
         raise UnrolledError(
-            f"{sequences_path} holds {header}, expected {', '.join(TYPES)} in this machine's byte order, "
-            "[N, T, I], none of them 0"
+            f"{path} holds {header}, expected {NAMES_OF_TYPES} in this machine's byte order, [N, T, I], none "
+            f"of them 0{advice}"
         )
-    labels_header = read_header(labels_path)
-    if labels_header.dtype.kind not in "iu" or labels_header.shape != header.shape[:1]:
+    if len(labels) != header.shape[0]:
         raise UnrolledError(
-            f"{labels_path} holds {labels_header}, expected integers [{header.shape[0]}]: "
-            f"one label for each sequence of {sequences_path.name}"
+            f"{labels_path} holds {len(labels)} labels, expected {header.shape[0]}: one for each sequence of "
+            f"{path.name}"
         )
-    file = MappedFile(sequences_path)
-    labels = MappedFile(labels_path).array(labels_header.offset, labels_header.dtype, labels_header.shape)
+    file = MappedFile(path)
     return Examples(
         file.tensor(header.offset, header.dtype, header.shape),
-        torch.from_numpy(labels.astype(np.int64)),
+        torch.from_numpy(classes.number(labels, labels_path)),
         file,
     )
-
-
-def _read_classes(path: Path) -> tuple[str, ...]:
-    """The lines of a file, none if it is not there."""
-    try:
-        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise UnrolledError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UnrolledError(f"{path} is not text in UTF-8: {error}") from error
-    if not all(names) or len(set(names)) < len(names) or not names:
-        raise UnrolledError(
-            f"{path} has {len(names)} lines, expected the name of a class on each, none twice"
-        )
-    return names
-
-
-def _numbered_classes(folder: Path, highest: int) -> tuple[str, ...]:
-    if highest >= MOST_UNNAMED:
-        raise UnrolledError(
-            f"{folder}: the highest label of train is {highest}, expected less than {MOST_UNNAMED}, "
-            f"or a {CLASSES_FILE} with the name of each class"
-        )
-    return tuple(map(str, range(max(highest, 0) + 1)))
 
 
 def _save(folder: Path, part: str, pieces: Pieces) -> None:
@@ -184,16 +184,16 @@ def _save(folder: Path, part: str, pieces: Pieces) -> None:
         for number, piece in enumerate(pieces):
             sequences, labels = map(np.asarray, piece)
             fit = str(sequences.dtype) in TYPES and sequences.ndim == 3
-            if not fit or labels.dtype.kind not in "iu" or labels.shape != sequences.shape[:1]:
+            if not fit or labels.dtype.kind not in "iufb" or labels.shape != sequences.shape[:1]:
                 raise UnrolledError(
                     f"piece {number} of {part} is {sequences.dtype} {list(sequences.shape)} with labels "
-                    f"{labels.dtype} {list(labels.shape)}, expected {', '.join(TYPES)} [n, T, I] "
+                    f"{labels.dtype} {list(labels.shape)}, expected {NAMES_OF_TYPES} [n, T, I] "
                     "and integers [n]"
                 )
             try:
                 all_sequences.append(sequences)
             except UnrolledError as error:
                 raise UnrolledError(f"piece {number} of {part}: {error}") from None
-            all_labels.append(labels.astype(np.int64))
+            all_labels.append(whole(labels, f"piece {number} of {part}"))
         all_sequences.finish()
         all_labels.finish()

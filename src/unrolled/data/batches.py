@@ -35,7 +35,9 @@ def batches(
     """
     check_count("batch_size", batch_size)
     count = len(examples)
-    order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
+    order = torch.arange(count, device="cpu")
+    if generator is not None:
+        order = torch.randperm(count, generator=generator, device=generator.device)
     return batches_of(examples, (order[first : first + batch_size] for first in range(0, count, batch_size)))
 
 

@@ -11,6 +11,7 @@ from unrolled.data.mapped import MappedFile
 from unrolled.errors import UnrolledError
 
 MOST_VALIDATION = 5000
+BLOCK = 1 << 22  # numbers that are looked at together
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,9 +21,11 @@ class Examples:
     A slice, such as `examples[:100]`, holds the same memory.
 
     Attributes:
-        sequences: [N, T, I]: uint8 for pictures, whose 0..255 stands for 0..1, or floating point.
+        sequences: [N, T, I] of any real type: uint8 for pictures, whose 0..255 stands for 0..1; all other
+            numbers are what they are.
         labels: [N] int64, counted from 0.
         file: the file that the sequences lie in, if they are mapped into memory.
+        places: for a slice the rows that it is of, in the file or in the examples that were sliced.
 
     Raises:
         UnrolledError: another shape or type, or not one label for each sequence.
@@ -35,12 +38,13 @@ class Examples:
     sequences: Tensor
     labels: Tensor
     file: MappedFile | None = None
+    places: range | None = None
 
     def __post_init__(self) -> None:
         sequences, labels = self.sequences, self.labels
-        if sequences.dim() != 3 or not (sequences.dtype == torch.uint8 or sequences.is_floating_point()):
+        if sequences.dim() != 3 or sequences.is_complex():
             raise UnrolledError(
-                f"sequences are {sequences.dtype} {list(sequences.shape)}, expected uint8 or float [N, T, I]"
+                f"sequences are {sequences.dtype} {list(sequences.shape)}, expected real numbers [N, T, I]"
             )
         if labels.dim() != 1 or labels.dtype != torch.int64:
             raise UnrolledError(f"labels are {labels.dtype} {list(labels.shape)}, expected torch.int64 [N]")
@@ -53,7 +57,8 @@ class Examples:
         return len(self.labels)
 
     def __getitem__(self, rows: slice) -> Examples:
-        return Examples(self.sequences[rows], self.labels[rows], self.file)
+        places = range(len(self)) if self.places is None else self.places
+        return Examples(self.sequences[rows], self.labels[rows], self.file, places[rows])
 
     def expect(self, rows: Tensor) -> None:
         """Begin to read the sequences of these rows, int64 [B], if they are on the disk, and do not wait."""
@@ -70,12 +75,33 @@ class Examples:
         """
         return as_float(self.sequences.index_select(0, rows)), self.labels.index_select(0, rows)
 
+    def check_finite(self, part: str) -> None:
+        """Raise an UnrolledError that names the first number that is infinite or none at all, as float32.
+
+        All sequences are read once, block by block.
+        """
+        if not self.sequences.is_floating_point() or self.sequences.numel() == 0:
+            return
+        rows = max(1, BLOCK // self.sequences[0].numel())
+        for first in range(0, len(self), rows):
+            block = as_float(self.sequences[first : first + rows])
+            wrong = ~block.isfinite()
+            if wrong.any():
+                row, step, number = wrong.nonzero()[0].tolist()
+                came, row = float(block[row, step, number]), first + row
+                row = row if self.places is None else self.places[row]
+                where = f"the sequences of {part}" if self.file is None else str(self.file.path)
+                raise UnrolledError(
+                    f"{where}: in row {row}, step {step}, number {number} is {came}, expected finite ones "
+                    "in float32's range: mend it, or leave the row out"
+                )
+
 
 def as_float(sequences: Tensor) -> Tensor:
-    """What a network reads: grey values 0..255 (uint8) as float32 from 0 to 1; float16 as float32."""
+    """What a network reads, float32: grey values 0..255 (uint8) from 0 to 1, all other numbers as they are."""
     if sequences.dtype == torch.uint8:
         return sequences.to(torch.float32).div_(255)
-    return sequences.to(torch.float32) if sequences.dtype == torch.float16 else sequences
+    return sequences.to(torch.float32)
 
 
 def hold_out(
@@ -103,6 +129,7 @@ class Dataset:
         name: what it is called.
         train, validation, test: its parts; only validation may be empty.
         classes: the name of each class, in the order of the labels.
+        notes: what had to be assumed about it.
 
     Raises:
         UnrolledError: no classes, nothing to train or test on, or a label that is not a class.
@@ -113,6 +140,7 @@ class Dataset:
     validation: Examples
     test: Examples
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -128,3 +156,8 @@ class Dataset:
                     f"{self.name}: label {row} of {part} is {int(labels[row])}, "
                     f"expected 0 to {len(self.classes) - 1}"
                 )
+
+    def check_finite(self) -> None:
+        """Raise an UnrolledError if a sequence of any part holds infinite numbers, or what is none."""
+        for part in ("train", "validation", "test"):
+            getattr(self, part).check_finite(part)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unrolled.atomic import atomic_path
 from unrolled.errors import UnrolledError
+from unrolled.foreign import check_path, open_foreign
 
 # The third byte of a file says what its elements are. All numbers in the file are big-endian.
 TYPES: dict[int, np.dtype[Any]] = {
@@ -33,6 +34,8 @@ CODES = {dtype.newbyteorder("="): code for code, dtype in TYPES.items()}
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_RATIO = 1032  # deflate makes at most so many bytes of one
 CHUNK = 1 << 20
+# What a gzip file may unpack to: pictures of digits shrink to a fifth, and what shrinks far more is a trap.
+HONEST_RATIO, ALWAYS, NEVER = 50, 1 << 26, 1 << 30
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -48,8 +51,9 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
         A writable array in the byte order of the machine.
 
     Raises:
-        UnrolledError: there is no such file, it is not IDX, or it is damaged. No more is decompressed
-            than the header promises, and nothing if it promises more than the file can hold.
+        UnrolledError: there is no such file, it is not IDX, or it is damaged; or it is gzip and its header
+            promises more than a gigabyte, or above 64 MB more than 50 times the file. No more is
+            decompressed than the header promises, and nothing if it promises more than the file can hold.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "table.gz"
@@ -64,11 +68,18 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
         dtype, shape = _read_header(path, content)
         expected = math.prod(shape) * dtype.itemsize
         what = f"{dtype.name} {list(shape)}"
-        most = os.path.getsize(path) * (GZIP_RATIO if isinstance(content, gzip.GzipFile) else 1)
+        packed = isinstance(content, gzip.GzipFile)
+        size = os.path.getsize(path)
+        most = size * (GZIP_RATIO if packed else 1)
         if expected > most:
             raise UnrolledError(
                 f"{path} is cut or damaged: it holds at most {most} bytes, "
                 f"its header promises {expected} of data, {what}"
+            )
+        if packed and expected > min(max(ALWAYS, HONEST_RATIO * size), NEVER):
+            raise UnrolledError(
+                f"{path} has {size:,} bytes and unpacks to {expected:,}, {what}: "
+                "if that is meant, unpack it with gunzip first"
             )
         data = bytearray()
         # A cut gzip file still says how much of it came.
@@ -87,7 +98,8 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
         array = np.ndarray(shape, dtype, buffer=data)
     except ValueError as error:  # an empty array can have any shape in a file
         raise UnrolledError(f"{path} holds {what}, which numpy cannot: {error}") from None
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    native = dtype.newbyteorder("=")
+    return array if dtype == native else array.byteswap(inplace=True).view(native)
 
 
 def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
@@ -101,6 +113,7 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
         UnrolledError: another type, an axis that is too long for the format, or a folder that cannot be
             written.
     """
+    check_path(path)
     path, array = Path(path), np.asarray(array)
     code = CODES.get(array.dtype.newbyteorder("="))
     if code is None:
@@ -125,11 +138,8 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
 
 def is_idx(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins as an IDX file with at least one axis does, or as a gzip file."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise UnrolledError(f"cannot read {path}: {error.strerror or error}") from error
+    with open_foreign(path) as file:
+        start = file.read(4)
     if start[:2] == GZIP_MAGIC:
         return True
     # A picture in the TGA format can begin as an array without axes does, so that is not taken for IDX.
@@ -140,7 +150,7 @@ def is_idx(path: str | os.PathLike[str]) -> bool:
 def open_content(path: str | os.PathLike[str]) -> Iterator[io.BufferedIOBase]:
     """The content of a file, decompressed if it is gzip. What goes wrong in reading is an UnrolledError."""
     try:
-        with open(path, "rb") as file:
+        with open_foreign(path) as file:
             compressed = file.read(2) == GZIP_MAGIC
             file.seek(0)
             if compressed:

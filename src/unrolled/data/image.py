@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import warnings
 
@@ -13,13 +15,21 @@ from torch import Tensor
 from unrolled.data.digit import Floats, as_mnist
 from unrolled.data.idx import is_idx, read_idx
 from unrolled.errors import UnrolledError
+from unrolled.foreign import open_foreign
+
+# Pillow reads forty more: some start other programs, some unpack pictures inside pictures.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+MOST_BYTES, MOST_PIXELS, MOST_SIDE = 1 << 28, 1 << 26, 30_000
+ENOUGH_PIXELS = 1 << 22  # larger pictures are averaged down before they become floats
+MOST_WORK = 1 << 30  # pixels times the scans of a JPEG file, each of which goes over all of them
+NEW_SCAN = b"\xff\xda"
 
 
 def read_digits(path: str | os.PathLike[str]) -> Tensor:
     """The digits in a file, in the form that MNIST's have: white on black, 28 x 28.
 
-    A picture in any format that Pillow reads holds one digit, of any size, dark on light or light on
-    dark, and is brought into that form; one of 28 x 28 is at most inverted. An IDX file, plain or gzip,
+    A picture (PNG, JPEG, GIF, BMP, TIFF, WebP or PPM) holds one digit, of any size, dark on light or light
+    on dark, and is brought into that form; one of 28 x 28 is at most inverted. An IDX file, plain or gzip,
     holds pictures that have the form already. The content says which it is.
 
     Args:
@@ -29,8 +39,9 @@ def read_digits(path: str | os.PathLike[str]) -> Tensor:
         uint8 [n, 28, 28], n = 1 for a picture.
 
     Raises:
-        UnrolledError: there is no such file, it is none of these or damaged, it is blank or far too
-            large, or an IDX file holds something else than pictures of 28 x 28.
+        UnrolledError: there is no such file, it is none of these or damaged, it is blank or too large (64
+            million pixels, 30,000 to a side, 256 MB), or an IDX file holds something else than pictures of
+            28 x 28.
 
     >>> from unrolled.data.mnist import SAMPLE
     >>> tuple(read_digits(SAMPLE / "t10k-images-idx3-ubyte.gz").shape)
@@ -51,31 +62,60 @@ def read_digits(path: str | os.PathLike[str]) -> Tensor:
 
 def _read_grey(path: str | os.PathLike[str]) -> Floats:
     """The lightness of a picture's first frame, from 0 to 255, turned as its EXIF data says."""
-    with open(path, "rb") as file, warnings.catch_warnings():
+    with open_foreign(path) as file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            raise UnrolledError(f"it is too large: expected at most {MOST_BYTES:,} bytes")
+        content = file.read()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(file) as image:
-                return _grey(ImageOps.exif_transpose(image))
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                _check_size(image, content)
+                ImageOps.exif_transpose(image, in_place=True)
+                return _grey(image)
         except UnidentifiedImageError:
             raise UnrolledError("it is neither a picture that Pillow can read nor an IDX file") from None
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        except Image.DecompressionBombError as error:
             raise UnrolledError(f"it is too large: {error}") from None
+        except UnrolledError:
+            raise
         except Exception as error:  # a damaged file raises whatever the reader of its format stumbles over
             raise UnrolledError(f"it is damaged, or of a kind that Pillow cannot read: {error}") from error
 
 
+def _check_size(image: Image.Image, content: bytes) -> None:
+    """Raise an UnrolledError, before it is decoded, if a picture would take too much memory or time."""
+    width, height = image.size
+    scans = content.count(NEW_SCAN) if image.info.get("progressive") else 1
+    if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
+        raise UnrolledError(
+            f"it is too large: {width} x {height} pixels, expected at most {MOST_PIXELS} and "
+            f"{MOST_SIDE} to a side: make it smaller"
+        )
+    if width * height * scans > MOST_WORK:
+        raise UnrolledError(f"it is too large: {width} x {height} pixels in {scans} scans: save it again")
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    factor = math.isqrt(image.width * image.height // ENOUGH_PIXELS)
+    return image.reduce(factor) if factor > 1 else image
+
+
 def _grey(image: Image.Image) -> Floats:
     if image.mode.startswith(("I", "F")):  # more than 8 bits, of which some readers fill only a part
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
+        image = _shrunk(image.convert("I") if image.mode.startswith("I;") else image)
+        values = np.nan_to_num(np.array(image, dtype=np.float64), copy=False, posinf=0, neginf=0)
         low, high = float(values.min()), float(values.max())
-        return ((values - low) * (255 / (high - low or 1))).astype(np.float32)
+        values -= low
+        values *= 255 / (high - low or 1)
+        return values.astype(np.float32)
     if not image.has_transparency_data:
-        return np.asarray(image.convert("L"), dtype=np.float32)
-    image = image.convert("RGBA")
+        return np.asarray(_shrunk(image.convert("L")), dtype=np.float32)
+    image = _shrunk(image if image.mode == "RGBA" else image.convert("RGBA"))
     grey, alpha = np.asarray(image.convert("L")), np.asarray(image.getchannel("A"))
     border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
     if np.median(border) < 128:  # drawn on nothing: what is drawn is the picture, in whatever colour
         return alpha.astype(np.float32)
     paper = float(np.median(grey[alpha >= 128]))
-    return (paper + (grey - paper) * (alpha / 255)).astype(np.float32)
+    opacity = alpha.astype(np.float32) / 255
+    return paper + (grey.astype(np.float32) - paper) * opacity

@@ -14,19 +14,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
+from unrolled.foreign import open_foreign
 
 
 class MappedFile:
     """A file as an array of bytes that is never read as a whole. Nobody may write into it.
+
+    Attributes:
+        path: where it is.
 
     Raises:
         UnrolledError: it cannot be opened or mapped.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        with open_foreign(path) as file:
+            self._descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
         try:
-            self._descriptor = os.open(path, os.O_RDONLY)
-            weakref.finalize(self, os.close, self._descriptor)
             mapping = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: it is empty
             raise UnrolledError(f"cannot map {path}: {getattr(error, 'strerror', None) or error}") from error

@@ -65,7 +65,7 @@ def load(
     ((4000, 28, 28), 0, 1000)
     """
     if name not in CLASSES:
-        if not Path(name).is_dir():
+        if not os.path.isdir(name):
             raise unknown_name("data set or folder", name, DATASETS)
         if data_dir is not None:
             raise UnrolledError(f"data_dir is {str(data_dir)!r}, but {name} is a folder itself: leave it out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import struct
@@ -13,8 +14,11 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from unrolled.errors import UnrolledError
+from unrolled.foreign import open_foreign
 
 HEADER = 128  # bytes: room for any number of sequences
+MOST_HEADER = 16_384  # numpy reads 10,000 and some
+MOST_AXES, MOST_SIZE = 64, 2**63 - 1
 
 
 class NpyHeader(NamedTuple):
@@ -38,31 +42,35 @@ def read_header(path: Path) -> NpyHeader:
     Reference: numpy.lib.format.
     """
     try:
-        with open(path, "rb") as file:
-            version = npy.read_magic(file)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, fortran_order, dtype = read(file)
-            offset, size = file.tell(), os.fstat(file.fileno()).st_size
+        with open_foreign(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            start = io.BytesIO(file.read(MOST_HEADER))
     except OSError as error:
         raise UnrolledError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        version = npy.read_magic(start)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran_order, dtype = read(start)
+        header = NpyHeader(dtype, tuple(map(int, shape)), start.tell())
+        if len(shape) > MOST_AXES or any(not 0 <= axis <= MOST_SIZE for axis in header.shape):
+            raise ValueError("its shape is none that an array can have")
     except Exception as error:  # a damaged header raises whatever its parser stumbles over
         raise UnrolledError(f"{path} is not a .npy file, or its header is damaged: {error}") from error
-    header = NpyHeader(dtype, tuple(map(int, shape)), offset)
     if dtype.hasobject:
         raise UnrolledError(f"{path} holds Python objects, expected numbers: nothing is unpickled")
     if fortran_order:
         raise UnrolledError(
             f"{path} holds {header} in Fortran order: save numpy.ascontiguousarray(array) in its place"
         )
-    came, expected = size - offset, math.prod(header.shape) * dtype.itemsize
-    if came != expected or min(header.shape, default=0) < 0:
+    came, expected = size - header.offset, math.prod(header.shape) * dtype.itemsize
+    if came != expected:
         raise UnrolledError(
             f"{path} is {'cut' if came < expected else 'damaged'}: {came} bytes of data came, "
             f"{expected} expected for {header}"
         )
-    if offset % dtype.alignment:
+    if header.offset % dtype.alignment:
         raise UnrolledError(
-            f"{path} begins its data at byte {offset}, expected a multiple of {dtype.alignment}: "
+            f"{path} begins its data at byte {header.offset}, expected a multiple of {dtype.alignment}: "
             "save the array again with numpy"
         )
     return header

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -11,6 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from unrolled.atomic import atomic_path
+from unrolled.foreign import map_foreign
 from unrolled.tf1.crc32c import masked_crc32c
 from unrolled.tf1.dtypes import NUMBERS, STRING, item_size, read_shape, to_array, write_shape
 from unrolled.tf1.partition import assemble, part_key, part_shape, read_part
@@ -70,7 +72,7 @@ def read_bundle(prefix: Path) -> dict[str, ndarray]:
     Raises:
         DamagedError: the files break the format, a checksum does not fit, or a shard is missing.
     """
-    table = read_table(index_path(prefix).read_bytes())
+    table = read_table(map_foreign(index_path(prefix)))
     header = Message(table.pop(b"", b""))
     shards, order = header.integer(1), ORDERS[header.integer(2) & 1]
     if not 1 <= shards <= MAX_SHARDS:
@@ -105,23 +107,22 @@ class _Shards:
 
     def __init__(self, prefix: Path, shards: int, order: Order, entries: Mapping[bytes, Entry]) -> None:
         self.order = order
-        self.files: dict[int, bytes] = {}
+        self.files: dict[int, memoryview] = {}
         claimed: dict[int, int] = {}
         for entry in entries.values():
             if not entry.parts:
                 claimed[entry.shard] = claimed.get(entry.shard, 0) + entry.size
         for shard, size in claimed.items():
             path = shard_path(prefix, shard, shards)
-            if shard >= shards or not path.is_file():
+            if shard >= shards or not os.path.isfile(path):
                 raise DamagedError(f"{path.name} is missing, in which some of its variables lie")
-            if size > path.stat().st_size:  # so that no two entries can share bytes, and memory is bounded
-                raise DamagedError(
-                    f"{path.name} has {path.stat().st_size:,} bytes, and the variables in it {size:,}"
-                )
-            self.files[shard] = path.read_bytes()
+            file = map_foreign(path)
+            if size > len(file):  # so that no two entries can share bytes, and memory is bounded
+                raise DamagedError(f"{path.name} has {len(file):,} bytes, and the variables in it {size:,}")
+            self.files[shard] = file
 
     def read(self, entry: Entry, name: str) -> ndarray:
-        data = memoryview(self.files[entry.shard])[entry.offset :][: entry.size]
+        data = self.files[entry.shard][entry.offset :][: entry.size]
         if len(data) < entry.size:
             raise DamagedError(f"the bytes of {name} lie past the end of their shard")
         if entry.dtype == STRING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy import ndarray
 
 from unrolled.atomic import atomic_path
 from unrolled.errors import UnrolledError
+from unrolled.foreign import check_path, read_foreign
 from unrolled.tf1.bundle import index_path, read_bundle, write_bundle
 from unrolled.tf1.dtypes import NUMBERS
 from unrolled.tf1.saved_slices import read_saved_slices
@@ -20,6 +22,7 @@ from unrolled.tf1.wire import DamagedError
 # What a file's name has after the prefix; "?????" is how a Saver names all shards of version 1.
 PIECE = re.compile(r"\.index$|\.meta$|\.data-\d{5}-of-\d{5}$|-(?:\d{5}|\?{5})-of-\d{5}$")
 STATE = "checkpoint"  # the file in which a folder names its newest checkpoint
+MOST_STATE = 1 << 20  # bytes of that
 
 
 def read_checkpoint(prefix: str | Path) -> dict[str, ndarray]:
@@ -49,11 +52,11 @@ def read_checkpoint(prefix: str | Path) -> dict[str, ndarray]:
     prefix = find_prefix(Path(prefix))
     index = index_path(prefix)
     try:
-        if index.is_file():
+        if os.path.isfile(index):
             return read_bundle(prefix)
         return read_saved_slices(_files_of_version_1(prefix))
     except DamagedError as error:
-        raise UnrolledError(f"{index if index.is_file() else prefix} is damaged: {error}") from error
+        raise UnrolledError(f"{index if os.path.isfile(index) else prefix} is damaged: {error}") from error
     except OSError as error:
         raise UnrolledError(f"cannot read {error.filename or prefix}: {error.strerror}") from error
 
@@ -64,10 +67,14 @@ def find_prefix(path: Path) -> Path:
     Raises:
         UnrolledError: there is none.
     """
-    if path.is_dir():
+    check_path(path)
+    if os.path.isdir(path):
         path = path / _newest(path)
-    prefix = path.with_name(PIECE.sub("", path.name))
-    if index_path(prefix).is_file() or _files_of_version_1(prefix):
+    name = PIECE.sub("", path.name)
+    if not name:
+        raise UnrolledError(f"no checkpoint {path}: expected a name before its ending, such as model.ckpt{path.name}")
+    prefix = path.with_name(name)
+    if os.path.isfile(index_path(prefix)) or _files_of_version_1(prefix):
         return prefix
     raise UnrolledError(
         f"no checkpoint {prefix}: expected {index_path(prefix).name} (version 2) or a file of that name "
@@ -76,17 +83,20 @@ def find_prefix(path: Path) -> Path:
 
 
 def _files_of_version_1(prefix: Path) -> list[Path]:
-    if prefix.is_file():
+    if os.path.isfile(prefix):
         return [prefix]
     shard = re.compile(re.escape(prefix.name) + r"-\d{5}-of-\d{5}")
-    siblings = prefix.parent.iterdir() if prefix.parent.is_dir() else iter(())
-    return sorted(path for path in siblings if shard.fullmatch(path.name))
+    try:
+        siblings = os.listdir(prefix.parent)
+    except OSError:  # no folder, or one that may not be looked into
+        return []
+    return sorted(prefix.with_name(name) for name in siblings if shard.fullmatch(name))
 
 
 def _newest(folder: Path) -> str:
     """The name of the newest checkpoint in a folder: paths in its state file may be another machine's."""
     state = folder / STATE
-    text = state.read_text(encoding="utf-8", errors="replace") if state.is_file() else ""
+    text = read_foreign(state, MOST_STATE).decode("utf-8", "replace") if os.path.lexists(state) else ""
     match = re.search(r'^model_checkpoint_path: "(?:.*[/\\])?([^"/\\]+)"', text, flags=re.MULTILINE)
     if not match:
         raise UnrolledError(f"{folder} has no file `{STATE}` that names a checkpoint: name one yourself")
@@ -103,9 +113,10 @@ def write_checkpoint(prefix: str | Path, variables: Mapping[str, Any]) -> None:
         variables: arrays by name: numbers of any of TensorFlow's types, or text (`str` or `bytes`).
 
     Raises:
-        UnrolledError: a name is empty, or TensorFlow has no such type.
+        UnrolledError: a name is empty, TensorFlow has no such type, or the prefix is a folder or cannot be
+            written.
     """
-    prefix = Path(prefix)
+    prefix = checked_prefix(Path(prefix))
     arrays = {name: _writable(name, value) for name, value in variables.items()}
     try:
         prefix.parent.mkdir(parents=True, exist_ok=True)
@@ -117,6 +128,18 @@ def write_checkpoint(prefix: str | Path, variables: Mapping[str, Any]) -> None:
             )
     except OSError as error:
         raise UnrolledError(f"cannot write {error.filename or prefix}: {error.strerror}") from error
+
+
+def checked_prefix(prefix: Path) -> Path:
+    """A prefix that files can be named after.
+
+    Raises:
+        UnrolledError: it cannot be one: a folder, or no name.
+    """
+    check_path(prefix)
+    if prefix.name in ("", ".."):
+        raise UnrolledError(f"{prefix} is a folder, expected a name in it, such as {prefix / 'model.ckpt'}")
+    return prefix
 
 
 def _writable(name: str, value: Any) -> ndarray:

@@ -81,7 +81,8 @@ def read_shape(message: Message) -> tuple[int, ...]:
         DamagedError: it is unknown or absurd.
     """
     shape = tuple(signed(dim.integer(1)) for dim in message.messages(2))
-    if message.integer(3) or len(shape) > MAX_RANK or any(not 0 <= size <= MAX_SIZE for size in shape):
+    known = not message.integer(3) and len(shape) <= MAX_RANK and all(0 <= size for size in shape)
+    if not known or math.prod(max(size, 1) for size in shape) > MAX_SIZE:  # numpy has limits for empty ones, too
         raise DamagedError(f"it has a variable of shape {list(shape[:MAX_RANK])}")
     return shape
 

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from unrolled.foreign import map_foreign
 from unrolled.tf1.dtypes import BFLOAT16, HALF, STRING, item_size, numpy_type, read_shape, to_array
 from unrolled.tf1.partition import Part, assemble, part_shape, read_part
 from unrolled.tf1.table import read_table
-from unrolled.tf1.wire import DamagedError, Message, signed
+from unrolled.tf1.wire import DamagedError, Message
 
 # Fields of a TensorProto that hold values: of floating point as raw bytes, of whole numbers as varints.
 FLOAT_FIELDS = {1: 5, 2: 6, 8: 9, 18: 12}
@@ -38,8 +39,7 @@ def read_saved_slices(paths: list[Path]) -> dict[str, ndarray]:
     variables: dict[str, Variable] = {}
     values: list[tuple[Message, int]] = []
     for path in paths:
-        data = path.read_bytes()
-        table = read_table(data)
+        table = read_table(map_foreign(path))
         for description in Message(table.pop(b"", b"")).message(1).messages(1):
             name = description.text(1)
             variables.setdefault(
@@ -77,9 +77,9 @@ def read_values(tensor: Message, dtype: int, shape: tuple[int, ...]) -> ndarray:
     item_size(dtype)  # refuses types that are no numbers
     if dtype in FLOAT_FIELDS:
         return to_array(dtype, tensor.fixed(FLOAT_FIELDS[dtype]), shape)
-    numbers = [signed(number) for number in tensor.integers(INTEGER_FIELDS.get(dtype, SMALL_INTEGER_FIELD))]
+    numbers = tensor.integers(INTEGER_FIELDS.get(dtype, SMALL_INTEGER_FIELD)).view(np.int64)
     if len(numbers) != math.prod(shape):
         raise DamagedError(f"a tensor of shape {list(shape)} has {len(numbers)} values")
     if dtype in (HALF, BFLOAT16):
-        return to_array(dtype, np.array(numbers, np.int64).astype(np.uint16).tobytes(), shape)
-    return np.array(numbers, np.int64).astype(numpy_type(dtype)).reshape(shape)
+        return to_array(dtype, numbers.astype(np.uint16).tobytes(), shape)
+    return numbers.astype(numpy_type(dtype)).reshape(shape)

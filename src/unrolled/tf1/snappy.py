@@ -5,11 +5,15 @@ from __future__ import annotations
 from unrolled.tf1.wire import Buffer, DamagedError, read_varint
 
 
-def decompress(data: Buffer) -> bytes:
+MOST = 1 << 27
+
+
+def decompress(data: Buffer, *, most: int = MOST) -> bytes:
     """What was compressed to `data`.
 
     Raises:
-        DamagedError: it is not Snappy's format, or not of the length that it claims.
+        DamagedError: it is not Snappy's format, or not of the length that it claims, or that is more than
+            `most`.
 
     >>> decompress(bytes([9, 8]) + b"abc" + bytes([9, 3]))
     b'abcabcabc'
@@ -19,6 +23,8 @@ def decompress(data: Buffer) -> bytes:
     size, position = read_varint(data, 0)
     if size > 32 * len(data):  # the best that copies of 64 bytes can do is less
         raise DamagedError(f"a block claims to hold {size} bytes in {len(data)}")
+    if size > most:
+        raise DamagedError(f"its compressed blocks claim to hold {size} bytes, and {most} are left to them")
     view, out = memoryview(data), bytearray()
 
     def take(count: int) -> memoryview:

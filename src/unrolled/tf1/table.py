@@ -14,7 +14,10 @@ TRAILER = 5  # bytes after a block: how it is compressed, and its checksum
 PLAIN, SNAPPY = 0, 1
 BLOCK_SIZE = 256 * 1024
 RESTART_INTERVAL = 16
-KEY_RATIO = 100  # keys share beginnings: no honest table unfolds to more of its size
+# Keys share beginnings, and blocks may be compressed: no honest table unfolds to more.
+KEY_RATIO, MOST_KEYS = 100, 1 << 26
+LONGEST_KEY = 1 << 12
+MOST_UNPACKED = 1 << 27
 
 
 def read_table(data: Buffer) -> dict[bytes, memoryview]:
@@ -30,71 +33,82 @@ def read_table(data: Buffer) -> dict[bytes, memoryview]:
     Raises:
         DamagedError: the file breaks the format, or a checksum does not fit.
     """
-    view = memoryview(data)
-    if len(view) < FOOTER or view[-8:] != MAGIC:
-        raise DamagedError("it does not end as a table does")
-    footer = view[-FOOTER:]
-    _, position = _read_place(footer, 0)
-    index_place, _ = _read_place(footer, position)
+    return _Reader(memoryview(data)).read()
 
-    table: dict[bytes, memoryview] = {}
-    end, budget, last = 0, KEY_RATIO * len(view), None
-    for _, place in _read_entries(_read_block(view, index_place)):
-        (offset, size), _ = _read_place(place, 0)
-        if offset < end:  # two blocks in one place: each file is read once
-            raise DamagedError("two of its blocks overlap")
-        end = offset + size
-        for key, value in _read_entries(_read_block(view, (offset, size))):
-            if last is not None and key <= last:
-                raise DamagedError("its keys are not in order")
-            budget -= len(key)
-            if budget < 0:
+
+class _Reader:
+    """A table that is being read, and how much it may still unfold to."""
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+        self.keys = min(KEY_RATIO * len(view), MOST_KEYS)
+        self.unpacked = MOST_UNPACKED
+
+    def read(self) -> dict[bytes, memoryview]:
+        if len(self.view) < FOOTER or self.view[-8:] != MAGIC:
+            raise DamagedError("it does not end as a table does")
+        footer = self.view[-FOOTER:]
+        _, position = _read_place(footer, 0)
+        index_place, _ = _read_place(footer, position)
+
+        table: dict[bytes, memoryview] = {}
+        end, last = 0, None
+        for _, place in self._entries(self._block(index_place)):
+            (offset, size), _ = _read_place(place, 0)
+            if offset < end:  # two blocks in one place: each file is read once
+                raise DamagedError("two of its blocks overlap")
+            end = offset + size
+            for key, value in self._entries(self._block((offset, size))):
+                if last is not None and key <= last:
+                    raise DamagedError("its keys are not in order")
+                table[key] = value
+                last = key
+        return table
+
+    def _block(self, place: tuple[int, int]) -> memoryview:
+        offset, size = place
+        if offset + size + TRAILER > len(self.view):
+            raise DamagedError(f"a block of {size} bytes at {offset} lies past its end")
+        checked = self.view[offset : offset + size + 1]
+        checksum = int.from_bytes(self.view[offset + size + 1 : offset + size + TRAILER], "little")
+        if masked_crc32c(checked) != checksum:
+            raise DamagedError(f"the checksum of its block at {offset} does not fit")
+        kind = checked[size]
+        if kind == SNAPPY:
+            unpacked = decompress(checked[:size], most=self.unpacked)
+            self.unpacked -= len(unpacked)
+            return memoryview(unpacked)
+        if kind != PLAIN:
+            raise DamagedError(f"its block at {offset} is compressed in an unknown way ({kind})")
+        return checked[:size]
+
+    def _entries(self, block: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+        if len(block) < 4:
+            raise DamagedError("a block is too short")
+        restarts = int.from_bytes(block[-4:], "little")
+        end = len(block) - 4 - 4 * restarts
+        if end < 0:
+            raise DamagedError("a block is too short for its restarts")
+        entries, position, key = block[:end], 0, b""
+        while position < end:
+            shared, position = read_varint(entries, position)
+            rest, position = read_varint(entries, position)
+            size, position = read_varint(entries, position)
+            if shared > len(key) or rest + size > end - position:
+                raise DamagedError("an entry of a block reaches past its end")
+            self.keys -= shared + rest
+            if self.keys < 0 or shared + rest > LONGEST_KEY:
                 raise DamagedError("its keys are absurdly long")
-            table[key] = value
-            last = key
-    return table
+            key = key[:shared] + bytes(entries[position : position + rest])
+            position += rest
+            yield key, entries[position : position + size]
+            position += size
 
 
 def _read_place(data: Buffer, position: int) -> tuple[tuple[int, int], int]:
     offset, position = read_varint(data, position)
     size, position = read_varint(data, position)
     return (offset, size), position
-
-
-def _read_block(view: memoryview, place: tuple[int, int]) -> memoryview:
-    offset, size = place
-    if offset + size + TRAILER > len(view):
-        raise DamagedError(f"a block of {size} bytes at {offset} lies past its end")
-    checked = view[offset : offset + size + 1]
-    checksum = int.from_bytes(view[offset + size + 1 : offset + size + TRAILER], "little")
-    if masked_crc32c(checked) != checksum:
-        raise DamagedError(f"the checksum of its block at {offset} does not fit")
-    kind = checked[size]
-    if kind == SNAPPY:
-        return memoryview(decompress(checked[:size]))
-    if kind != PLAIN:
-        raise DamagedError(f"its block at {offset} is compressed in an unknown way ({kind})")
-    return checked[:size]
-
-
-def _read_entries(block: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    if len(block) < 4:
-        raise DamagedError("a block is too short")
-    restarts = int.from_bytes(block[-4:], "little")
-    end = len(block) - 4 - 4 * restarts
-    if end < 0:
-        raise DamagedError("a block is too short for its restarts")
-    entries, position, key = block[:end], 0, b""
-    while position < end:
-        shared, position = read_varint(entries, position)
-        rest, position = read_varint(entries, position)
-        size, position = read_varint(entries, position)
-        if shared > len(key) or rest + size > end - position:
-            raise DamagedError("an entry of a block reaches past its end")
-        key = key[:shared] + bytes(entries[position : position + rest])
-        position += rest
-        yield key, entries[position : position + size]
-        position += size
 
 
 def write_table(items: dict[bytes, bytes]) -> bytes:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import struct
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unrolled.errors import UnrolledError
 
 Buffer: TypeAlias = "bytes | memoryview"
+
+MOST_FIELDS = 1_000_000  # of one message: each takes a hundred bytes of memory
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -32,6 +37,27 @@ def read_varint(data: Buffer, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & (2**64 - 1), position
     raise DamagedError("a number has more than ten bytes")
+
+
+def read_varints(data: Buffer) -> NDArray[np.uint64]:
+    """All numbers of which `data` is made.
+
+    >>> read_varints(bytes([0xAC, 0x02, 7])).tolist()
+    [300, 7]
+    """
+    digits = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(digits < 0x80)
+    if len(digits) and not (len(ends) and ends[-1] == len(digits) - 1):
+        raise DamagedError("it ends inside a number")
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    sizes = ends - starts + 1
+    if sizes.max(initial=0) > 10:
+        raise DamagedError("a number has more than ten bytes")
+    values = np.zeros(len(ends), np.uint64)
+    for place in range(sizes.max(initial=0)):
+        has = sizes > place
+        values[has] |= (digits[starts[has] + place] & 0x7F).astype(np.uint64) << np.uint64(7 * place)
+    return values
 
 
 def write_varint(value: int) -> bytes:
@@ -66,8 +92,11 @@ class Message:
 
     def __init__(self, data: Buffer) -> None:
         self._fields: dict[int, list[tuple[int, int | memoryview]]] = {}
-        view, position = memoryview(data), 0
+        view, position, left = memoryview(data), 0, MOST_FIELDS
         while position < len(view):
+            left -= 1
+            if left < 0:
+                raise DamagedError(f"a message has more than {MOST_FIELDS} fields")
             key, position = read_varint(view, position)
             number, kind = key >> 3, key & 7
             value: int | memoryview
@@ -102,18 +131,13 @@ class Message:
         values = self._values(number, VARINT)
         return int(values[-1][1]) if values else default
 
-    def integers(self, number: int) -> list[int]:
+    def integers(self, number: int) -> NDArray[np.uint64]:
         """A repeated number, packed or not."""
-        numbers: list[int] = []
-        for kind, value in self._values(number, VARINT, BYTES):
-            if kind == VARINT:
-                numbers.append(value)  # type: ignore[arg-type]
-                continue
-            position = 0
-            while position < len(value):  # type: ignore[arg-type]
-                item, position = read_varint(value, position)  # type: ignore[arg-type]
-                numbers.append(item)
-        return numbers
+        parts = [
+            np.array([value], np.uint64) if kind == VARINT else read_varints(value)  # type: ignore[arg-type]
+            for kind, value in self._values(number, VARINT, BYTES)
+        ]
+        return np.concatenate([np.zeros(0, np.uint64), *parts])
 
     def fixed(self, number: int) -> bytes:
         """The raw bytes of repeated fixed-width numbers (floats), packed or not, little-endian."""

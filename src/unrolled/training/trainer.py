@@ -103,8 +103,10 @@ class Trainer:
                 and `stopped` is true.
 
         Raises:
+            UnrolledError: the data are not finite.
             TrainingDivergedError: the loss or a weight is NaN or infinite.
         """
+        self.data.check_finite()
         progress, batches = self.progress, self._batches()
         per_epoch = self.recipe.steps_per_epoch(len(self.data.train))
         began = time.perf_counter() - progress.seconds

@@ -1,0 +1,26 @@
+"""Run every attack in a cage: a JSON object a line, for the tests. `python -m attacks 'gzip'` for some of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import torch
+
+from attacks import arrays, cage, checkpoints, idx, images, paths, runs  # noqa: F401
+from attacks.attack import ATTACKS
+
+
+def main(pattern: str = "") -> None:
+    """Run those whose names the pattern is found in."""
+    torch.set_num_threads(1)
+    for attack in ATTACKS.values():
+        if re.search(pattern, attack.name):
+            with cage.away() as folder:
+                outcome = cage.run(attack.make(folder))
+            print(json.dumps({"name": attack.name, **outcome._asdict()}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
