@@ -145,10 +145,15 @@ def _weights_fit(cell: Any, x: Tensor) -> bool:
             if cell.bias_ih is not None or cell.bias_hh is not None or not _norms_fit(cell):
                 return False
             weights += _norm_weights(cell)
-    return all(_is_weight(getattr(part, name, None), shape, x) for part, name, shape in weights)
+    return all(_weight_fits(name, getattr(part, name, None), shape, x) for part, name, shape in weights)
 
 
-def _is_weight(weight: Any, shape: tuple[int, ...], x: Tensor) -> bool:
+def _weight_fits(name: str, weight: Any, shape: tuple[int, ...], x: Tensor) -> bool:
+    if isinstance(weight, Tensor) and weight.device.type == "meta" and not x.is_meta:
+        # The loop would not say so: torch multiplies such a weight, and leaves in the result what was there.
+        raise ValueError(
+            f"{name} is on meta, where it has no numbers, but x is on {x.device}: load the weights"
+        )
     return is_like(weight, x) and weight.shape == shape
 
 
