@@ -35,7 +35,12 @@ def batches(
     """
     check_count("batch_size", batch_size)
     count = len(examples)
-    order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
+    there = {"device": examples.labels.device}  # whatever torch's default device is
+    order = (
+        torch.arange(count, **there)
+        if generator is None
+        else torch.randperm(count, generator=generator, **there)
+    )
     return batches_of(examples, (order[first : first + batch_size] for first in range(0, count, batch_size)))
 
 

@@ -97,9 +97,7 @@ class Results(NamedTuple):
     saved: Any
 
 
-def forward(
-    layer: Layer, keep: int = NOTHING, keep_c: bool = False, chosen: str | None = None
-) -> Results:
+def forward(layer: Layer, keep: int = NOTHING, keep_c: bool = False, chosen: str | None = None) -> Results:
     """Run a layer; keep_c: whether c of every step is wanted; chosen: the instruction set, if not the active."""
     native, threads = _native(), torch.get_num_threads()
     chosen = chosen or isa.active()
@@ -241,7 +239,9 @@ def dense(name: str, value: Any) -> Any:
         return value
     value = resolved(value)
     if value.numel() and not value.data_ptr():
-        raise ValueError(f"{name} has no memory: its storage holds nothing, though its shape is {list(value.shape)}")
+        raise ValueError(
+            f"{name} has no memory: its storage holds nothing, though its shape is {list(value.shape)}"
+        )
     if name in _STEPS and (value.shape[-1] <= 1 or value.stride(-1) == 1):
         aligned = value
     else:
