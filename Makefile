@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check bench bench-peers bench-recipes results soak docs sanitize torch_tests wheel clean
+.PHONY: train test test_capped test_gpu hostile check bench bench-peers bench-recipes results soak docs sanitize torch_tests wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -10,6 +10,29 @@ train: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(ARGS)
+
+# The tests of numbers, with torch's own products as other CPUs form them.
+NUMERIC := tests/cells tests/contracts tests/golden tests/kernels tests/layers tests/networks tests/stream tests/tf1 \
+	tests/unroll tests/bench/test_room.py tests/report/test_reading.py tests/training/test_trainer.py \
+	tests/training/test_protocols.py tests/training/test_device.py
+CAPS := UNROLLED_TEST_PRODUCTS=exact \
+	UNROLLED_TEST_PRODUCTS=reordered,UNROLLED_ISA=baseline \
+	ATEN_CPU_CAPABILITY=default,ONEDNN_MAX_CPU_ISA=SSE41,MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
+	ATEN_CPU_CAPABILITY=avx2,ONEDNN_MAX_CPU_ISA=AVX2,MKL_ENABLE_INSTRUCTIONS=AVX2 \
+	ONEDNN_MAX_CPU_ISA=AVX512_CORE,MKL_CBWR=COMPATIBLE,OMP_NUM_THREADS=1
+comma := ,
+test_capped: $(VENV)/installed $(addprefix cap-,$(subst =,-is-,$(CAPS)))
+
+cap-%: $(VENV)/installed
+	env $(subst $(comma), ,$(subst -is-,=,$*)) $(BIN)/python -m pytest -q $(NUMERIC) $(ARGS)
+
+# The tests that take a device, on a GPU; skipped by name where torch has none.
+test_gpu: $(VENV)/installed
+	UNROLLED_TEST_DEVICE=cuda $(BIN)/python -m pytest tests/unroll tests/layers tests/training -k cuda $(ARGS)
+
+# Calls with anything odd about them, of operators, cells, drop-ins and streams: `make hostile ARGS="--draws 20000"`.
+hostile: $(VENV)/installed
+	$(BIN)/python -m tests.kernels.hostile $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,14 +1,19 @@
 """What every test starts from: the same random numbers, on one thread."""
 
+import contextlib
+import os
+
 import hypothesis
 import pytest
 import torch
 
+from tests import products
 from tests.tolerances import assert_close, assert_equal
 from unrolled import isa
 
 collect_ignore_glob = ["golden/make_*.py"]  # they need TensorFlow
 
+products.imitate()
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("unrolled", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("unrolled")
@@ -26,6 +31,26 @@ def assert_agree(request, monkeypatch):
     if isa.active() == isa.REFERENCE:
         pytest.skip("no fused kernels, or a cell that draws random numbers")
     return assert_close
+
+
+@pytest.fixture(params=["cpu", *filter(None, [os.environ.get("UNROLLED_TEST_DEVICE")])])
+def device(request, monkeypatch):
+    """Where a model and its data are: on the CPU, and with `make test_gpu` on a GPU as well."""
+    kind = torch.device(request.param).type
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            pytest.skip("this machine has no GPU that torch can use")
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # it has 10 bits, and is on by default
+        monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    return torch.device(request.param)
+
+
+@pytest.fixture(params=["no default device", "another default device"])
+def elsewhere(request):
+    """Where tensors go that are made without saying where: in one run of two, to a place without memory."""
+    if request.param == "no default device":
+        return contextlib.nullcontext()
+    return torch.device("meta")
 
 
 @pytest.fixture(autouse=True)

@@ -310,6 +310,10 @@ def test_an_exported_program_keeps_one_op_for_a_layer_and_a_free_time_axis(stric
 def test_inductor_gives_the_same_results_and_gradients(each_isa):
     if each_isa != isa.available()[0]:
         pytest.skip("once is enough: it takes seconds")
+    try:  # it takes the CPU's instruction set from elsewhere than torch's own operators do
+        torch.compile(torch.nn.Softplus())(torch.ones(33))
+    except torch._dynamo.exc.BackendCompilerFailed:
+        pytest.skip("Inductor compiles nothing here")
     module = _Stack()
     x = torch.randn(2, 3, 5)
     eager, compiled = (

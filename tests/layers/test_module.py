@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import unrolled
-from tests.layers.results import tensors_of
+from tests.layers.results import skip_where_torch_cannot, tensors_of
 from tests.tolerances import assert_close, assert_equal
 
 N, T, I, H = 3, 17, 5, 7
@@ -152,6 +152,7 @@ def test_torch_compile_leaves_what_the_kernels_do_not_take_to_torch_nn(make):
     assert_close(tensors_of(compiled(packed)), tensors_of(peer(packed)))
     with torch.autocast("cpu", torch.bfloat16):
         x = torch.randn(T, N, I)
+        skip_where_torch_cannot(peer, x)
         assert_equal(tensors_of(compiled(x)), tensors_of(peer(x)))
 
 

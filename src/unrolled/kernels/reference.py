@@ -77,8 +77,9 @@ def _lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor
     i, f, g, o = (from_x + from_h).chunk(4, 1)
     if layer.kind == "lstm_norm_gates":
         i, f, g, o = (_norm(layer, gate, k, k + 1) for k, gate in enumerate((i, f, g, o)))
-    p_i, p_f, p_o = (0, 0, 0) if layer.peephole is None else layer.peephole
-    i, f = torch.sigmoid(i + p_i * c), torch.sigmoid(f + layer.forget_bias + p_f * c)
+    if layer.peephole is not None:
+        i, f = i + layer.peephole[0] * c, f + layer.peephole[1] * c
+    i, f = torch.sigmoid(i), torch.sigmoid(f + layer.forget_bias)
     g = let_in = torch.tanh(g)
     if layer.g_noise is not None:
         dropped = layer.g_noise[t] < layer.recurrent_dropout
@@ -90,7 +91,7 @@ def _lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor
     if layer.cell_clip:
         c_next = c_next.clamp(-layer.cell_clip, layer.cell_clip)
     shown = _norm(layer, c_next, 8, 9) if layer.kind == "lstm_norm_projections" else c_next
-    o = torch.sigmoid(o + p_o * c_next)
+    o = torch.sigmoid(o if layer.peephole is None else o + layer.peephole[2] * c_next)
     h_next = o * torch.tanh(shown)
     if layer.weight_hr is not None:
         h_next = F.linear(h_next, layer.weight_hr)

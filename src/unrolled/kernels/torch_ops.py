@@ -51,14 +51,16 @@ def _call(
     """torch's operator on a dense x, or on packed steps: outputs, h_n, c_n."""
     biases = _biases(layer)
     weights = [layer.weight_ih, layer.weight_hh, *biases]
-    states = (h.unsqueeze(0), c.unsqueeze(0)) if layer.has_c else h.unsqueeze(0)
-    shape = (bool(biases), 1, 0.0, False, False)  # layers, dropout, training, bidirectional
+    h, c = h.unsqueeze(0).contiguous(), c.unsqueeze(0).contiguous()  # cuDNN takes nothing else
+    states = (h, c) if layer.has_c else h
+    training = torch.is_grad_enabled()  # cuDNN keeps nothing for backward without
+    shape = (bool(biases), 1, 0.0, training, False)  # layers, dropout, training, bidirectional
     operator = KINDS[layer.kind]
     if batch_sizes is None:
         out, *final = operator(x, states, weights, *shape, layer.batch_first)
     else:
         out, *final = operator(x, batch_sizes, states, weights, *shape)
-    return out, final[0][0], final[1][0] if layer.has_c else c
+    return out, final[0][0], final[1][0] if layer.has_c else c[0]
 
 
 def _biases(layer: Layer) -> list[Tensor]:

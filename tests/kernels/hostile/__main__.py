@@ -6,6 +6,7 @@ Each call is drawn from its number, and runs in a process apart: one that crashe
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -37,7 +38,7 @@ _PERTURB = (-6, 165)  # glibc's M_PERTURB: memory that was given back, or never 
 
 
 class Outcome(NamedTuple):
-    """How a call ended: as in judge.py, or "crash"."""
+    """How a call ended: as in judge.py; "crash"; or "torch", if what we would be compared with crashes."""
 
     number: int
     door: str
@@ -93,13 +94,25 @@ def outcomes(door: str, numbers: range) -> Iterator[Outcome]:
 
 
 def _died(begun: dict[str, Any], died: int) -> Outcome:
-    """What is to be said of the call with which a process died."""
-    who = (begun["number"], begun["door"], begun["odd"])
-    if "so_far" not in begun:
-        return Outcome(*who, "crash", f"exit status {died}")
-    if begun["so_far"] == "error":
-        return Outcome(*who, "error", begun["what"])
-    return Outcome(*who, "wrong", "numbers, where torch itself crashes")
+    """What is to be said of the call with which a process died; it may be torch that died of it."""
+    number, door, odd = begun["number"], begun["door"], begun["odd"]
+    if begun.get("so_far") == "error":
+        return Outcome(number, door, odd, "error", begun["what"])
+    if "so_far" in begun or _torch_dies(door, number):
+        return Outcome(number, door, odd, "torch", "torch itself crashes")
+    return Outcome(number, door, odd, "crash", f"exit status {died}")
+
+
+def _torch_dies(door: str, number: int) -> bool:
+    """Whether what the call is compared with crashes too."""
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(Exception):
+            judge = drawn(door, number).judge
+            if callable(judge):
+                judge()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
 
 
 def _make(door: str, numbers: range, said: Any) -> int:

@@ -16,19 +16,28 @@ from unrolled.kernels import ops, reference
 from unrolled.kernels.native_call import KINDS, Layer
 
 
+class Found(NamedTuple):
+    """What a call, or the loop in its place, gave."""
+
+    results: list[Tensor]
+    gradients: list[Tensor]
+
+
 class Call(NamedTuple):
     """What is called, and what judges it.
 
     Attributes:
         odd: what is odd about the call, in words.
-        run: makes the call, and gives its results, flat.
-        judge: computes the same with the loop on plain tensors; None if no number can be right; ANYTHING if
-            any may be, as long as nothing crashes.
+        run: makes the call.
+        judge: computes the same with the loop on plain tensors; None if it cannot; ANYTHING if any numbers
+            may be right, as long as nothing crashes.
+        unreadable: whether there is something that has no numbers, so that none can be right.
     """
 
     odd: list[str]
-    run: Callable[[], list[Tensor]]
+    run: Callable[[], Found]
     judge: Any
+    unreadable: bool = False
 
 
 ANYTHING = object()
@@ -98,6 +107,7 @@ def odd_layer(
     changes its numbers.
     """
     plain = layer
+    time = layer.sizes[0]
     words: list[str] = []
     same = True
     layer = layer._replace(**{n: None if (t := getattr(layer, n)) is None else guarded(t) for n in _TENSORS})
@@ -108,7 +118,7 @@ def odd_layer(
             word, odd, read, kept = odd_tensor(getattr(plain, name), chance, dtype)
         elif what < 0.85:
             name = "lengths"
-            word, odd, read = odd_lengths(lengths, layer.sizes[0], chance)
+            word, odd, read = odd_lengths(lengths, time, chance)
             kept = False
         elif what < 0.9:
             name, word, kept = chance.choice(_NUMBERS), "strange", False
@@ -143,19 +153,19 @@ def forward_call(chance: random.Random) -> Call:
     keep, keep_c, recompute = (chance.random() < 0.5 for _ in range(3))
     wanting = [n for n in _TENSORS if isinstance(t := getattr(layer, n), Tensor) and t.requires_grad]
 
-    def results_of(found: Any, layer: Layer) -> list[Tensor]:
+    def results_of(found: Any, layer: Layer) -> Found:
         out, h_n, c_n, c = found[:4]
         shown = [out, h_n, *([c_n, *([c] if keep_c else [])] if layer.kind.startswith("lstm") else [])]
-        return [*shown, *gradients_of([out, h_n], [getattr(layer, name) for name in wanting])]
+        return Found(shown, gradients_of([out, h_n], [getattr(layer, name) for name in wanting]))
 
-    def run() -> list[Tensor]:
+    def run() -> Found:
         return results_of(UNROLL(*layer, keep, keep_c, recompute), layer)
 
-    def judge() -> list[Tensor]:
+    def judge() -> Found:
         read = plain._replace(**{n: getattr(plain, n).detach().clone().requires_grad_() for n in wanting})
         return results_of(reference.unroll(read), read)
 
-    return Call(words, run, None if plain is REFUSED else judge)
+    return Call(words, run, None if plain is REFUSED else judge, plain is REFUSED)
 
 
 def gradients_of(results: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:
@@ -181,17 +191,17 @@ def backward_call(chance: random.Random) -> Call:
         given[name] = torch.randn(result.shape, dtype=dtype) if there else None
     read = dict(given)
     for _ in range(how_many(chance) if chance.random() < 0.6 else 0):
-        name = chance.choice(list(given))
-        word, given[name], read[name], kept = odd_tensor(given[name], chance, dtype)
+        name = chance.choice([name for name in given if read[name] is not REFUSED])
+        word, given[name], read[name], kept = odd_tensor(read[name], chance, dtype)
         words.append(f"{name} {word}")
         same = same and kept
     wants_x = chance.random() < 0.7
 
-    def run() -> list[Tensor]:
+    def run() -> Found:
         found = BACKWARD(*layer, *given.values(), wants_x)
-        return [gradient for gradient in found[0 if wants_x else 1 :] if gradient.numel()]
+        return Found([], [gradient for gradient in found[0 if wants_x else 1 :] if gradient.numel()])
 
-    def judge() -> list[Tensor]:
+    def judge() -> Found:
         names = [n for n in _TENSORS if getattr(plain, n) is not None and not n.endswith("noise")]
         leaves = plain._replace(**{n: getattr(plain, n).detach().clone().requires_grad_() for n in names})
         leaves = _with_initial_states(leaves)
@@ -204,10 +214,10 @@ def backward_call(chance: random.Random) -> Call:
         else:
             found = list(torch.autograd.grad(moving, inputs, incoming, allow_unused=True))
         shown = [torch.zeros_like(t) if g is None else g for g, t in zip(found, inputs, strict=True)]
-        return [gradient for gradient in shown[0 if wants_x else 1 :] if gradient.numel()]
+        return Found([], [gradient for gradient in shown[0 if wants_x else 1 :] if gradient.numel()])
 
     refused = plain is REFUSED or any(value is REFUSED for value in read.values())
-    return Call(words, run, None if refused else judge if same else ANYTHING)
+    return Call(words, run, None if refused else judge if same else ANYTHING, refused)
 
 
 def _with_initial_states(layer: Layer) -> Layer:

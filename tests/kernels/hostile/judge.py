@@ -5,22 +5,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tests.kernels.hostile.calls import ANYTHING, Call
+from tests.kernels.hostile.calls import ANYTHING, Call, Found
 
 # Else it must be the very kind of error that the loop raises.
 CLEAR = (ValueError, TypeError, RuntimeError)  # UnrolledError is a ValueError
 TOLERANCES = {torch.float32: 1e-3, torch.float64: 1e-8}  # garbage is far away
 
 
-def judged(call: Call, found: list[Tensor] | None, raised: Exception | None) -> tuple[str, str]:
+def judged(call: Call, found: Found | None, raised: Exception | None) -> tuple[str, str]:
     """How a call ended, and why: the loop's "numbers", "error", "anything" without a crash, or "wrong"."""
     said = f"{type(raised).__name__}: {raised}"
     if isinstance(raised, CLEAR):
         return "error", said
-    if raised is None and (call.judge is ANYTHING or all(result.is_meta for result in found or ())):
+    if found is not None and (call.judge is ANYTHING or all(one.is_meta for part in found for one in part)):
         return "anything", "any numbers will do"
+    if found is not None and call.unreadable:
+        return "wrong", "numbers, where there is nothing to read"
     if call.judge is None or call.judge is ANYTHING:
-        return "wrong", said if raised else "numbers, where there is nothing to read"
+        return "wrong", f"an unclear {said}"
     try:
         expected = call.judge()
     except Exception as error:
@@ -28,25 +30,32 @@ def judged(call: Call, found: list[Tensor] | None, raised: Exception | None) -> 
             return "error", said
         ours = f"an unclear {said}" if raised else "numbers"
         return "wrong", f"{ours}, where the loop says {type(error).__name__}: {error}"
-    if raised:
+    if found is None:
         return "wrong", f"an unclear {said}"
-    difference = _difference(found or [], expected)
+    difference = _difference("result", found.results, expected.results)
+    difference = difference or _difference("gradient", found.gradients, expected.gradients)
     return ("wrong", difference) if difference else ("numbers", "the loop's")
 
 
-def _difference(found: list[Tensor], expected: list[Tensor]) -> str:
-    """The first difference between results and the loop's, in words; none if they are equal."""
-    if [result.shape for result in found] != [result.shape for result in expected]:
-        came, wanted = ([list(result.shape) for result in results] for results in (found, expected))
-        return f"results of shapes {came}, expected {wanted}"
-    for place, (result, right) in enumerate(zip(found, expected, strict=True)):
-        if result.dtype != right.dtype:
-            return f"result {place} is {result.dtype}, expected {right.dtype}"
-        result, right = result.detach().resolve_neg(), right.detach()
-        finite = right[right.isfinite()].abs()
-        scale = max(1.0, float(finite.max())) if finite.numel() else 1.0
-        near = torch.isclose(result, right, rtol=0, atol=TOLERANCES[right.dtype] * scale, equal_nan=True)
+def _difference(what: str, found: list[Tensor], expected: list[Tensor]) -> str:
+    """The first difference between numbers and the loop's, in words; none if they are equal.
+
+    What the loop has no finite gradient for is left alone: 0 times infinity is a matter of order there.
+    """
+    if [one.shape for one in found] != [right.shape for right in expected]:
+        came, wanted = ([list(one.shape) for one in them] for them in (found, expected))
+        return f"{what}s of shapes {came}, expected {wanted}"
+    for place, (one, right) in enumerate(zip(found, expected, strict=True)):
+        if one.dtype != right.dtype:
+            return f"{what} {place} is {one.dtype}, expected {right.dtype}"
+        one, right = one.detach().resolve_neg(), right.detach()
+        finite = right.isfinite()
+        scale = max(1.0, float(right[finite].abs().max())) if finite.any() else 1.0
+        atol = TOLERANCES.get(right.dtype, 0.1) * scale
+        near = torch.isclose(one, right, rtol=0, atol=atol, equal_nan=True)
+        if what == "gradient":
+            near |= ~finite
         if not near.all():
             where = (~near).nonzero()[0].tolist()
-            return f"result {place} at {where} is {result[tuple(where)]}, expected {right[tuple(where)]}"
+            return f"{what} {place} at {where} is {one[tuple(where)]}, expected {right[tuple(where)]}"
     return ""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import unrolled
-from tests.kernels.hostile.calls import Call, gradients_of, how_many, odd_tensor
+from tests.kernels.hostile.calls import Call, Found, gradients_of, how_many, odd_tensor
 from tests.kernels.hostile.oddities import REFUSED, odd_lengths
 from unrolled import GRUCell, LSTMCell, RNNCell, StackedCell, Stream, dynamic_unroll, static_unroll
 
@@ -42,7 +42,7 @@ class Oddities:
     def __init__(self, chance: random.Random, dtype: torch.dtype) -> None:
         self.chance, self.dtype = chance, dtype
         self.words: list[str] = []
-        self._unreadable: set[str] = set()
+        self._without_numbers: set[str] = set()
 
     def of(self, what: str, tensor: Tensor) -> tuple[Any, Any]:
         word, odd, plain, _ = odd_tensor(tensor, self.chance, self.dtype)
@@ -52,12 +52,14 @@ class Oddities:
     def note(self, what: str, word: str, plain: Any) -> None:
         """Remember what is odd now about one thing, and whether it can be read."""
         self.words.append(f"{what} {word}")
-        (self._unreadable.add if plain is REFUSED else self._unreadable.discard)(what.partition(" ")[0])
+        (self._without_numbers.add if plain is REFUSED else self._without_numbers.discard)(
+            what.partition(" ")[0]
+        )
 
     @property
-    def refused(self) -> bool:
+    def unreadable(self) -> bool:
         """Whether there is something that nobody can read."""
-        return bool(self._unreadable)
+        return bool(self._without_numbers)
 
     def of_a_weight(self, module: nn.Module, twin: nn.Module) -> None:
         """Replace a weight by an odd one: as a Parameter, a buffer or a plain attribute."""
@@ -113,19 +115,19 @@ def cell_call(chance: random.Random) -> Call:
         lengths = chance.choice([torch.tensor, np.array])(lengths)
         oddities.words.append("lengths changed before backward")
 
-    def run() -> list[Tensor]:
+    def run() -> Found:
         outputs, final = dynamic_unroll(cell, x, lengths, state)
         if meddled:
             lengths[:] = time - 1
         return _with_gradients([outputs, *_flat(final)], [x], cell)
 
-    def judge() -> list[Tensor]:
+    def judge() -> Found:
         read = plain_x.clone().requires_grad_() if _wants(x) else plain_x
         steps = [read[:, t] for t in range(read.shape[1])]
         outputs, final = static_unroll(twin, steps, plain_lengths, plain_state)
         return _with_gradients([torch.stack(outputs, 1), *_flat(final)], [read], twin)
 
-    return Call([type(cell).__name__, *oddities.words], run, None if oddities.refused else judge)
+    return Call([type(cell).__name__, *oddities.words], run, judge, oddities.unreadable)
 
 
 def layer_call(chance: random.Random) -> Call:
@@ -143,16 +145,16 @@ def layer_call(chance: random.Random) -> Call:
         else:
             x, plain_x = oddities.of("x", torch.randn(4, 6, 5, dtype=dtype))
 
-    def run() -> list[Tensor]:
+    def run() -> Found:
         outputs, final = layer(x)
         return _with_gradients([outputs, *_flat(final)], [x], layer)
 
-    def judge() -> list[Tensor]:
+    def judge() -> Found:
         read = plain_x.clone().requires_grad_() if _wants(x) else plain_x
         outputs, final = peer(read)
         return _with_gradients([outputs, *_flat(final)], [read], peer)
 
-    return Call([ours.__name__, *oddities.words], run, None if oddities.refused else judge)
+    return Call([ours.__name__, *oddities.words], run, judge, oddities.unreadable)
 
 
 def stream_call(chance: random.Random) -> Call:
@@ -180,18 +182,18 @@ def stream_call(chance: random.Random) -> Call:
         oddities.of_a_weight(cell, twin)
     stream.reset()
 
-    def run() -> list[Tensor]:
-        return [torch.as_tensor(stream.step(x)) for x in steps]
+    def run() -> Found:
+        return Found([torch.as_tensor(stream.step(x)) for x in steps], [])
 
-    def judge() -> list[Tensor]:
+    def judge() -> Found:
         found, state = [], None
         with torch.no_grad():
             for x in read:
                 output, state = twin.eval()(x if x.dim() == 2 else x[None], state)
                 found.append(output if x.dim() == 2 else output[0])
-        return found
+        return Found(found, [])
 
-    return Call([type(cell).__name__, *oddities.words], run, None if oddities.refused else judge)
+    return Call([type(cell).__name__, *oddities.words], run, judge, oddities.unreadable)
 
 
 def _flat(state: Any) -> list[Tensor]:
@@ -202,7 +204,7 @@ def _wants(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad
 
 
-def _with_gradients(results: list[Tensor], inputs: list[Tensor], module: nn.Module) -> list[Tensor]:
+def _with_gradients(results: list[Tensor], inputs: list[Tensor], module: nn.Module) -> Found:
     wanting = [tensor for tensor in inputs if _wants(tensor)]
     weights = sorted(module.named_parameters())
-    return [*results, *gradients_of(results, [*wanting, *(w for _, w in weights if w.requires_grad)])]
+    return Found(results, gradients_of(results, [*wanting, *(w for _, w in weights if w.requires_grad)]))

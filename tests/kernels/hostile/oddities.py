@@ -76,7 +76,7 @@ def _a_parameter(t: Tensor, chance: random.Random) -> tuple[Any, Any]:
 def _with_a_strange_number(t: Tensor, chance: random.Random) -> tuple[Any, Any]:
     odd = t.clone()
     if odd.numel() and odd.is_floating_point():
-        odd.view(-1)[chance.randrange(odd.numel())] = chance.choice([torch.nan, torch.inf, -torch.inf, 1e30])
+        odd.view(-1)[chance.randrange(odd.numel())] = chance.choice([torch.nan, torch.inf, -torch.inf, 1e3])
     return odd, odd.clone()
 
 
@@ -147,7 +147,7 @@ def _missing(t: Tensor, chance: random.Random) -> tuple[Any, Any]:
 
 
 def _no_tensor(t: Tensor, chance: random.Random) -> tuple[Any, Any]:
-    odd = chance.choice([t.tolist(), t.numpy(), 3, "x", 0.5, ()])
+    odd = chance.choice([t.tolist(), t.resolve_neg().numpy(), 3, "x", 0.5, ()])
     return odd, odd
 
 
