@@ -79,6 +79,11 @@ class Layer(NamedTuple):
         hidden = output if self.weight_hr is None else self.weight_hr.shape[1]
         return self.x.shape[time_axis], self.x.shape[1 - time_axis], self.x.shape[2], hidden, output
 
+    def steps_like(self, width: int) -> Tensor:
+        """Memory for every step, laid out as x: [N, T, width] or [T, N, width]."""
+        time, batch = self.sizes[:2]
+        return self.x.new_empty((batch, time, width) if self.batch_first else (time, batch, width))
+
     def dense(self) -> Layer:
         """The same with every tensor as the kernels read it: only what does not fit is copied."""
         return Layer(*(dense(name, value) for name, value in zip(Layer._fields, self, strict=True)))
@@ -118,10 +123,10 @@ def forward_shapes(layer: Layer, keep: int, keep_c: bool) -> Results:
     if keep == EVERYTHING:
         saved = saved + time * batch * (saved_width(layer, isa.active()) + output)
     return Results(
-        _steps_like(layer, output),
+        layer.steps_like(output),
         layer.x.new_empty(batch, output),
         layer.x.new_empty(batch, hidden) if layer.has_c else None,
-        _steps_like(layer, hidden) if layer.has_c and keep_c else None,
+        layer.steps_like(hidden) if layer.has_c and keep_c else None,
         layer.x.new_empty(saved) if keep else None,
     )
 
@@ -188,7 +193,7 @@ def backward_shapes(layer: Layer, wants_x: bool) -> Gradients:
         return None if parameter is None else layer.x.new_empty(parameter.shape)
 
     return Gradients(
-        _steps_like(layer, width) if wants_x else None,
+        layer.steps_like(width) if wants_x else None,
         layer.x.new_empty(layer.weight_ih.shape),
         layer.x.new_empty(layer.weight_hh.shape),
         like(layer.bias_ih),
@@ -208,9 +213,9 @@ def gates_of(layer: Layer, saved: Tensor, isa_name: str) -> Tensor:
     return saved[_head_numbers(saved) :][: time * batch * saved_width(layer, isa_name)].view(time, -1)
 
 
-def is_head(saved: Tensor) -> bool:
+def is_head(saved: Any) -> bool:
     """Whether this tells which kernels ran, and nothing else."""
-    return saved.numel() == _head_numbers(saved)
+    return isinstance(saved, Tensor) and saved.numel() == _head_numbers(saved)
 
 
 def isa_of(saved: Tensor) -> str:
@@ -224,11 +229,6 @@ def _native() -> Any:
 
 def _head_numbers(like: Tensor) -> int:
     return int(_native().saved_head_bytes // like.element_size())
-
-
-def _steps_like(layer: Layer, width: int) -> Tensor:
-    time, batch = layer.sizes[:2]
-    return layer.x.new_empty((batch, time, width) if layer.batch_first else (time, batch, width))
 
 
 # What may have any strides but among its features.

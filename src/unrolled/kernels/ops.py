@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.kernels import flops, native_call, recompute, reference
 from unrolled.kernels.native_call import Gradients, Incoming, Layer, Results
-from unrolled.kernels.readable import is_dispatched, is_transformed
+from unrolled.kernels.readable import is_batched, is_dispatched, is_transformed
 
 _INPUTS = (
     "str kind, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
@@ -127,11 +127,12 @@ def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
         *(plain if tensor is None else tensor for tensor, plain in zip(tensors, ctx.plain, strict=True))
     )
     incoming = Incoming(*d_results[:4])
-    if not ctx.native or torch.is_grad_enabled() or is_transformed():
+    if not ctx.native or torch.is_grad_enabled() or is_transformed() or is_batched(incoming):
         gradients = _reference_backward(layer, incoming, ctx.needs_input_grad)
     else:
         arguments = (*layer, out, c, saved, *incoming, ctx.needs_input_grad[1])
-        run = torch.ops.unrolled.unroll_backward if is_dispatched(arguments) else _run_backward
+        seen = is_dispatched(arguments) or not all(type(d) in (Tensor, type(None)) for d in incoming)
+        run = torch.ops.unrolled.unroll_backward if seen else _run_backward
         found = Gradients(*run(*arguments))
         gradients = [getattr(found, name, None) for name in Layer._fields]
     needed = ctx.needs_input_grad[:_LAYER_INPUTS]

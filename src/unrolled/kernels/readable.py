@@ -42,6 +42,11 @@ def is_transformed() -> bool:
     )
 
 
+def is_batched(values: Sequence[Any]) -> bool:
+    """Whether one of these stands for many: torch.autograd.grad(is_grads_batched=True) gives such gradients."""
+    return any(value is not None and torch._C._functorch.is_legacy_batchedtensor(value) for value in values)
+
+
 def is_dispatched(values: Sequence[Any]) -> bool:
     """Whether someone wants to see the operator that is called on these tensors, some of which may be None."""
     return (

@@ -36,7 +36,7 @@ def weights_of_layer(layer: nn.RNNBase) -> list[str]:
 
 def is_short(layer: nn.RNNBase, x: Any) -> bool:
     """Whether there is so little to compute that torch.nn is quicker; a graph is traced for any length."""
-    if torch.compiler.is_compiling() or not isinstance(x, Tensor) or x.dim() not in (2, 3):
+    if torch.compiler.is_compiling() or not isinstance(x, Tensor) or x.dim() not in (2, 3) or x.is_nested:
         return False
     steps = x.shape[1 if layer.batch_first and x.dim() == 3 else 0]
     return steps == 1 or x.numel() < FEWEST_ROWS * x.shape[-1]

@@ -62,8 +62,12 @@ def dynamic_unroll(
     ((2, 5, 3), True, True)
     """
     check_cell(cell)
+    layout = "[N, T, I]" if batch_first else "[T, N, I]"
+    if x.is_nested:
+        raise ValueError(
+            f"x is a nested tensor, expected {layout}: torch.nested.to_padded_tensor pads it, lengths say how far"
+        )
     if x.dim() < 3:
-        layout = "[N, T, I]" if batch_first else "[T, N, I]"
         raise ValueError(f"x has shape {list(x.shape)}, expected {layout}: a batch of sequences")
     batch_size, time = (x.shape[0], x.shape[1]) if batch_first else (x.shape[1], x.shape[0])
     known = None if lengths is None else check_lengths(lengths, batch_size, time, x.device)

@@ -93,13 +93,18 @@ class Door {
     return found;
   }
 
-  // A tensor without gaps; null for None.
+  // A tensor without gaps.
   template <class Real>
   const Real* dense(nb::handle tensor, const char* name, const char* letters, std::initializer_list<int64_t> shape) {
-    if (tensor.is_none()) return nullptr;
     const Seen found = shaped(tensor, name, letters, shape, numbers_);
     if (!found.is_contiguous()) ready_ = false;
     return static_cast<const Real*>(found.data);
+  }
+
+  // The same, and null for None.
+  template <class Real>
+  const Real* optional(nb::handle tensor, const char* name, const char* letters, std::initializer_list<int64_t> shape) {
+    return tensor.is_none() ? nullptr : dense<Real>(tensor, name, letters, shape);
   }
 
   // A tensor of every step, without gaps among its features; null for None.
@@ -180,6 +185,8 @@ void refuse_options(nb::tuple fields, const Sizes& sizes) {
   only(norms, kNormBias, "norm_bias", "lstm_norm_gates and lstm_norm_projections");
   only(!norms, kBiasIh, "bias_ih", "a layer without norms");
   only(!norms, kBiasHh, "bias_hh", "a layer without norms");
+  if (at(fields, kWeightHr).is_none() && nb::cast<double>(at(fields, kProjClip)) != 0)
+    refuse("proj_clip is given, but weight_hr is None: it clips a projection");
   if (norms && at(fields, kNormWeight).is_none()) refuse("norm_weight is None, but the kind is " + kind + ", which needs it");
   if (at(fields, kBiasIh).is_none() != at(fields, kBiasHh).is_none())
     refuse("one of bias_ih and bias_hh is None, expected both or none");
@@ -201,10 +208,10 @@ LstmOptions<Real> options_of(nb::tuple fields, const Sizes& sizes, Door& door) {
   const int64_t norms = sizes.kind == CellKind::lstm_norm_gates ? 5 : 9;
   const char* norm_letters = norms == 5 ? "[5 H], of the gates and c" : "[9 H], of W x, U h and c";
   LstmOptions<Real> options;
-  options.peephole = door.dense<Real>(at(fields, kPeephole), "peephole", "[3, H]", {3, H});
-  options.weight_hr = door.dense<Real>(at(fields, kWeightHr), "weight_hr", "[P, H]", {P, H});
-  options.norm_weight = door.dense<Real>(at(fields, kNormWeight), "norm_weight", norm_letters, {norms * H});
-  options.norm_bias = door.dense<Real>(at(fields, kNormBias), "norm_bias", norm_letters, {norms * H});
+  options.peephole = door.optional<Real>(at(fields, kPeephole), "peephole", "[3, H]", {3, H});
+  options.weight_hr = door.optional<Real>(at(fields, kWeightHr), "weight_hr", "[P, H]", {P, H});
+  options.norm_weight = door.optional<Real>(at(fields, kNormWeight), "norm_weight", norm_letters, {norms * H});
+  options.norm_bias = door.optional<Real>(at(fields, kNormBias), "norm_bias", norm_letters, {norms * H});
   options.g_noise = door.steps<Real>(at(fields, kGNoise), "g_noise", "H numbers for each step", sizes, H);
   options.h_noise = door.steps<Real>(at(fields, kHNoise), "h_noise", "P numbers for each step", sizes, P);
   options.c_noise = door.steps<Real>(at(fields, kCNoise), "c_noise", "H numbers for each step", sizes, H);
@@ -240,12 +247,12 @@ void check(nb::tuple fields, int threads, Checked<Real>& checked) {
   layer.threads = threads;
   layer.time = sizes.time, layer.batch = N, layer.input = I, layer.hidden = H, layer.output = P;
   layer.x = door.steps<Real>(at(fields, kX), "x", "the input of each step", sizes, I);
-  layer.h0 = door.dense<Real>(at(fields, kH0), "h0", "[N, P]", {N, P});
-  layer.c0 = door.dense<Real>(at(fields, kC0), "c0", "[N, H]", {N, H});
+  layer.h0 = door.optional<Real>(at(fields, kH0), "h0", "[N, P]", {N, P});
+  layer.c0 = door.optional<Real>(at(fields, kC0), "c0", "[N, H]", {N, H});
   layer.weight_ih = door.dense<Real>(at(fields, kWeightIh), "weight_ih", "[G H, I]", {G * H, I});
   layer.weight_hh = door.dense<Real>(at(fields, kWeightHh), "weight_hh", "[G H, P]", {G * H, P});
-  layer.bias_ih = door.dense<Real>(at(fields, kBiasIh), "bias_ih", "[G H]", {G * H});
-  layer.bias_hh = door.dense<Real>(at(fields, kBiasHh), "bias_hh", "[G H]", {G * H});
+  layer.bias_ih = door.optional<Real>(at(fields, kBiasIh), "bias_ih", "[G H]", {G * H});
+  layer.bias_hh = door.optional<Real>(at(fields, kBiasHh), "bias_hh", "[G H]", {G * H});
   if (sizes.kind >= CellKind::lstm_options) layer.options = options_of<Real>(fields, sizes, door);
   layer.lengths = nullptr;
   if (!at(fields, kLengths).is_none()) {
@@ -262,10 +269,10 @@ Incoming<Real> check_incoming(nb::tuple gradients, Checked<Real>& checked) {
   const int64_t N = sizes.batch, H = sizes.hidden, P = sizes.output;
   Incoming<Real> incoming = {door.steps<Real>(gradients[0], "d_out", "P numbers for each step", sizes, P),
                              {},
-                             door.dense<Real>(gradients[1], "d_h_n", "[N, P]", {N, P}),
+                             door.optional<Real>(gradients[1], "d_h_n", "[N, P]", {N, P}),
                              nullptr};
   if (sizes.has_c()) {  // without a c there is none that anything could have used
-    incoming.c_n = door.dense<Real>(gradients[2], "d_c_n", "[N, H]", {N, H});
+    incoming.c_n = door.optional<Real>(gradients[2], "d_c_n", "[N, H]", {N, H});
     incoming.c = door.steps<Real>(gradients[3], "d_c", "H numbers for each step", sizes, H);
   }
   checked.ready = checked.ready && door.ready();
