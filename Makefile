@@ -2,7 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test_capped test_gpu hostile check bench bench-peers bench-recipes results soak docs sanitize torch_tests wheel clean
+.PHONY: train test test_capped test_gpu hostile check bench bench-peers bench-recipes results soak docs \
+	sanitize torch_tests third_party wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -79,6 +80,16 @@ sanitize: $(VENV)/installed
 # PyTorch's own tests of its recurrent layers, with ours in their place: `make torch_tests TORCH=<its source>`.
 torch_tests: $(VENV)/installed
 	$(BIN)/python scripts/torch_tests.py $(TORCH) $(ARGS)
+
+# Other packages' models before and after accelerate, in an environment of their own.
+third_party: .venv-third-party/installed
+	.venv-third-party/bin/python -m pytest -W ignore tests/third_party $(ARGS)
+
+.venv-third-party/installed: tests/third_party/needs.txt tests/third_party/packages.txt pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-third-party
+	.venv-third-party/bin/pip install -q -c constraints.txt -e . -r tests/third_party/needs.txt
+	.venv-third-party/bin/pip install -q -c constraints.txt --no-deps -r tests/third_party/packages.txt
+	touch $@
 
 # For this machine's Python and processor family.
 wheel: $(VENV)/installed

@@ -112,6 +112,7 @@ def main() -> int:
     os.chdir(paths[0].parent)
     sys.path.insert(0, str(paths[0].parent))
     options = ["-q", "-p", "no:cacheprovider", "--rootdir=.", "-c", os.devnull, "-W", "ignore"]
+    options += ["--noconftest"]  # the checkout's is for the pytest of its time
     pytest.main([*map(str, paths), "-k", CASES, *options, *arguments.pytest], plugins=[judge])
     return judge.verdict()
 

@@ -230,14 +230,36 @@ def test_a_subclass_that_may_compute_something_else_is_left(build, reason):
     assert str(finding) == f"the model itself: {kind.__name__}, left: {reason}"
 
 
-def test_a_class_whose_source_is_not_there_is_left():
-    names = {"nn": nn}
+def test_a_class_needs_no_source_to_be_read():
+    names = {"nn": nn, "__name__": "typed_in"}
     exec(
-        "class Hidden(nn.GRU):\n    def forward(self, x, hx=None):\n        return super().forward(x, hx)",
+        "class Good(nn.GRU):\n    def forward(self, x, hx=None):\n        return super().forward(x, hx)\n"
+        "class Bad(nn.GRU):\n    def forward(self, x, hx=None):\n        return super().extra_repr(), x",
         names,
     )
-    layer = unrolled.accelerate(names["Hidden"](I, H))
-    assert type(layer) is names["Hidden"]
+    good, bad = (unrolled.accelerate(names[name](I, H)) for name in ("Good", "Bad"))
+    assert [finding.replaced for layer in (good, bad) for finding in explain(layer)] == [True, False]
+
+
+class OfItsClass(nn.GRU):
+    def extra_repr(self):
+        return super(self.__class__, self).extra_repr()
+
+
+class Helped(nn.GRU):
+    """It asks for super and for a type, but not for the one's of the other."""
+
+    def forward(self, x, hx=None):
+        own = super()
+        return own.forward(x.type(torch.float32), hx)
+
+
+def test_only_super_of_type_self_counts_as_such(kernel_calls):
+    assert not explain(unrolled.accelerate(OfItsClass(I, H)))[0].replaced
+    layer, x = Helped(I, H), torch.randn(T, N, I)
+    expected = tensors_of(layer(x))
+    assert_close(tensors_of(unrolled.accelerate(layer)(x)), expected)
+    assert len(kernel_calls) == 1
 
 
 @pytest.mark.parametrize("name", ["forward", "permute_hidden", "check_forward_args"])

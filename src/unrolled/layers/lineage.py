@@ -8,10 +8,11 @@ made of either for one module, of a parametrization for example, is made again o
 from __future__ import annotations
 
 import abc
-import ast
+import dis
 import functools
 import inspect
-import textwrap
+from collections.abc import Iterator
+from types import CodeType
 from typing import Any
 
 from torch import nn
@@ -36,6 +37,7 @@ _ASKED = (
     | _STORED
 ) - _FREE
 _BEFORE = "_class_before_accelerate"
+_LOADS = ("LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 
 
 def with_drop_in(cls: Any) -> Any:
@@ -109,41 +111,33 @@ def _written(cls: type) -> type:
 
 
 def _depends_on_type(function: Any) -> bool:
-    """Whether a method may ask for the superclass of type(self), which is another one after accelerate."""
+    """Whether a method asks for the superclass of type(self), which is another one after accelerate."""
     code = getattr(function, "__code__", None)
-    if code is None or "super" not in code.co_names or not {"type", "__class__"} & set(code.co_names):
-        return False
-    tree = _source_of(function)
-    return tree is None or any(
-        isinstance(call, ast.Call)
-        and _is_super(call.func)
-        and call.args
-        and not isinstance(call.args[0], ast.Name)
-        for call in ast.walk(tree)
-    )
+    return code is not None and any({"type", "__class__"} & set(names) for names in _after_super(code))
 
 
 def _goes_on_to_super(forward: Any) -> bool:
     """Whether a forward has calls of super().forward, or of super(ItsClass, self).forward."""
-    tree = _source_of(inspect.unwrap(forward))
-    return tree is not None and any(
-        isinstance(node, ast.Attribute)
-        and node.attr == "forward"
-        and isinstance(node.value, ast.Call)
-        and _is_super(node.value.func)
-        for node in ast.walk(tree)
-    )
+    code = getattr(inspect.unwrap(forward), "__code__", None)
+    return code is not None and any(names[-1:] == ["forward"] for names in _after_super(code))
 
 
-def _is_super(function: ast.expr) -> bool:
-    return isinstance(function, ast.Name) and function.id == "super"
+def _after_super(code: CodeType) -> Iterator[list[str]]:
+    """For each `super` in a function, the names that follow it up to the method that is asked for.
 
-
-def _source_of(function: Any) -> ast.AST | None:
-    try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):  # there is none to read
-        return None
+    They are read from the compiled code, as there need not be a source.
+    """
+    names: list[str] | None = None
+    for instruction in dis.get_instructions(code):
+        if isinstance(instruction.argval, CodeType):
+            yield from _after_super(instruction.argval)
+        elif instruction.opname == "LOAD_GLOBAL" and instruction.argval == "super":
+            names = []
+        elif names is not None and instruction.opname in _LOADS:
+            names.append(instruction.argval)
+            if instruction.opname != "LOAD_GLOBAL" and instruction.argval != "__class__":
+                yield names
+                names = None
 
 
 @functools.cache
