@@ -91,6 +91,9 @@ def main(folder: Path) -> None:
     infinite = dataclasses.replace(DATA, train=Examples(DATA.train.sequences.clone(), DATA.train.labels))
     infinite.train.sequences[17] = float("inf")
     seen["diverged"] = error_of(lambda: train_run(folder / "diverged", make_config("best"), infinite))
+    turned = Examples(DATA.test.sequences.flip(0), DATA.test.labels)
+    other = dataclasses.replace(DATA, test=turned) if rank == size - 1 else DATA
+    seen["other data"] = error_of(lambda: train_run(folder / "other", make_config("best"), other))
     (folder / f"seen-{rank}.json").write_text(json.dumps(seen))
 
 

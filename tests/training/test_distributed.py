@@ -86,6 +86,9 @@ def test_an_error_in_one_process_ends_all_of_them(together):
     assert all("best already holds a run" in line["taken"] for line in seen)
     assert {line["no data"] for line in seen} == {f"no data at {len(seen) - 1}"}
     assert all("the loss is nan at step" in line["diverged"] for line in seen)
+    last = len(seen) - 1
+    other = f"process {last} has other data than the first one: the sequences of test are others"
+    assert {line["other data"] for line in seen} == {other}
 
 
 def test_a_stop_in_one_process_stops_all_and_all_go_on(together, alone):

@@ -12,7 +12,7 @@ import time
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
@@ -85,6 +85,7 @@ def use(folder, started_from=None):
     return errors
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the draws are large
 @given(data=st.data())
 def test_any_configuration_is_used_or_is_one_error(whole, tmp_path_factory, data):
     folder = put(whole, tmp_path_factory.getbasetemp() / "hostile" / "config")
@@ -96,6 +97,7 @@ def test_any_configuration_is_used_or_is_one_error(whole, tmp_path_factory, data
     use(folder)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the draws are large
 @given(data=st.data())
 def test_any_record_is_used_or_is_one_error(whole, tmp_path_factory, data):
     folder = put(whole, tmp_path_factory.getbasetemp() / "hostile" / "metrics")
@@ -105,6 +107,7 @@ def test_any_record_is_used_or_is_one_error(whole, tmp_path_factory, data):
     use(folder)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the draws are large
 @given(data=st.data())
 def test_any_checkpoint_with_a_right_digest_is_used_or_is_one_error(whole, tmp_path_factory, data):
     folder = put(whole, tmp_path_factory.getbasetemp() / "hostile" / "checkpoint")

@@ -4,9 +4,14 @@ import pytest
 import torch
 
 from unrolled import tf1
+from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier, build
 from unrolled.tf1 import gate_layout
-from unrolled.training.initial_weights import set_initial_weights
+from unrolled.training.initial_weights import OUTPUT_LAYERS, set_initial_weights
+from unrolled.training.optimizer import memory_of
+from unrolled.training.protocols import PROTOCOLS
+from unrolled.training.recipe import INITIAL_WEIGHTS, OPTIMIZERS, Recipe
+from unrolled.training.run_config import PROTOCOL_NAMES
 
 
 def test_the_kth_variable_is_drawn_with_the_seed_k_both_directions_layer_by_layer():
@@ -86,3 +91,17 @@ def test_torchs_weights_stay_as_they_are_and_so_does_the_graphs_seed():
         assert tf1.initializers.get_graph_seed() == 77
     finally:
         tf1.set_random_seed(None)
+
+
+def test_every_choice_of_a_recipe_has_something_that_does_it():
+    """The choices stand apart from what is done, so that a recipe can be read without torch."""
+    assert set(INITIAL_WEIGHTS) == {"torch", "remembering", *OUTPUT_LAYERS}
+    assert set(PROTOCOL_NAMES) == set(PROTOCOLS)
+    for optimizer in OPTIMIZERS:
+        memory_of(Recipe(optimizer=optimizer))
+
+
+def test_a_cell_that_tensorflow_draws_otherwise_is_one_clear_error():
+    config = NetworkConfig("normed", (("lstm", 7, {"layer_norm": "gates"}),), input_size=5, classes=3)
+    with pytest.raises(UnrolledError, match="'tf1-xavier', which does not draw a cell with layer_norm"):
+        set_initial_weights(SequenceClassifier(config), "tf1-xavier", 3)

@@ -83,19 +83,24 @@ def compare(options: CompareOptions) -> None:
     from unrolled.training.keeping import held_folder
     from unrolled.training.run import next_free
 
+    made: list[Path] = []
     if options.resume is not None:
         check_only_resumed(options, options.resume, COMPARISON)
         folder, names = options.resume, read_names(options.resume)
     else:
         folder = options.run or next_free("runs", "compare")
         names = list(dict.fromkeys(options.networks or list(CATALOGUE)[:TUTORIAL_NETWORKS]))
-        begin(folder, names, options)
+        made = begin(folder, names, options)
     with held_folder(folder):
-        train_all(folder, names, options)
+        train_all(folder, names, options, made)
 
 
-def begin(folder: Path, names: Sequence[str], options: CompareOptions) -> None:
-    """Make the folder with a run for each network, as it was asked for, before torch and data are there."""
+def begin(folder: Path, names: Sequence[str], options: CompareOptions) -> list[Path]:
+    """Make the folder with a run for each network, as it was asked for, before torch and data are there.
+
+    Returns:
+        The folders that were made, the innermost first.
+    """
     from unrolled.cli.what_to_train import run_config
     from unrolled.training.run import Run, check_free
 
@@ -103,6 +108,7 @@ def begin(folder: Path, names: Sequence[str], options: CompareOptions) -> None:
     configs = [run_config(options, name) for name in names]
     recipe = dataclasses.asdict(configs[0].recipe)
     try:
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(folder) as place:
             for config in configs:
@@ -112,6 +118,7 @@ def begin(folder: Path, names: Sequence[str], options: CompareOptions) -> None:
         raise UnrolledError(
             f"cannot make the folder {folder}: {error.strerror or error}: choose another with --run"
         ) from error
+    return made
 
 
 def read_names(folder: Path) -> list[str]:
@@ -137,8 +144,8 @@ def read_names(folder: Path) -> list[str]:
     return names
 
 
-def train_all(folder: Path, names: Sequence[str], options: CompareOptions) -> None:
-    """Train what is not finished of a comparison, and show all of it."""
+def train_all(folder: Path, names: Sequence[str], options: CompareOptions, made: Sequence[Path]) -> None:
+    """Train what is not finished of a comparison, and show all of it. `made` goes if it cannot begin."""
     from unrolled import data as datasets
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
@@ -156,7 +163,7 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions) -> No
         data = datasets.load(asked.data, data_dir, validation=asked.validation)
     except BaseException:
         if options.resume is None:
-            discard(folder, runs)
+            discard(folder, runs, made)
         raise
 
     console = Terminal()
@@ -179,8 +186,8 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions) -> No
     console.print(f"saved as {folder / TABLE} and {COMPARISON}")
 
 
-def discard(folder: Path, runs: Sequence[Run]) -> None:
-    """Remove what `begin` made."""
+def discard(folder: Path, runs: Sequence[Run], made: Sequence[Path]) -> None:
+    """Remove what `begin` made, and nothing else."""
     for run in runs:
         run.discard()
         with contextlib.suppress(OSError):
@@ -188,8 +195,8 @@ def discard(folder: Path, runs: Sequence[Run]) -> None:
     for name in (COMPARISON, TABLE, LOCK):
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        folder.rmdir()
-        folder.parent.rmdir()
+        for path in made:
+            path.rmdir()
 
 
 def make_row(run: Run) -> Row:

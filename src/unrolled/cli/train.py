@@ -74,20 +74,27 @@ def train(options: TrainOptions) -> None:
     """
     from unrolled.cli.stop_signals import StopSignals
     from unrolled.cli.what_to_train import run_to_train
+    from unrolled.training.progress import TrainingStoppedError
 
     if not options.checkpoint_every > 0:
         raise UnrolledError(f"--checkpoint-every is {options.checkpoint_every}, expected a number above 0")
     among_others = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun started this process, and its others
-    with StopSignals() as stop, contextlib.ExitStack() as held:
-        claimed: Run | Exception | None = None
-        if not among_others or os.environ.get("RANK") == "0":
-            try:
-                claimed = held.enter_context(run_to_train(options))
-            except (UnrolledError, OSError) as error:
-                if not among_others:
-                    raise
-                claimed = error
-        train_claimed(options, claimed, stop)
+    claimed: Run | Exception | None = None
+    stop = StopSignals()
+    try:
+        with stop, contextlib.ExitStack() as held:
+            if not among_others or os.environ.get("RANK") == "0":
+                try:
+                    claimed = held.enter_context(run_to_train(options))
+                except (UnrolledError, OSError) as error:
+                    if not among_others:
+                        raise
+                    claimed = error
+            train_claimed(options, claimed, stop)
+    except TrainingStoppedError as stopped:
+        if claimed is not None:  # the first process speaks for all
+            print(f"unrolled: {stopped}", file=sys.stderr)
+        raise typer.Exit(stop.exit_code) from None
 
 
 def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: StopSignals) -> None:
@@ -130,29 +137,24 @@ def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: 
         run.config = config.completed(data)
         logs = options.tensorboard and distributed.is_first()
         log = TensorBoardLog(run.folder, run.config) if logs else None
-        try:
-            if distributed.total(stop())[0]:
-                raise TrainingStoppedError(
-                    f"stopped before the first step: unrolled train --resume {run.folder} goes on"
-                )
-            with TrainingProgress(console, run.config, data) as progress, log or contextlib.nullcontext():
-                listeners: list[TrainingProgress | TensorBoardLog] = [progress, log] if log else [progress]
-                outcome = go_on(
-                    run,
-                    data,
-                    device=device,
-                    checkpoint_seconds=options.checkpoint_every,
-                    should_stop=stop,
-                    on_step=in_turn(listener.on_step for listener in listeners),
-                    on_epoch=in_turn(listener.on_epoch for listener in listeners),
-                    say=progress.say,
-                )
-                if log:
-                    log.on_test(outcome.test)
-        except TrainingStoppedError as stopped:
-            if distributed.is_first():
-                print(f"unrolled: {stopped}", file=sys.stderr)
-            raise typer.Exit(stop.exit_code) from None
+        if distributed.total(stop())[0]:
+            raise TrainingStoppedError(
+                f"stopped before the first step: unrolled train --resume {run.folder} goes on"
+            )
+        with TrainingProgress(console, run.config, data) as progress, log or contextlib.nullcontext():
+            listeners: list[TrainingProgress | TensorBoardLog] = [progress, log] if log else [progress]
+            outcome = go_on(
+                run,
+                data,
+                device=device,
+                checkpoint_seconds=options.checkpoint_every,
+                should_stop=stop,
+                on_step=in_turn(listener.on_step for listener in listeners),
+                on_epoch=in_turn(listener.on_epoch for listener in listeners),
+                say=progress.say,
+            )
+            if log:
+                log.on_test(outcome.test)
         if distributed.is_first():
             draw(outcome, data, console)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from unrolled.atomic import atomic_path
 from unrolled.errors import UnrolledError
 from unrolled.training.progress import Progress
-from unrolled.training.run_file import parse_json
+from unrolled.training.run_file import parse_json, shortened
 from unrolled.training.state import TrainingState
 from unrolled.training.tensors_file import TensorsFile
 
@@ -75,7 +75,7 @@ def load_checkpoint(
             raise TypeError("its circumstances are no lists")
         return TrainingState(training, Progress(**values["progress"]), tensors, circumstances)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnrolledError(f"{path} is another version's: {error}") from error
+        raise UnrolledError(f"{path} is another version's: {shortened(error)}") from error
 
 
 def _digest(numbers: str, tensors: dict[str, Tensor]) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unrolled import tf1
 from unrolled.cells import DropoutCell, GRUCell
+from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.tf1 import gate_layout
 from unrolled.tf1.initializers import get_graph_seed
@@ -57,6 +58,9 @@ def set_initial_weights(network: SequenceClassifier, kind: str, seed: int) -> No
         network: of LSTM, GRU and RNN cells, without options where TensorFlow draws.
         kind: one of `recipe.INITIAL_WEIGHTS`.
         seed: the graph's.
+
+    Raises:
+        UnrolledError: a cell has no biases where TensorFlow would draw them.
     """
     if kind == "torch":
         return
@@ -66,6 +70,10 @@ def set_initial_weights(network: SequenceClassifier, kind: str, seed: int) -> No
                 assert cell.bias_ih is not None  # every cell of a network has its biases
                 cell.bias_ih[cell.hidden_size : 2 * cell.hidden_size] += 1
         return
+    if any(cell.bias_hh is None for cell in _cells(network)):
+        raise UnrolledError(
+            f"initial_weights is {kind!r}, which does not draw a cell with layer_norm: expected 'torch'"
+        )
     graph_seed = get_graph_seed()
     tf1.set_random_seed(seed)
     try:

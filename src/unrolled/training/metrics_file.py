@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import UnrolledError, is_number
-from unrolled.training.run_file import parse_json
+from unrolled.training.run_file import parse_json, shortened
 
 METRICS = "metrics.jsonl"
 COUNTS = ("epoch", "step", "test_examples")
@@ -25,14 +25,14 @@ def parse_metrics(path: Path, text: str) -> list[dict[str, Any]]:
     *lines, _ = text.split("\n")
     record = []
     for number, line in enumerate(lines, start=1):
-        shown = line if len(line) <= 200 else f"{line[:200]} ..."
         try:
             values = parse_json(line)
             if not isinstance(values, dict):
                 raise ValueError("expected an object")
             _check(values, number)
         except ValueError as error:
-            raise UnrolledError(f"{path} is damaged: {error}: line {number} is {shown}") from error
+            what = f"{shortened(error)}: line {number} is {shortened(line, 200)}"
+            raise UnrolledError(f"{path} is damaged: {what}") from error
         record.append(values)
     return record
 

@@ -23,7 +23,7 @@ from unrolled.training.lock import LOCK, RunLock
 from unrolled.training.metrics_file import METRICS as METRICS
 from unrolled.training.metrics_file import parse_metrics
 from unrolled.training.run_config import RunConfig
-from unrolled.training.run_file import parse_json, read_text
+from unrolled.training.run_file import parse_json, read_text, shortened
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,7 +126,7 @@ class Run:
         except UnrolledError:
             raise
         except ValueError as error:
-            raise UnrolledError(f"{path} is damaged: {shortened(str(error))}") from error
+            raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
         circumstances = {key: values.pop(key) for key in CIRCUMSTANCES if key in values}
         contents = values.pop(CONTENTS, None)
         try:
@@ -134,7 +134,7 @@ class Run:
                 raise UnrolledError(f"{CONTENTS} is {contents!r}, expected an object")
             return cls(folder, RunConfig.from_dict(values), circumstances, contents)
         except UnrolledError as error:
-            raise UnrolledError(f"{path}: {shortened(str(error))}{_written_by(circumstances)}") from error
+            raise UnrolledError(f"{path}: {shortened(error)}{_written_by(circumstances)}") from error
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -305,11 +305,6 @@ def newest(parent: PathLike) -> Path:
     if not weights:
         raise UnrolledError(f"no run in {parent}/: `unrolled train` makes one; one elsewhere must be named")
     return weights[-1].parent
-
-
-def shortened(text: str, most: int = 500) -> str:
-    """The text, or its beginning: a damaged file may hold a value of any size."""
-    return text if len(text) <= most else f"{text[:most]} ..."
 
 
 def _circumstances(config: RunConfig) -> dict[str, Any]:

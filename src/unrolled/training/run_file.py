@@ -71,6 +71,12 @@ def parse_json(text: str | bytes) -> Any:
     return values
 
 
+def shortened(text: object, most: int = 500) -> str:
+    """The text, or its beginning: a damaged file may hold a value of any size."""
+    words = str(text)
+    return words if len(words) <= most else f"{words[:most]} ..."
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number of JSON")
 

@@ -24,6 +24,7 @@ from unrolled.training.progress import EpochMetrics, Step, TrainingStoppedError
 from unrolled.training.protocols import PROTOCOLS
 from unrolled.training.run import CHECKPOINT, CONFIG, WEIGHTS, PathLike, Run
 from unrolled.training.run_config import RunConfig
+from unrolled.training.run_file import shortened
 from unrolled.training.state import TrainingState, blueprint, check_fits, group
 from unrolled.training.state_checks import check_sizes
 from unrolled.training.trainer import Trainer
@@ -206,9 +207,10 @@ def _check_data(run: Run, data: Dataset, contents: Contents, device: torch.devic
     if not changed and network.classes < len(data.classes):
         changed.append(f"there are {len(data.classes)} classes, not {network.classes}")
     if changed:
+        what = shortened("; ".join(changed))
         raise UnrolledError(
-            f"the data {data.name} are not those that {run.folder} was begun with: {'; '.join(changed)}; "
-            f"give it those, or train anew"
+            f"the data {data.name} are not those that {run.folder} was begun with: {what}; "
+            "give it those, or train anew"
         )
     if run.contents is not None:
         return []
@@ -249,7 +251,8 @@ def _fit(run: Run, check: Callable[[], None]) -> None:
         check()
     except UnrolledError as error:
         path = run.folder / CHECKPOINT
-        raise UnrolledError(f"{path} is another training's than its {CONFIG} says: {error}") from error
+        what = f"{path} is another training's than its {CONFIG} says"
+        raise UnrolledError(f"{what}: {shortened(error)}") from error
 
 
 def _make_trainer(

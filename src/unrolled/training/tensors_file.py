@@ -12,7 +12,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
-from unrolled.training.run_file import open_regular, parse_json
+from unrolled.training.run_file import open_regular, parse_json, shortened
 
 MOST_HEADER = 2**25  # bytes: some hundred thousand tensors
 TYPES = {
@@ -55,7 +55,7 @@ class TensorsFile:
                     raise ValueError("its metadata are no names with values")
                 self.shapes = {name: _tensor(name, described) for name, described in header.items()}
             except (OSError, ValueError) as error:
-                raise UnrolledError(f"{path} is damaged: {_shortened(str(error))}") from error
+                raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
         expected = len(self._header) + sum(tensor.nbytes for tensor in self.shapes.values())
         if size != expected:
             raise UnrolledError(f"{path} is damaged: it has {size:,} bytes, expected {expected:,}")
@@ -74,7 +74,7 @@ class TensorsFile:
                 raise UnrolledError(f"{self.path} was changed while it was read")
             return load(content)
         except (OSError, safetensors.SafetensorError) as error:
-            raise UnrolledError(f"{self.path} is damaged: {error}") from error
+            raise UnrolledError(f"{self.path} is damaged: {shortened(error)}") from error
 
 
 def _read_header(file: BinaryIO, size: int) -> tuple[bytes, dict[str, Any]]:
@@ -99,7 +99,3 @@ def _tensor(name: str, described: Any) -> Tensor:
     if len(shape) > 64 or math.prod(shape) >= 2**56:
         raise ValueError(f"the shape of {name} is {shape!r}: no memory holds it")
     return torch.empty(shape, dtype=TYPES[described["dtype"]], device="meta")
-
-
-def _shortened(text: str, most: int = 300) -> str:
-    return text if len(text) <= most else f"{text[:most]} ..."
