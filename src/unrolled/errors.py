@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,15 +13,24 @@ class UnrolledError(ValueError):
     """What came cannot be used. The message says what came, what was expected and what to do."""
 
 
-def check_count(what: str, value: object, least: int = 1) -> None:
-    """Raise an UnrolledError if `value` is not a whole number of at least `least`.
+def check_count(what: str, value: Any, least: int = 1) -> int:
+    """`value` as an int: of Python, of numpy, or a tensor that holds one.
+
+    Raises:
+        UnrolledError: it is no whole number of at least `least`.
 
     >>> check_count("batch_size", 0)
     Traceback (most recent call last):
     unrolled.errors.UnrolledError: batch_size is 0, expected a whole number of at least 1
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    try:
+        # numpy's truth values are no bool, and a tensor of one would pass for a number.
+        count = -1 if "bool" in str(getattr(value, "dtype", type(value))) else operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        count = -1
+    if count < least:
         raise UnrolledError(f"{what} is {value!r}, expected a whole number of at least {least}")
+    return count
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnrolledError:

@@ -33,7 +33,7 @@ def batches(
     >>> [labels.tolist() for _, labels in batches(examples, 2)]
     [[0, 1], [2, 3], [4]]
     """
-    check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     count = len(examples)
     order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
     return batches_of(examples, (order[first : first + batch_size] for first in range(0, count, batch_size)))

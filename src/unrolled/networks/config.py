@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import Any, TypeAlias
 
 from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
@@ -83,15 +84,21 @@ class NetworkConfig:
         _check_choice("unroll", self.unroll, UNROLLS)
         _check_choice("direction", self.direction, DIRECTIONS)
         _check_choice("read", self.read, READS)
-        sizes = {f"the width of layer {n}": width for n, (_, width, *_) in enumerate(layers, start=1)}
-        sizes |= {"input_size": self.input_size, "classes": self.classes}
-        for what, size in sizes.items():
-            check_count(f"network {self.name}: {what}", size)
+        layers = tuple(
+            (kind, check_count(f"network {self.name}: the width of layer {n}", width), *options)
+            for n, (kind, width, *options) in enumerate(layers, start=1)
+        )
+        object.__setattr__(self, "layers", layers)
+        for field in ("input_size", "classes"):
+            object.__setattr__(
+                self, field, check_count(f"network {self.name}: {field}", getattr(self, field))
+            )
         dropout = self.output_dropout
-        if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        if isinstance(dropout, bool) or not isinstance(dropout, numbers.Real) or not 0 <= dropout <= 1:
             raise UnrolledError(
                 f"network {self.name}: output_dropout is {dropout!r}, expected a probability from 0 to 1"
             )
+        object.__setattr__(self, "output_dropout", float(dropout))
 
     @property
     def feature_size(self) -> int:
@@ -114,9 +121,10 @@ class NetworkConfig:
             raise UnrolledError(
                 f"network {self.name}: {field} is {came!r}, expected pairs such as [[64, 'relu']]"
             ) from None
-        for width, activation in dense:
+        for _, activation in dense:
             _check_choice("activation", activation, ACTIVATIONS)
-            check_count(f"network {self.name}: a width of {field}", width)
+        what = f"network {self.name}: a width of {field}"
+        dense = tuple((check_count(what, width), activation) for width, activation in dense)
         object.__setattr__(self, field, dense)
 
     @classmethod

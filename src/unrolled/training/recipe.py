@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from typing import Any
 
 from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
@@ -73,13 +74,16 @@ class Recipe:
                 raise unknown_name(name.replace("_", " "), getattr(self, name), known)
         for name, optional in (("batch_size", False), ("epochs", False), ("steps", True), ("patience", True)):
             if not (optional and getattr(self, name) is None):
-                check_count(name, getattr(self, name))
+                object.__setattr__(self, name, check_count(name, getattr(self, name)))
         for name, optional in (("learning_rate", False), ("clip_norm", True)):
             value = getattr(self, name)
             if not ((value is None and optional) or (_is_number(value) and value > 0)):
                 raise UnrolledError(f"{name} is {value!r}, expected a number above 0")
         if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
             raise UnrolledError(f"weight_decay is {self.weight_decay!r}, expected a number of at least 0")
+        for name in ("learning_rate", "clip_norm", "weight_decay"):
+            if not isinstance(getattr(self, name), (int, float, type(None))):  # one of numpy's numbers
+                object.__setattr__(self, name, float(getattr(self, name)))
         if self.weight_decay and self.optimizer.startswith("tf1-"):
             raise UnrolledError(
                 f"weight_decay is {self.weight_decay!r}, but {self.optimizer} has none: expected 0, or adam"
@@ -107,4 +111,4 @@ class Recipe:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
