@@ -11,6 +11,7 @@ import typer
 
 from unrolled.atomic import atomic_path
 from unrolled.cli.options import TrainingOptions
+from unrolled.names import as_markdown
 
 if TYPE_CHECKING:
     from unrolled.cli.terminal import Terminal
@@ -143,7 +144,7 @@ def save(comparison: Comparison, folder: Path) -> None:
 
     recipe = [f"{key} {value}" for key, value in flatten(comparison.recipe).items() if value not in (None, 0)]
     lines = [
-        f"# {comparison.title}",
+        f"# {as_markdown(comparison.title)}",
         "",
         f"Recipe: {', '.join(recipe)}.",
         "",
