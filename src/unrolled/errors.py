@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import numbers
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,17 +29,26 @@ class UnrolledError(ValueError):
         return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 
-def check_count(what: str, value: object, least: int = 1, most: int | None = None) -> None:
-    """Raise an UnrolledError if `value` is not a whole number of at least `least`, and `most` at most.
+def check_count(what: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """`value` as an int: of Python, of numpy, or a tensor that holds one.
+
+    Raises:
+        UnrolledError: it is no whole number of at least `least`, and `most` at most.
 
     >>> check_count("batch_size", 0)
     Traceback (most recent call last):
     unrolled.errors.UnrolledError: batch_size is 0, expected a whole number of at least 1
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    try:
+        # numpy's truth values are no bool, and a tensor of one would pass for a number.
+        count = -1 if "bool" in str(getattr(value, "dtype", type(value))) else operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        count = -1
+    if count < least:
         raise UnrolledError(f"{what} is {value!r}, expected a whole number of at least {least}")
-    if most is not None and value > most:
+    if most is not None and count > most:
         raise UnrolledError(f"{what} is {value!r}, expected a whole number from {least} to {most}")
+    return count
 
 
 def is_number(value: object) -> bool:
@@ -46,7 +57,7 @@ def is_number(value: object) -> bool:
     >>> is_number(2.5), is_number(float("nan")), is_number(True), is_number(10**400)
     (True, False, False, False)
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return False
     try:
         return math.isfinite(value)

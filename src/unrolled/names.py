@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Control characters, invisible ones that turn the text around, halves of characters, ends of lines.
@@ -19,6 +20,15 @@ def printable(name: str) -> str:
     ('naïve 猫 $x$ [red]', 'a\\x1b[31m\\n\\u202eb')
     """
     return name if name.isprintable() else "".join(map(_seen, name))
+
+
+def as_markdown(name: str) -> str:
+    r"""The name as Markdown that shows it, in a table, too.
+
+    >>> as_markdown("a|b_c `x`")
+    'a\\|b\\_c \\`x\\`'
+    """
+    return re.sub(r"[\\`*_\[\]<>|&#$~]", r"\\\g<0>", printable(name))
 
 
 def escaped(character: str) -> str:

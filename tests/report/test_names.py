@@ -43,7 +43,7 @@ def draw_all(classes) -> list[Figure]:
     probabilities = torch.eye(count).roll(1, dims=1)
     reading = Reading(torch.rand(4, 3), torch.full((4, count), 1 / count), torch.rand(4, 5))
     return [
-        draw_confusion(torch.ones(count, count, dtype=torch.long), classes),
+        draw_confusion(torch.eye(count, dtype=torch.long), classes),
         draw_misread(torch.rand(count, 4, 3), labels, probabilities, classes),
         draw_reading(reading, classes, label=count - 1),
     ]
@@ -80,7 +80,8 @@ def test_two_names_are_never_lettered_alike(classes):
 def test_what_fonts_lack_is_a_number_and_what_is_left_out_is_marked():
     assert lettered(["猫", "\U000e0041", ""]) == [r"\u732b", r"\U000e0041", '""']
     assert lettered(["x" * 30 + "y", "z" * 30], most=9) == ["xxxxxx…xy", "zzzzzz…zz"]
-    assert lettered(["x" * 30, "x" * 31, "q"], most=9) == ["xxxxxx…xx (0)", "xxxxxx…xx (1)", "q"]
+    assert lettered(["x" * 30, "x" * 31, "q"], most=9) == ["xxxxxx…xx (0)", "xxxxxx…xx (1)", "q (2)"]
+    assert lettered(["a", "a", "a (0)"]) == ["a (0)", "a (1)", "a (0) (2)"]
 
 
 def test_matplotlibs_own_settings_for_tex_do_not_matter(tmp_path):

@@ -89,3 +89,26 @@ def test_numbers_out_of_range_are_refused():
         tf1.RMSProp(weight, 0.1, decay=1.5)
     with pytest.raises(ValueError, match="RMSProp: epsilon is -1, expected a number of at least 0"):
         tf1.RMSProp(weight, 0.1, epsilon=-1)
+
+
+@pytest.mark.parametrize("make", [tf1.Adam, tf1.RMSProp])
+def test_the_rate_is_taken_by_tensorflows_name_and_by_torchs(make):
+    def trained(**options):
+        weight = torch.nn.Parameter(torch.ones(3))
+        optimizer = make([weight], **options)
+        weight.square().sum().backward()
+        optimizer.step()
+        return weight.tolist()
+
+    rated = trained(learning_rate=0.1, use_locking=False, name="mine")
+    assert rated == trained(lr=0.1) == trained(learning_rate=0.1)
+    assert rated != [1.0] * 3
+    with pytest.raises(ValueError, match=r"learning_rate is 0\.1 and lr is 0\.2: give one of them"):
+        trained(learning_rate=0.1, lr=0.2)
+
+
+def test_adam_has_tensorflows_rate_by_default_and_rmsprop_asks_for_one():
+    weight = torch.nn.Parameter(torch.ones(3))
+    assert tf1.Adam([weight]).param_groups[0]["lr"] == 0.001
+    with pytest.raises(TypeError, match="RMSProp: learning_rate is missing"):
+        tf1.RMSProp([weight])

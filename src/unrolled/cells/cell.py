@@ -117,16 +117,16 @@ def uniform(*shape: int, bound: float, dtype: Any = None, device: Any = None) ->
     return nn.Parameter(torch.empty(*shape, dtype=dtype, device=device).uniform_(-bound, bound))
 
 
-def check_sizes(name: str, **sizes: int) -> None:
-    """Raise a ValueError that names the first of `sizes` that is not a positive whole number."""
-    for size_name, size in sizes.items():
-        check_count(f"{name}: {size_name}", size)
+def check_sizes(name: str, **sizes: int) -> list[int]:
+    """`sizes` as ints, in order; a ValueError names the first that is not a positive whole number."""
+    return [check_count(f"{name}: {size_name}", size) for size_name, size in sizes.items()]
 
 
-def check_probability(name: str, **probabilities: float) -> None:
-    """Raise a ValueError that names the first of `probabilities` outside [0, 1]."""
+def check_probability(name: str, **probabilities: float) -> list[float]:
+    """`probabilities` as floats, in order; a ValueError names the first outside [0, 1]."""
     for probability_name, probability in probabilities.items():
         if isinstance(probability, bool | str) or not 0 <= probability <= 1:
             raise ValueError(
                 f"{name}: {probability_name} is {probability!r}, expected a probability from 0 (off) to 1"
             )
+    return [float(probability) for probability in probabilities.values()]

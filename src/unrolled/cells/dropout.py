@@ -54,7 +54,7 @@ class DropoutCell(Cell):
         variational: bool = False,
     ) -> None:
         check_cell(cell)
-        check_probability("DropoutCell", input=input, output=output, state=state)
+        input, output, state = check_probability("DropoutCell", input=input, output=output, state=state)
         super().__init__(cell.input_size, cell.output_size, cell.state_size)
         self.cell = cell
         self.input = input

@@ -60,7 +60,7 @@ class GRUCell(Cell):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        check_sizes("GRUCell", input_size=input_size, hidden_size=hidden_size)
+        input_size, hidden_size = check_sizes("GRUCell", input_size=input_size, hidden_size=hidden_size)
         if reset not in RESETS:
             raise unknown_name("reset", reset, RESETS)
         super().__init__(input_size, hidden_size, hidden_size)

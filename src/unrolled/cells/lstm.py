@@ -129,9 +129,9 @@ class LSTMCell(Cell):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        check_sizes("LSTMCell", input_size=input_size, hidden_size=hidden_size)
+        input_size, hidden_size = check_sizes("LSTMCell", input_size=input_size, hidden_size=hidden_size)
         if proj_size:
-            check_sizes("LSTMCell", proj_size=proj_size)
+            (proj_size,) = check_sizes("LSTMCell", proj_size=proj_size)
         _check_clip("cell_clip", cell_clip)
         _check_clip("proj_clip", proj_clip)
         if proj_clip is not None and not proj_size:
@@ -140,17 +140,19 @@ class LSTMCell(Cell):
             raise unknown_name("activation", activation, ACTIVATIONS)
         if layer_norm not in LAYER_NORMS:
             raise unknown_name("layer_norm", layer_norm, (str(kind) for kind in LAYER_NORMS))
-        check_probability("LSTMCell", recurrent_dropout=recurrent_dropout, zoneout=zoneout)
+        recurrent_dropout, zoneout = check_probability(
+            "LSTMCell", recurrent_dropout=recurrent_dropout, zoneout=zoneout
+        )
 
         output_size = proj_size or hidden_size
         super().__init__(input_size, output_size, LSTMState(output_size, hidden_size))  # type: ignore[arg-type]
         self.hidden_size = hidden_size
-        self.forget_bias = forget_bias
+        self.forget_bias = float(forget_bias)
         self.activation = activation
         self.peephole = peephole
         self.proj_size = proj_size
-        self.cell_clip = cell_clip
-        self.proj_clip = proj_clip
+        self.cell_clip = None if cell_clip is None else float(cell_clip)
+        self.proj_clip = None if proj_clip is None else float(proj_clip)
         self.layer_norm = layer_norm
         self.recurrent_dropout = recurrent_dropout
         self.zoneout = zoneout

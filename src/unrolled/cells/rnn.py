@@ -55,7 +55,7 @@ class RNNCell(Cell):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        check_sizes("RNNCell", input_size=input_size, hidden_size=hidden_size)
+        input_size, hidden_size = check_sizes("RNNCell", input_size=input_size, hidden_size=hidden_size)
         if nonlinearity not in NONLINEARITIES:
             raise unknown_name("nonlinearity", nonlinearity, NONLINEARITIES)
         super().__init__(input_size, hidden_size, hidden_size)

@@ -16,9 +16,8 @@ def about_option(error: TyperException) -> TyperException:
         return error
     came, verb = str(getattr(error, "option_name", "")), context.command_path
     for parameter in context.command.params:
-        if parameter.param_type_name == "argument" and came.lstrip("-").rstrip("s") == parameter.name.rstrip(
-            "s"
-        ):
+        is_argument = parameter.param_type_name == "argument"
+        if is_argument and came.strip("-").rstrip("s") == parameter.name.rstrip("s"):
             return TyperException(
                 f"No such option: {came}: its value stands alone, `{verb} {parameter.name.upper()}`"
             )

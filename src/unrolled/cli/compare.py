@@ -14,6 +14,7 @@ import typer
 from unrolled.atomic import atomic_folder, atomic_path
 from unrolled.cli.options import TrainingOptions
 from unrolled.errors import UnrolledError
+from unrolled.names import as_markdown
 from unrolled.networks.catalogue import CATALOGUE
 from unrolled.training.lock import LOCK
 
@@ -248,7 +249,7 @@ def save(comparison: Comparison, folder: Path) -> None:
 
     recipe = [f"{key} {value}" for key, value in flatten(comparison.recipe).items() if value not in (None, 0)]
     lines = [
-        f"# {comparison.title}",
+        f"# {as_markdown(comparison.title)}",
         "",
         f"Recipe: {', '.join(recipe)}.",
         "",

@@ -38,6 +38,7 @@ def export_tf1(options: ExportOptions) -> None:
         unrolled export-tf1 runs/mine model/model.ckpt --slots rmsprop
     """
     from unrolled import tf1
+    from unrolled.cli.terminal import Terminal
     from unrolled.tf1.bundle import index_path
     from unrolled.tf1.checkpoint import checked_prefix
     from unrolled.tf1.export import SLOTS, network_checkpoint
@@ -47,6 +48,7 @@ def export_tf1(options: ExportOptions) -> None:
         raise UnrolledError(
             f"{index_path(options.prefix)} is there already: choose another prefix, or remove it"
         )
+    say = Terminal().print
     run = Run.open(options.run)
     network = run.load_network()
     optimizer = run.config.recipe.optimizer
@@ -54,10 +56,10 @@ def export_tf1(options: ExportOptions) -> None:
     variables = network_checkpoint(network, slots)
     tf1.write_checkpoint(options.prefix, variables)
     for name, value in variables.items():
-        print(f"  {name} {list(value.shape)}")
+        say(f"  {name} {list(value.shape)}")
     lstms: list[dict[str, Any]] = [
         dict(*options) for kind, _, *options in run.config.network.layers if kind == "lstm"
     ]
     for bias in sorted({options.get("forget_bias", 1.0) for options in lstms}):
-        print(f"note: TensorFlow adds forget_bias at run time: give its LSTM cells forget_bias={bias}")
-    print(f"exported  {options.prefix}")
+        say(f"note: TensorFlow adds forget_bias at run time: give its LSTM cells forget_bias={bias}")
+    say(f"exported  {options.prefix}")

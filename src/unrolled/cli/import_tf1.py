@@ -74,11 +74,13 @@ def import_tf1(options: ImportOptions) -> None:
         unrolled import-tf1 seq2seq.ckpt --scope encoder/ --ignore ".*embedding.*"
     """
     from unrolled import tf1
+    from unrolled.cli.terminal import Terminal
     from unrolled.tf1.checkpoint import find_prefix
     from unrolled.tf1.graph import Graph
     from unrolled.training import Recipe, Run, RunConfig
     from unrolled.training.run import check_free, next_free
 
+    say = Terminal().print
     if options.run is not None:
         check_free(options.run)
     prefix = find_prefix(options.prefix)
@@ -110,22 +112,22 @@ def import_tf1(options: ImportOptions) -> None:
         ),
     )
     run.save_weights(network.state_dict())
-    print(f"{prefix}: {len(variables)} variables, {'with' if graph else 'no'} graph (.meta)")
+    say(f"{prefix}: {len(variables)} variables, {'with' if graph else 'no'} graph (.meta)")
     for line in model.describe():
-        print(f"  {line}")
+        say(f"  {line}")
     layers = ", ".join(
         f"{kind} {width}" + "".join(f", {key} {value}" for option in rest for key, value in option.items())
         for kind, width, *rest in config.layers
     )
-    print(
+    say(
         f"network: {layers}; {config.direction}, {config.unroll} unrolling; steps of {config.input_size} in, "
         f"{config.classes} out; {network.parameter_count:,} parameters"
     )
     for note in model.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     if not fits_mnist(config):
-        print("note: it does not read MNIST's rows: in Python, Run.open(...).load_network()(x), x [N, T, I]")
-    print(f"imported  {run.folder}")
+        say("note: it does not read MNIST's rows: in Python, Run.open(...).load_network()(x), x [N, T, I]")
+    say(f"imported  {run.folder}")
 
 
 def fits_mnist(config: NetworkConfig) -> bool:

@@ -1,8 +1,20 @@
-"""Where a verb computes: threads and device."""
+"""Where a verb computes: folder, threads and device."""
 
 from __future__ import annotations
 
+import os
+
 from unrolled.errors import UnrolledError, check_count
+
+
+def check_folder() -> None:
+    """Raise an UnrolledError if the present folder has been removed: torch would end the process."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UnrolledError(
+            "the folder that this is run in has been removed: change into another one"
+        ) from None
 
 
 def set_threads(threads: int | None) -> None:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from unrolled.cli.machine import check_folder
+
 # The options that several verbs share.
 FOLDER = (
     "The data set: sample, mnist, fashion-mnist, or a folder of your own (train-sequences.npy [N, T, I], "
@@ -93,6 +95,7 @@ def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
     hints = typing.get_type_hints(config_class, include_extras=True)
 
     def command(**values: Any) -> None:
+        check_folder()
         try:
             run(config_class(**values))
         except KeyboardInterrupt:

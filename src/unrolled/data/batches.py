@@ -33,7 +33,7 @@ def batches(
     >>> [labels.tolist() for _, labels in batches(examples, 2)]
     [[0, 1], [2, 3], [4]]
     """
-    check_count("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     count = len(examples)
     order = torch.arange(count, device="cpu")
     if generator is not None:

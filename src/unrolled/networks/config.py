@@ -97,15 +97,20 @@ class NetworkConfig:
         _check_choice("unroll", self.unroll, UNROLLS)
         _check_choice("direction", self.direction, DIRECTIONS)
         _check_choice("read", self.read, READS)
-        sizes = {f"the width of layer {n}": width for n, (_, width, *_) in enumerate(layers, start=1)}
-        sizes |= {"input_size": self.input_size, "classes": self.classes}
-        for what, size in sizes.items():
-            check_count(f"network {self.name}: {what}", size, most=MOST_WIDTH)
+        layers = tuple(
+            (kind, check_count(f"network {self.name}: the width of layer {n}", width, most=MOST_WIDTH), *options)
+            for n, (kind, width, *options) in enumerate(layers, start=1)
+        )
+        object.__setattr__(self, "layers", layers)
+        for field in ("input_size", "classes"):
+            size = check_count(f"network {self.name}: {field}", getattr(self, field), most=MOST_WIDTH)
+            object.__setattr__(self, field, size)
         dropout = self.output_dropout
         if not is_number(dropout) or not 0 <= dropout <= 1:
             raise UnrolledError(
                 f"network {self.name}: output_dropout is {dropout!r}, expected a probability from 0 to 1"
             )
+        object.__setattr__(self, "output_dropout", float(dropout))
 
     @property
     def feature_size(self) -> int:
@@ -133,9 +138,10 @@ class NetworkConfig:
             raise UnrolledError(
                 f"network {self.name}: {field} is {came!r}, expected pairs such as [[64, 'relu']]"
             ) from None
-        for width, activation in dense:
+        for _, activation in dense:
             _check_choice("activation", activation, ACTIVATIONS)
-            check_count(f"network {self.name}: a width of {field}", width, most=MOST_WIDTH)
+        what = f"network {self.name}: a width of {field}"
+        dense = tuple((check_count(what, width, most=MOST_WIDTH), activation) for width, activation in dense)
         object.__setattr__(self, field, dense)
 
     @classmethod

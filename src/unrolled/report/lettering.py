@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import matplotlib
@@ -23,26 +22,23 @@ def lettered(names: Sequence[str], most: int = 24) -> list[str]:
     r"""Each name as matplotlib draws it, in at most about so many characters.
 
     Dollars begin no formula, and a character that the fonts in force lack is its number, not a box. What is
-    left out of a long name is its middle; names that look alike then have their place in the list behind
-    them.
+    left out of a long name is its middle; if two look alike, each has its place in the list behind it.
 
     >>> lettered(["naïve", "$x$", "a\tb"])
     ['naïve', '\\$x\\$', 'a\\tb']
     >>> lettered(["a very long name", "a very wrong name", "another"], most=9)
-    ['a very…me (0)', 'a very…me (1)', 'another']
+    ['a very…me (0)', 'a very…me (1)', 'another (2)']
     """
-    shown = [_shortened(_drawable(name), most) for name in names]
-    count = Counter(shown)
-    return [
-        (f"{name} ({place})" if count[name] > 1 else name).replace("$", r"\$")
-        for place, name in enumerate(shown)
-    ]
-
-
-def _drawable(name: str) -> str:
     known: set[int] = set()
     for family in FontProperties().get_family():
         known |= get_font(findfont(FontProperties(family=[family]))).get_charmap().keys()
+    shown = [_shortened(_drawable(name, known), most) for name in names]
+    if len(set(shown)) < len(shown):
+        shown = [f"{name} ({place})" for place, name in enumerate(shown)]
+    return [name.replace("$", r"\$") for name in shown]
+
+
+def _drawable(name: str, known: set[int]) -> str:
     name = printable(name) if name.strip() else f'"{name}"'
     return "".join(c if ord(c) in known else escaped(c) for c in name)
 

@@ -51,7 +51,7 @@ class Stream:
 
     def __init__(self, model: nn.Module, batch_size: int | None = None) -> None:
         if batch_size is not None:
-            check_count("Stream: batch_size", batch_size)
+            batch_size = check_count("Stream: batch_size", batch_size)
         self._model = model
         self._fixed = batch_size
         self._walk: Any = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,8 @@ class RNNCell(nn.Module, abc.ABC):
 
     As in TensorFlow 1 a cell learns I from the first inputs, and has no parameters until then: `build` does
     that by hand, for an optimizer that is made before the first call. A cell of your own sets `state_size`
-    and `output_size` and defines `call`; if it has parameters, it makes them in `_build`.
+    and `output_size` and defines `call`, or `__call__` as TensorFlow's first cells did; if it has parameters,
+    it makes them in `_build`.
 
     Args:
         name: the scope of its variables' names; None for the class's name in snake case.
@@ -58,6 +59,20 @@ class RNNCell(nn.Module, abc.ABC):
     state_size: Any
     output_size: Any
     input_size: int  # once it is built
+    # What stands in `__init__`, for a cell of your own that does not call it.
+    name: str = scope
+    dtype: torch.dtype | None = None
+    trainable = True
+    built = False
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        if cls.call is RNNCell.call and cls.__call__ is RNNCell.__call__:
+            raise TypeError(
+                f"{cls.__name__} defines neither call nor __call__, expected the maths of one step"
+            )
+        cell = super().__new__(cls)
+        nn.Module.__init__(cell)
+        return cell
 
     def __init__(
         self, name: str | None = None, dtype: Any = None, reuse: bool | None = None, trainable: bool = True
@@ -73,9 +88,9 @@ class RNNCell(nn.Module, abc.ABC):
         self.trainable = trainable
         self.built = False
 
-    @abc.abstractmethod
     def call(self, inputs: Any, state: Any) -> tuple[Any, Any]:
         """The maths of one step."""
+        return self(inputs, state)  # type: ignore[no-any-return]
 
     def forward(self, inputs: Any, state: Any, scope: object = None) -> tuple[Any, Any]:
         """Take one step: the output and the new state. `scope` is taken for TensorFlow's sake."""

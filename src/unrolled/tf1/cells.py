@@ -12,6 +12,7 @@ from torch import Tensor
 from unrolled.cells import Cell
 from unrolled.cells import GRUCell as InnerGRU
 from unrolled.cells import RNNCell as InnerRNN
+from unrolled.errors import check_count
 from unrolled.tf1.activation import ActivatedCell, Activation, name_and_function
 from unrolled.tf1.cell import RNNCell
 from unrolled.tf1.gate_layout import parameters, variables
@@ -101,7 +102,8 @@ class BasicRNNCell(SingleCell):
         trainable: bool = True,
     ) -> None:
         super().__init__(name, dtype, reuse, trainable)
-        self.num_units = self.state_size = self.output_size = num_units
+        self.num_units = check_count(f"{type(self).__name__}: num_units", num_units)
+        self.state_size = self.output_size = self.num_units
         self._activation = activation
 
     def _make(self, input_size: int, activation: str, **where: Any) -> Cell:
@@ -144,7 +146,8 @@ class GRUCell(SingleCell):
         trainable: bool = True,
     ) -> None:
         super().__init__(name, dtype, reuse, trainable)
-        self.num_units = self.state_size = self.output_size = num_units
+        self.num_units = check_count(f"{type(self).__name__}: num_units", num_units)
+        self.state_size = self.output_size = self.num_units
         self._activation = activation
         self._kernel_initializer = kernel_initializer
         self._bias_initializer = bias_initializer

@@ -8,6 +8,7 @@ import torch
 
 from unrolled.cells import Cell, LSTMState
 from unrolled.cells import LSTMCell as InnerLSTM
+from unrolled.errors import check_count
 from unrolled.tf1.activation import Activation
 from unrolled.tf1.cell import LSTMStateTuple
 from unrolled.tf1.cells import SingleCell
@@ -27,6 +28,9 @@ class _LSTM(SingleCell):
     }
 
     def _set_sizes(self, num_units: int, output_size: int, state_is_tuple: bool) -> None:
+        name = type(self).__name__
+        num_units = check_count(f"{name}: num_units", num_units)
+        output_size = check_count(f"{name}: num_proj", output_size)
         self.num_units, self.output_size = num_units, output_size
         self.state_size = (
             LSTMStateTuple(num_units, output_size) if state_is_tuple else num_units + output_size

@@ -24,9 +24,10 @@ class Adam(Optimizer):
 
     Args:
         params: the parameters, or groups of them.
-        lr: the learning rate.
+        learning_rate: the learning rate; torch's name for it, lr, is taken, too.
         beta1, beta2: the decays of m and v.
         epsilon: ε.
+        use_locking, name: taken for TensorFlow's sake.
 
     >>> w = torch.nn.Parameter(torch.ones(1))
     >>> optimizer = Adam([w], lr=0.1)
@@ -40,11 +41,16 @@ class Adam(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 0.001,
+        learning_rate: float | None = None,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        use_locking: bool = False,
+        name: str = "Adam",
+        *,
+        lr: float | None = None,
     ) -> None:
+        lr = _rate("Adam", learning_rate, lr, 0.001)
         _check("Adam", lr=lr, beta1=beta1, beta2=beta2, epsilon=epsilon)
         super().__init__(params, {"lr": lr, "beta1": beta1, "beta2": beta2, "epsilon": epsilon})
 
@@ -81,10 +87,11 @@ class RMSProp(Optimizer):
 
     Args:
         params: the parameters, or groups of them.
-        lr: the learning rate.
+        learning_rate: the learning rate; torch's name for it, lr, is taken, too.
         decay: ρ.
         momentum: μ.
         epsilon: ε.
+        use_locking, name: taken for TensorFlow's sake.
         centered: whether the mean of the gradient is taken off.
 
     >>> w = torch.nn.Parameter(torch.ones(1))
@@ -99,12 +106,17 @@ class RMSProp(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float,
+        learning_rate: float | None = None,
         decay: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-10,
+        use_locking: bool = False,
         centered: bool = False,
+        name: str = "RMSProp",
+        *,
+        lr: float | None = None,
     ) -> None:
+        lr = _rate("RMSProp", learning_rate, lr, None)
         _check("RMSProp", lr=lr, decay=decay, momentum=momentum, epsilon=epsilon)
         defaults = {"lr": lr, "decay": decay, "momentum": momentum, "epsilon": epsilon, "centered": centered}
         super().__init__(params, defaults)
@@ -129,6 +141,16 @@ class RMSProp(Optimizer):
                 update = state["momentum"].mul_(group["momentum"]).addcdiv_(g, root, value=group["lr"])
                 w.sub_(update)
         return loss
+
+
+def _rate(name: str, learning_rate: float | None, lr: float | None, default: float | None) -> float:
+    """The learning rate, whichever of its two names it was given by."""
+    if learning_rate is not None and lr is not None:
+        raise ValueError(f"{name}: learning_rate is {learning_rate!r} and lr is {lr!r}: give one of them")
+    rate = default if learning_rate is None and lr is None else lr if learning_rate is None else learning_rate
+    if rate is None:
+        raise TypeError(f"{name}: learning_rate is missing")
+    return rate
 
 
 def _check(name: str, lr: float, epsilon: float, **shares: float) -> None:

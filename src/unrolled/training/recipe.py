@@ -83,7 +83,7 @@ class Recipe:
                 raise unknown_name(name.replace("_", " "), getattr(self, name), known)
         for name, optional in (("batch_size", False), ("epochs", False), ("steps", True), ("patience", True)):
             if not (optional and getattr(self, name) is None):
-                check_count(name, getattr(self, name), most=MOST)
+                object.__setattr__(self, name, check_count(name, getattr(self, name), most=MOST))
         for name, optional in (("learning_rate", False), ("clip_norm", True)):
             value = getattr(self, name)
             if not ((value is None and optional) or (is_number(value) and value > 0)):
@@ -92,6 +92,9 @@ class Recipe:
             raise UnrolledError(f"augmentation is {self.augmentation!r}, expected an Augmentation")
         if not (is_number(self.weight_decay) and self.weight_decay >= 0):
             raise UnrolledError(f"weight_decay is {self.weight_decay!r}, expected a number of at least 0")
+        for name in ("learning_rate", "clip_norm", "weight_decay"):
+            if not isinstance(getattr(self, name), (int, float, type(None))):  # one of numpy's numbers
+                object.__setattr__(self, name, float(getattr(self, name)))
         if self.weight_decay and self.optimizer.startswith("tf1-"):
             raise UnrolledError(
                 f"weight_decay is {self.weight_decay!r}, but {self.optimizer} has none: expected 0, or adam"
