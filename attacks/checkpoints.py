@@ -135,14 +135,22 @@ add("index keys that unfold to two hundred gigabytes", reading(_index_key_bomb),
 add("an index whose block is itself", reading(_self_reference), DAMAGED)
 add(
     "an empty variable with axes of a trillion",
-    _bundle(FLOAT + bytes_field(2, bytes_field(2, b"") + shape(*[2**40] * 30)[2:])),
+    _bundle(FLOAT + bytes_field(2, bytes_field(2, b"") + bytes_field(2, integer_field(1, 2**40)) * 30)),
     DAMAGED + "it has a variable of shape",
 )
 add("a variable of a thousand axes", _bundle(FLOAT + shape(*[1] * 1000)), DAMAGED)
 add("a text of a trillion strings", _bundle(TEXT + shape(2**40) + integer_field(5, 64)), DAMAGED)
-add("an offset beyond 64 bits", _bundle(FLOAT + shape(1) + integer_field(4, 2**64 - 1) + integer_field(5, 4)), DAMAGED)
+add(
+    "an offset beyond 64 bits",
+    _bundle(FLOAT + shape(1) + integer_field(4, 2**64 - 1) + integer_field(5, 4)),
+    DAMAGED,
+)
 add("a size beyond 64 bits", _bundle(FLOAT + shape(1) + integer_field(5, 2**64 - 1)), DAMAGED)
-add("a shard of a negative number", _bundle(FLOAT + shape(1) + integer_field(3, 2**64 - 1) + integer_field(5, 4)), DAMAGED)
+add(
+    "a shard of a negative number",
+    _bundle(FLOAT + shape(1) + integer_field(3, 2**64 - 1) + integer_field(5, 4)),
+    DAMAGED,
+)
 add("a hundred thousand shards", _bundle(FLOAT, integer_field(1, 2**40)), DAMAGED + "it claims to have")
 
 
@@ -196,6 +204,12 @@ def a_graph_of_sixty_thousand_tangled_nodes(folder: Path) -> Call:
         nodes.append(node(f"n{n}", op, *(f"n{(n * k + k) % 60_000}" for k in (7, 11, 13)), "one"))
     graph(folder, b"".join(nodes))
     return ["import-tf1", str(folder / "model"), "--run", str(folder / "run")]
+
+
+@attack("is damaged: its graph has 500000 nodes")
+def a_graph_of_half_a_million_nodes(folder: Path) -> Call:
+    path = graph(folder, node("one", "Const", "two") * 500_000)
+    return lambda: Graph.read(path)
 
 
 @attack("is too tangled|no recurrent|forget_bias")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import mmap
 import os
 import stat
-from typing import BinaryIO
 
 from unrolled.errors import UnrolledError
 
@@ -18,7 +18,7 @@ KINDS = {
 }
 
 
-def open_foreign(path: str | os.PathLike[str]) -> BinaryIO:
+def open_foreign(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a file for reading.
 
     What is no file is refused before it is opened: a pipe would be waited for, a device has no end, and to
