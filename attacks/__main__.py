@@ -8,6 +8,8 @@ import sys
 
 import torch
 
+import unrolled.cli.main
+import unrolled.report  # noqa: F401
 from attacks import arrays, cage, checkpoints, idx, images, paths, runs  # noqa: F401
 from attacks.attack import ATTACKS
 

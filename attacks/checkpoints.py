@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from attacks import innocent
 from attacks.attack import Call, add, attack
 from unrolled import tf1
@@ -15,6 +17,7 @@ from unrolled.tf1.snappy import decompress
 from unrolled.tf1.table import FOOTER, MAGIC, SNAPPY, write_table
 from unrolled.tf1.wire import bytes_field, integer_field, write_varint
 
+DENSE = {"kernel": (5, 4), "bias": (4,)}
 NAMES = {
     "nothing": "",
     "the folder itself": ".",
@@ -241,6 +244,24 @@ def a_graph_of_messages_inside_one_another(folder: Path) -> Call:
 def a_number_of_a_million_bytes(folder: Path) -> Call:
     path = graph(folder, b"\xff" * 1_000_000)
     return lambda: Graph.read(path)
+
+
+@attack("there are 3001 matrices beside the cells: .* --ignore")
+def a_checkpoint_of_three_thousand_matrices_and_as_many_biases(folder: Path) -> Call:
+    one = np.zeros((4, 4), "f4")
+    variables = {f"part{n}/{name}": value for n in range(3000) for name, value in (("x", one), ("y", one[0]))}
+    tf1.write_checkpoint(folder / "model", innocent.variables() | variables)
+    return ["import-tf1", str(folder / "model")]
+
+
+@attack("no recurrent cell was found")
+def names_that_look_recurrent_again_and_again(folder: Path) -> Call:
+    scopes = (f"{'rnnlstmgru' * 300}{n}!" for n in range(200))
+    variables = {
+        f"{scope}/{name}": np.zeros(shape, "f4") for scope in scopes for name, shape in DENSE.items()
+    }
+    tf1.write_checkpoint(folder / "model", variables)
+    return ["import-tf1", str(folder / "model")]
 
 
 @attack("claims to hold|ends early|holds")

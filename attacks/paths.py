@@ -100,7 +100,9 @@ def resume(run: Path) -> list[str]:
     return ["train", "--resume", str(run)]
 
 
-CANNOT = "cannot (read|map|use)|no (file can be|checkpoint|folder)|is missing|does not hold|damaged|has no|not a run"
+CANNOT = (
+    "cannot (read|map|use)|no (file can be|checkpoint|folder)|is missing|does not hold|damaged|has no|not a "
+)
 DOORS = {
     "a picture": (_picture, CANNOT),
     "an IDX file": (_idx, CANNOT),

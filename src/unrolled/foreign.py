@@ -1,4 +1,4 @@
-"""Files that others made: opened only if they are files, never waited for, and read no further than is sane."""
+"""Files that others made: opened only if they are files, never waited for, and read in bounds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def open_foreign(path: str | os.PathLike[str]) -> io.BufferedReader:
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
-    r"""Raise an UnrolledError if nothing can have that name: the system's own functions raise a bare ValueError.
+    r"""Raise an UnrolledError if nothing can have that name, of which the system makes a bare ValueError.
 
     >>> check_path("a\0b")
     Traceback (most recent call last):

@@ -56,7 +56,9 @@ def hang() -> None:
 
 
 def fill() -> None:
-    list(range(10**9))
+    pieces = []
+    while True:
+        pieces.append(b"x" * (1 << 26))
 
 
 def refuse() -> None:
@@ -66,6 +68,7 @@ def refuse() -> None:
 def test_a_cage_tells_what_came_of_a_call() -> None:
     code = (
         "from tests.attacks.test_attacks import *\n"
+        "cage.SECONDS = 1\n"
         "for call in (hang, fill, refuse, int, lambda: 1 / 0, ['evaluate', 'nowhere']):\n"
         "    print(json.dumps(cage.run(call)))\n"
     )
@@ -74,7 +77,7 @@ def test_a_cage_tells_what_came_of_a_call() -> None:
         Outcome(*json.loads(line)) for line in ran.stdout.splitlines()
     )
     assert hung.code < 0
-    assert hung.seconds >= cage.SECONDS - 0.5
+    assert hung.seconds >= 0.9
     assert (filled.code, filled.said.splitlines()[-1]) == (1, "MemoryError")
     assert filled.peak > MOST
     assert (refused.code, refused.said) == (cage.REFUSED, "no\n")
@@ -86,7 +89,7 @@ def test_a_cage_tells_what_came_of_a_call() -> None:
 
 FAULTY = """
 import random, sys, time
-from attacks import fuzz
+from attacks import cage, fuzz
 from attacks.parsers import PARSERS, Parser
 from attacks.mutate import anyhow
 from unrolled.errors import UnrolledError
@@ -102,7 +105,8 @@ def read(folder):
             pass
 
 PARSERS["faulty"] = Parser(lambda folder: [{"file": b"ab" + b"c" * 30}], {"file": [anyhow]}, read)
-tally, failed = fuzz.fuzz("faulty", 12)
+cage.SECONDS = 0.3
+tally, failed = fuzz.fuzz("faulty", 6)
 print(sorted({what.partition(":")[0] for what in failed.values()}))
 print(tally.refused > 0, tally.read > 0)
 """
@@ -115,18 +119,20 @@ def test_the_fuzzer_finds_what_is_wrong_and_keeps_it(tmp_path: Path) -> None:
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     *said, found, seen = ran.stdout.splitlines()
-    assert found == "['KeyError', 'still busy after 5 s']"
+    assert found == "['KeyError', 'still busy after 0.3 s']"
     assert seen == "True True"
     kept = [path.read_bytes() for path in (tmp_path / "build" / "fuzz" / "faulty").rglob("file")]
     assert len(kept) == len(said)
     assert any(content[:1] == b"a" and content[1:2] != b"b" and len(content) < 30 for content in kept)
 
 
-@pytest.mark.parametrize("parser", PARSERS)
-def test_a_slice_of_damaged_files_is_refused_or_read(parser: str, tmp_path: Path) -> None:
+def test_a_slice_of_damaged_files_is_refused_or_read_by_every_parser(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "attacks.fuzz", "--minutes", "0.012", "--parser", parser],
+        [sys.executable, "-m", "attacks.fuzz", "--minutes", "0.012"],
         cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.fullmatch(rf"{parser}: [\d,]+ cases in .* 0 failed; peak memory [\d.]+ MiB .*\n", ran.stdout)
+    lines = dict(line.split(": ", 1) for line in ran.stdout.splitlines())
+    assert list(lines) == list(PARSERS)
+    for line in lines.values():
+        assert re.fullmatch(r"[\d,]+ cases in .* 0 failed; peak memory [\d.]+ MiB .*, slowest .*", line)

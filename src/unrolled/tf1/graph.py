@@ -58,8 +58,9 @@ MOST_STEPS = 200_000  # from node to node, for all that is asked: honest graphs 
 
 
 class Node(NamedTuple):
-    """An operation: the inputs are pairs of a node's name and which of its outputs; attributes are kept of the
-    ops of `WITH_ATTRIBUTES`.
+    """An operation: its inputs are pairs of a node's name and which of its outputs.
+
+    Attributes are kept of the ops in `WITH_ATTRIBUTES`.
     """
 
     name: str
