@@ -155,8 +155,6 @@ def _read_run(folder: Path) -> object:
     run = Run.open(folder)
     with _refused_or_read():
         run.metrics()
-    with _refused_or_read():
-        run.changed_circumstances()
     return run.load_network()
 
 
