@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: train test test_capped test_gpu hostile check bench bench-peers bench-recipes results soak docs \
-	sanitize torch_tests third_party wheel clean
+	sanitize fuzz torch_tests third_party wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -76,6 +76,10 @@ sanitize: $(VENV)/installed
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UNROLLED_NATIVE=$(SANITIZED) \
 		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels tests/stream -k 'not compile and not opcheck' $(ARGS)
+
+# Damaged files for every parser, a minute each: `make fuzz ARGS="--minutes 10 --parser idx"`. Failures stay in build/fuzz.
+fuzz: $(VENV)/installed
+	$(BIN)/python -m attacks.fuzz $(ARGS)
 
 # PyTorch's own tests of its recurrent layers, with ours in their place: `make torch_tests TORCH=<its source>`.
 torch_tests: $(VENV)/installed

@@ -1,4 +1,4 @@
-"""Run every attack in a cage: a JSON object a line, for the tests. `python -m attacks 'gzip'` for some of them."""
+"""Run every attack in a cage, or those that `python -m attacks PATTERN` names: a JSON object a line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 
 import torch
 
+import unrolled.cli.main
+import unrolled.report  # noqa: F401
 from attacks import arrays, cage, checkpoints, idx, images, paths, runs  # noqa: F401
 from attacks.attack import ATTACKS
 

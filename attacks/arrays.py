@@ -20,6 +20,7 @@ def header(descr: str = "'<f4'", shape: str = "(6, 4, 3)", order: str = "False",
     return b"\x93NUMPY" + bytes([version, 0]) + size + text + b"\n"
 
 
+DAMAGED = "header is damaged"
 HEADERS = {
     "a shape of a quintillion": (header(shape="(10**18, 4, 3)"), "header is damaged"),
     "a shape of a hundred exabytes": (header(shape=f"({10**18}, 4, 3)"), "is cut: .* bytes of data came"),
@@ -33,7 +34,7 @@ HEADERS = {
         header(shape="(" * 4000 + ")" * 4000, version=2),
         "header is damaged",
     ),
-    "signs as many as the header has room for": (header(shape="-" * 9000 + "1", version=2), "header is damaged"),
+    "as many signs as there is room for": (header(shape="-" * 9000 + "1", version=2), "header is damaged"),
     "python objects": (header(descr="'|O'"), "holds Python objects"),
     "python objects inside a record": (header(descr="[('a', '|O')]"), "holds Python objects"),
     "records": (header(descr="[('a', '<f4'), ('b', '<f4')]") + bytes(576), "expected "),
@@ -41,7 +42,7 @@ HEADERS = {
     "text": (header(descr="'<U3'") + bytes(864), "expected "),
     "elements of no bytes": (header(descr="'|V0'", shape=f"({10**18}, 4, 3)"), "expected |is damaged"),
     "fortran order": (header(order="True") + bytes(288), "in Fortran order"),
-    "a code in place of a header": (b"\x93NUMPY\1\0" + struct.pack("<H", 28) + b"__import__('os').abort()    ", "header is damaged"),
+    "code in place of a header": (b"\x93NUMPY\1\0\x1c\0" + b"__import__('os').abort()    ", DAMAGED),
     "a version of the future": (b"\x93NUMPY\x09\0" + bytes(100), "is not a .npy file"),
     "an archive of arrays": (b"PK\3\4" + bytes(100), "is not a .npy file"),
 }  # fmt: skip

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from attacks import innocent
 from attacks.attack import Call, add, attack
 from unrolled import tf1
@@ -15,6 +17,7 @@ from unrolled.tf1.snappy import decompress
 from unrolled.tf1.table import FOOTER, MAGIC, SNAPPY, write_table
 from unrolled.tf1.wire import bytes_field, integer_field, write_varint
 
+DENSE = {"kernel": (5, 4), "bias": (4,)}
 NAMES = {
     "nothing": "",
     "the folder itself": ".",
@@ -135,14 +138,22 @@ add("index keys that unfold to two hundred gigabytes", reading(_index_key_bomb),
 add("an index whose block is itself", reading(_self_reference), DAMAGED)
 add(
     "an empty variable with axes of a trillion",
-    _bundle(FLOAT + bytes_field(2, bytes_field(2, b"") + shape(*[2**40] * 30)[2:])),
+    _bundle(FLOAT + bytes_field(2, bytes_field(2, b"") + bytes_field(2, integer_field(1, 2**40)) * 30)),
     DAMAGED + "it has a variable of shape",
 )
 add("a variable of a thousand axes", _bundle(FLOAT + shape(*[1] * 1000)), DAMAGED)
 add("a text of a trillion strings", _bundle(TEXT + shape(2**40) + integer_field(5, 64)), DAMAGED)
-add("an offset beyond 64 bits", _bundle(FLOAT + shape(1) + integer_field(4, 2**64 - 1) + integer_field(5, 4)), DAMAGED)
+add(
+    "an offset beyond 64 bits",
+    _bundle(FLOAT + shape(1) + integer_field(4, 2**64 - 1) + integer_field(5, 4)),
+    DAMAGED,
+)
 add("a size beyond 64 bits", _bundle(FLOAT + shape(1) + integer_field(5, 2**64 - 1)), DAMAGED)
-add("a shard of a negative number", _bundle(FLOAT + shape(1) + integer_field(3, 2**64 - 1) + integer_field(5, 4)), DAMAGED)
+add(
+    "a shard of a negative number",
+    _bundle(FLOAT + shape(1) + integer_field(3, 2**64 - 1) + integer_field(5, 4)),
+    DAMAGED,
+)
 add("a hundred thousand shards", _bundle(FLOAT, integer_field(1, 2**40)), DAMAGED + "it claims to have")
 
 
@@ -198,6 +209,12 @@ def a_graph_of_sixty_thousand_tangled_nodes(folder: Path) -> Call:
     return ["import-tf1", str(folder / "model"), "--run", str(folder / "run")]
 
 
+@attack("is damaged: its graph has 500000 nodes")
+def a_graph_of_half_a_million_nodes(folder: Path) -> Call:
+    path = graph(folder, node("one", "Const", "two") * 500_000)
+    return lambda: Graph.read(path)
+
+
 @attack("is too tangled|no recurrent|forget_bias")
 def a_graph_that_goes_round_in_circles(folder: Path) -> Call:
     innocent.checkpoint(folder / "model")
@@ -227,6 +244,24 @@ def a_graph_of_messages_inside_one_another(folder: Path) -> Call:
 def a_number_of_a_million_bytes(folder: Path) -> Call:
     path = graph(folder, b"\xff" * 1_000_000)
     return lambda: Graph.read(path)
+
+
+@attack("there are 3001 matrices beside the cells: .* --ignore")
+def a_checkpoint_of_three_thousand_matrices_and_as_many_biases(folder: Path) -> Call:
+    one = np.zeros((4, 4), "f4")
+    variables = {f"part{n}/{name}": value for n in range(3000) for name, value in (("x", one), ("y", one[0]))}
+    tf1.write_checkpoint(folder / "model", innocent.variables() | variables)
+    return ["import-tf1", str(folder / "model")]
+
+
+@attack("no recurrent cell was found")
+def names_that_look_recurrent_again_and_again(folder: Path) -> Call:
+    scopes = (f"{'rnnlstmgru' * 300}{n}!" for n in range(200))
+    variables = {
+        f"{scope}/{name}": np.zeros(shape, "f4") for scope in scopes for name, shape in DENSE.items()
+    }
+    tf1.write_checkpoint(folder / "model", variables)
+    return ["import-tf1", str(folder / "model")]
 
 
 @attack("claims to hold|ends early|holds")

@@ -95,7 +95,9 @@ def a_photograph_that_is_drawn_over_ten_thousand_times(folder: Path) -> Call:
 
 @attack("neither a picture .* nor an IDX file")
 def a_picture_that_is_a_program_for_a_printer(folder: Path) -> Call:
-    return reading(folder, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n{} loop\n%%EOF\n")
+    return reading(
+        folder, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n{} loop\n%%EOF\n"
+    )
 
 
 @attack("neither a picture .* nor an IDX file")

@@ -1,4 +1,4 @@
-"""What attacks are made from: a picture, a folder of arrays, a run, a checkpoint, all of them small and good."""
+"""What attacks are made from: a picture, a folder of arrays, a run, a checkpoint, all small and good."""
 
 from __future__ import annotations
 

@@ -100,7 +100,9 @@ def resume(run: Path) -> list[str]:
     return ["train", "--resume", str(run)]
 
 
-CANNOT = r"(no file can be|cannot (read|map|use)|no checkpoint|is missing|does not hold|no folder|damaged|has no|not a run)"
+CANNOT = (
+    "cannot (read|map|use)|no (file can be|checkpoint|folder)|is missing|does not hold|damaged|has no|not a "
+)
 DOORS = {
     "a picture": (_picture, CANNOT),
     "an IDX file": (_idx, CANNOT),
@@ -154,8 +156,16 @@ add(
     CANNOT,
 )
 add("a picture whose path has a lone surrogate", lambda place: lambda: data.read_digits("\ud800"), CANNOT)
-add("a picture whose path has ten thousand letters", lambda place: ["predict", "x" * 10_000, "--run", str(innocent.run(place / "run"))], CANNOT)
-add("a data folder whose path has ten thousand letters", lambda place: ["train", "--data", "x" * 10_000], "unknown data set")
+add(
+    "a picture whose path has ten thousand letters",
+    lambda place: ["predict", "x" * 10_000, "--run", str(innocent.run(place / "run"))],
+    CANNOT,
+)
+add(
+    "a data folder whose path has ten thousand letters",
+    lambda place: ["train", "--data", "x" * 10_000],
+    "unknown data set",
+)
 
 
 def tf1_graph(path: str) -> object:
@@ -173,5 +183,9 @@ def _misnamed(name: str) -> Callable[[Path], Call]:
 
 
 add("a bad picture whose name has a line break", _misnamed("a\nb.png"), "neither a picture")
-add("a bad picture whose name clears the screen", _misnamed("\x1b[2J.png"), r"\\x1b\[2J.png.*neither a picture")
+add(
+    "a bad picture whose name clears the screen",
+    _misnamed("\x1b[2J.png"),
+    r"\\x1b\[2J.png.*neither a picture",
+)
 add("a bad picture whose name is not UTF-8", _misnamed(os.fsdecode(b"\xff.png")), "neither a picture")

@@ -61,8 +61,16 @@ CONFIGURED: dict[str, Callable[[dict[str, Any]], object]] = {
 for name, change in CONFIGURED.items():
     add(f"a run of {name}", with_config(change), CONFIG)
 
-add("a configuration a hundred thousand lists deep", with_file(CONFIG, b"[" * 100_000 + b"]" * 100_000), CONFIG)
-add("a configuration of a number of five thousand digits", with_file(CONFIG, b'{"seed": ' + b"9" * 5000 + b"}"), CONFIG)
+add(
+    "a configuration a hundred thousand lists deep",
+    with_file(CONFIG, b"[" * 100_000 + b"]" * 100_000),
+    CONFIG,
+)
+add(
+    "a configuration of a number of five thousand digits",
+    with_file(CONFIG, b'{"seed": ' + b"9" * 5000 + b"}"),
+    CONFIG,
+)
 add("a configuration that is not UTF-8", with_file(CONFIG, b"\xff\xfe"), CONFIG)
 add("a configuration that is a list", with_file(CONFIG, b"[]"), CONFIG)
 add("a configuration that is nothing", with_file(CONFIG, b""), CONFIG)

@@ -1,12 +1,12 @@
-"""Files that others made: opened only if they are files, never waited for, and read no further than is sane."""
+"""Files that others made: opened only if they are files, never waited for, and read in bounds."""
 
 from __future__ import annotations
 
 import errno
+import io
 import mmap
 import os
 import stat
-from typing import BinaryIO
 
 from unrolled.errors import UnrolledError
 
@@ -18,7 +18,7 @@ KINDS = {
 }
 
 
-def open_foreign(path: str | os.PathLike[str]) -> BinaryIO:
+def open_foreign(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a file for reading.
 
     What is no file is refused before it is opened: a pipe would be waited for, a device has no end, and to
@@ -46,7 +46,7 @@ def open_foreign(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def check_path(path: str | os.PathLike[str]) -> None:
-    r"""Raise an UnrolledError if nothing can have that name: the system's own functions raise a bare ValueError.
+    r"""Raise an UnrolledError if nothing can have that name, of which the system makes a bare ValueError.
 
     >>> check_path("a\0b")
     Traceback (most recent call last):

@@ -258,7 +258,9 @@ def test_more_labels_than_there_can_be_classes_are_refused(tmp_path: Path) -> No
     count = 10_001
     some = np.zeros((count, 1, 1), np.float32)
     put(tmp_path, train_sequences=some, train_labels=np.arange(count) * 3, test_sequences=some[:7])
-    with pytest.raises(UnrolledError, match=r"train has 10001 labels, from 0 to 30000, expected at most 10000"):
+    with pytest.raises(
+        UnrolledError, match=r"train has 10001 labels, from 0 to 30000, expected at most 10000"
+    ):
         open_arrays(tmp_path)
 
 

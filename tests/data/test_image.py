@@ -113,7 +113,11 @@ def test_a_photograph_is_turned_as_its_exif_data_says(folder: Path, name: str) -
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16", "F"])
 def test_a_very_large_picture_is_the_digit_that_a_large_one_is(folder: Path, mode: str) -> None:
     grey = 255 - np.kron(DIGIT, np.ones((150, 150), dtype=np.uint8))
-    image = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
+    image = (
+        Image.fromarray(grey.astype(np.uint16) * 257)
+        if mode == "I;16"
+        else Image.fromarray(grey).convert(mode)
+    )
     assert off(digit_of(image, folder, "digit.tif")) < 1.5
 
 

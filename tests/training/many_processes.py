@@ -89,8 +89,13 @@ def main(folder: Path) -> None:
     drawn = torch.rand(())  # torch's generator has been seeded for the last step
     seen["drawn"] = float(drawn)
     infinite = dataclasses.replace(DATA, train=Examples(DATA.train.sequences.clone(), DATA.train.labels))
-    infinite.train.sequences[17] = float("inf")
-    seen["diverged"] = error_of(lambda: train_run(folder / "diverged", make_config("best"), infinite))
+
+    def spoil() -> bool:  # every process is asked after a step whether to stop
+        infinite.train.sequences[17] = float("inf")
+        return False
+
+    config = make_config("best")
+    seen["diverged"] = error_of(lambda: train_run(folder / "diverged", config, infinite, should_stop=spoil))
     turned = Examples(DATA.test.sequences.flip(0), DATA.test.labels)
     other = dataclasses.replace(DATA, test=turned) if rank == size - 1 else DATA
     seen["other data"] = error_of(lambda: train_run(folder / "other", make_config("best"), other))

@@ -8,7 +8,7 @@ import torch
 
 from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.training import Recipe, Run, RunConfig, TrainingDivergedError, train_run
+from unrolled.training import Recipe, Run, RunConfig, train_run
 from unrolled.training.run import newest, next_free
 
 NETWORK = NetworkConfig("small", (("lstm", 7),), input_size=5, classes=3)
@@ -62,7 +62,7 @@ def test_a_file_is_not_a_run_folder(tmp_path, easy_data):
 
 def test_a_training_that_fails_at_once_leaves_no_folder(tmp_path, easy_data):
     easy_data.train.sequences[:] = float("inf")
-    with pytest.raises(TrainingDivergedError):
+    with pytest.raises(UnrolledError, match="the sequences of train: in row 0, step 0, number 0 is inf"):
         train_run(tmp_path / "run", CONFIG, easy_data)
     assert not (tmp_path / "run").exists()
 

@@ -83,7 +83,7 @@ def open_arrays(folder: str | os.PathLike[str], *, validation: int | None = None
         if ours.shape[2] != first.shape[2] or (torch.uint8 in types and len(types) > 1):
             raise UnrolledError(
                 f"{folder}: the sequences of {part} are {ours.dtype} {list(ours.shape)}, those of train "
-                f"{first.dtype} {list(first.shape)}: expected the same last axis, and uint8 in both or in none"
+                f"{first.dtype} {list(first.shape)}: expected the same last axis, and uint8 in both or none"
             )
     return Dataset(str(folder.absolute()), train, held_out, test, classes.names, classes.notes())
 
@@ -148,7 +148,9 @@ def _read_labels(folder: Path, part: str) -> NDArray[np.int64]:
     if header.dtype.kind not in "iufb" or len(header.shape) != 1 or header.shape[0] == 0:
         advice = ""
         if header.dtype.kind in "US":
-            advice = f": numpy.unique(labels, return_inverse=True) gives the lines of {CLASSES_FILE} and numbers"
+            advice = (
+                f": numpy.unique(labels, return_inverse=True) gives the lines of {CLASSES_FILE} and numbers"
+            )
         raise UnrolledError(f"{path} holds {header}, expected integers [N]{advice}")
     return whole(MappedFile(path).array(header.offset, header.dtype, header.shape), path)
 

@@ -84,7 +84,7 @@ def download(name: str) -> Path:
 
 
 def content_digest(path: Path) -> str | None:
-    """The sha256 of a file's content, decompressed if it is gzip; None if that is longer than any source's."""
+    """The sha256 of a file's content, decompressed if it is gzip; None if that is longer than any's."""
     digest, left = hashlib.sha256(), LONGEST
     with open_content(path) as content:
         while chunk := content.read(CHUNK):

@@ -98,7 +98,7 @@ class Examples:
 
 
 def as_float(sequences: Tensor) -> Tensor:
-    """What a network reads, float32: grey values 0..255 (uint8) from 0 to 1, all other numbers as they are."""
+    """What a network reads, float32: grey values 0..255 (uint8) from 0 to 1, other numbers as they are."""
     if sequences.dtype == torch.uint8:
         return sequences.to(torch.float32).div_(255)
     return sequences.to(torch.float32)

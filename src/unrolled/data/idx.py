@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,7 @@ CODES = {dtype.newbyteorder("="): code for code, dtype in TYPES.items()}
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_RATIO = 1032  # deflate makes at most so many bytes of one
 CHUNK = 1 << 20
+Content: TypeAlias = io.BufferedReader | gzip.GzipFile
 # What a gzip file may unpack to: pictures of digits shrink to a fifth, and what shrinks far more is a trap.
 HONEST_RATIO, ALWAYS, NEVER = 50, 1 << 26, 1 << 30
 
@@ -147,7 +148,7 @@ def is_idx(path: str | os.PathLike[str]) -> bool:
 
 
 @contextmanager
-def open_content(path: str | os.PathLike[str]) -> Iterator[io.BufferedIOBase]:
+def open_content(path: str | os.PathLike[str]) -> Iterator[Content]:
     """The content of a file, decompressed if it is gzip. What goes wrong in reading is an UnrolledError."""
     try:
         with open_foreign(path) as file:
@@ -164,7 +165,7 @@ def open_content(path: str | os.PathLike[str]) -> Iterator[io.BufferedIOBase]:
         raise UnrolledError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _read_header(path: object, content: io.BufferedIOBase) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _read_header(path: object, content: Content) -> tuple[np.dtype[Any], tuple[int, ...]]:
     magic = content.read(4)
     if not magic:
         raise UnrolledError(f"{path} is empty, expected an IDX file")

@@ -116,6 +116,6 @@ def _grey(image: Image.Image) -> Floats:
     border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
     if np.median(border) < 128:  # drawn on nothing: what is drawn is the picture, in whatever colour
         return alpha.astype(np.float32)
-    paper = float(np.median(grey[alpha >= 128]))
+    paper = np.median(grey[alpha >= 128]).astype(np.float32)
     opacity = alpha.astype(np.float32) / 255
-    return paper + (grey.astype(np.float32) - paper) * opacity
+    return np.asarray(paper + (grey - paper) * opacity, dtype=np.float32)

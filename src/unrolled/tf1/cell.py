@@ -145,7 +145,7 @@ class RNNCell(nn.Module, abc.ABC):
             )
         values = {}
         for name, old in own.items():
-            values[name] = torch.as_tensor(variables[name]).to(old)
+            values[name] = torch.as_tensor(variables[name], device=old.device).to(old)
             if values[name].shape != old.shape:
                 raise ValueError(
                     f"{type(self).__name__}: {name} has shape {list(values[name].shape)}, "

@@ -72,7 +72,9 @@ def find_prefix(path: Path) -> Path:
         path = path / _newest(path)
     name = PIECE.sub("", path.name)
     if not name:
-        raise UnrolledError(f"no checkpoint {path}: expected a name before its ending, such as model.ckpt{path.name}")
+        raise UnrolledError(
+            f"no checkpoint {path}: expected a name before its ending, such as model.ckpt{path.name}"
+        )
     prefix = path.with_name(name)
     if os.path.isfile(index_path(prefix)) or _files_of_version_1(prefix):
         return prefix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ BIAS_WORD = re.compile(r"bias(?:es)?|b(?=_|\d|$)|B(?=_|\d|$)", re.ASCII)
 WEIGHT_WORD = re.compile(r"weights?|kernel|[Mm]atrix|w(?=_|\d|$)|W(?=_|\d|$)", re.ASCII)
 NORMALISATION = re.compile(r"/(?:gamma|beta|moving_mean|moving_variance)$")
 MOST = 6
+MOST_PAIRED = 100  # matrices for which a bias is looked for
 
 
 class Dense(NamedTuple):
@@ -62,15 +64,18 @@ def pair(rest: Mapping[str, ndarray]) -> tuple[list[Dense], list[str]]:
         or (rest[name].ndim == 2 and rest[name].shape[0] == 1 and BIAS_WORD.search(name.rpartition("/")[2]))
     }
     matrices = [name for name in names if rest[name].ndim == 2 and name not in vectors]
+    by_length: dict[int, list[str]] = defaultdict(list)  # the vectors that are still free
+    for name, vector in vectors.items():
+        by_length[len(vector)].append(name)
     biases: dict[str, str] = {}
     for fits in (_same_name, _next_name):
         for name in matrices:
             if name not in biases:
-                free = [vector for vector in vectors if vector not in biases.values()]
-                free = [vector for vector in free if len(vectors[vector]) == rest[name].shape[1]]
-                found = [vector for vector in free if fits(name, vector)]
-                if found:
-                    biases[name] = found[0]
+                free = by_length.get(rest[name].shape[1], [])
+                found = next((vector for vector in free if fits(name, vector)), None)
+                if found is not None:
+                    biases[name] = found
+                    free.remove(found)
     layers = [
         Dense(
             name,

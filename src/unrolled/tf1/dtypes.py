@@ -81,8 +81,9 @@ def read_shape(message: Message) -> tuple[int, ...]:
         DamagedError: it is unknown or absurd.
     """
     shape = tuple(signed(dim.integer(1)) for dim in message.messages(2))
-    known = not message.integer(3) and len(shape) <= MAX_RANK and all(0 <= size for size in shape)
-    if not known or math.prod(max(size, 1) for size in shape) > MAX_SIZE:  # numpy has limits for empty ones, too
+    known = not message.integer(3) and len(shape) <= MAX_RANK and min(shape, default=0) >= 0
+    # An empty array, too, must not have axes that numpy cannot count.
+    if not known or math.prod(max(size, 1) for size in shape) > MAX_SIZE:
         raise DamagedError(f"it has a variable of shape {list(shape[:MAX_RANK])}")
     return shape
 

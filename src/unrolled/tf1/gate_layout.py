@@ -61,7 +61,7 @@ def parameters(cell: Cell, variables: Mapping[str, Any]) -> dict[str, Tensor]:
                 f"a {type(cell).__name__} needs the variable {name}, and there are only "
                 f"{', '.join(sorted(variables)) or 'none'}"
             )
-        return torch.as_tensor(variables[name])
+        return torch.as_tensor(variables[name], device="cpu")
 
     if isinstance(cell, HighwayCell):
         return {"weight_carry": get("carry_w").T, "bias_carry": get("carry_b")}

@@ -50,13 +50,18 @@ FUSED_LSTMS = {
     "BlockLSTMV2": 4,
 }  # where their kernel is
 
-MOST_BYTES = 1 << 28  # of a file
+WITH_ATTRIBUTES = {"Const", "While", "StatelessWhile", *VARIABLES, *FUSED_LSTMS}  # that are asked for here
+
+MOST_BYTES, MOST_IN_ALL = 1 << 28, 200_000  # of a file, and nodes in it
 MOST_NODES = 2000  # between a value and the products that it is made of
-MOST_STEPS = 1_000_000  # from node to node, for all that is asked: honest graphs take less than a hundredth
+MOST_STEPS = 200_000  # from node to node, for all that is asked: honest graphs take a hundredth
 
 
 class Node(NamedTuple):
-    """An operation: the inputs are pairs of a node's name and which of its outputs."""
+    """An operation: its inputs are pairs of a node's name and which of its outputs.
+
+    Attributes are kept of the ops in `WITH_ATTRIBUTES`.
+    """
 
     name: str
     op: str
@@ -80,7 +85,10 @@ class Graph:
     """
 
     def __init__(self, definition: Message) -> None:
-        self.nodes = {node.name: node for node in map(_read_node, definition.messages(1))}
+        messages = definition.all_bytes(1)
+        if len(messages) > MOST_IN_ALL:
+            raise DamagedError(f"its graph has {len(messages)} nodes, expected at most {MOST_IN_ALL}")
+        self.nodes = {node.name: node for node in map(_read_node, map(Message, messages))}
         self.nodes = {name: node for name, node in self.nodes.items() if not _of_gradients(name)}
         functions = {f.message(1).text(1): f for f in definition.message(2).messages(1)}
         for loop in list(self.ops("While", "StatelessWhile")):
@@ -305,8 +313,9 @@ def _read_node(message: Message) -> Node:
         name, *rest = text.split(":")
         if not name.startswith("^"):
             inputs.append((name, int(rest[-1][:9]) if rest and rest[-1].isdigit() else 0))
-    attributes = {entry.text(1): entry.message(2) for entry in message.messages(5)}
-    return Node(message.text(1), message.text(2), inputs, attributes)
+    op = message.text(2)
+    entries = message.messages(5) if op in WITH_ATTRIBUTES else []
+    return Node(message.text(1), op, inputs, {entry.text(1): entry.message(2) for entry in entries})
 
 
 def _value(node: Node) -> float | None:

@@ -52,7 +52,7 @@ def get_seed(seed: int | None) -> tuple[int, int]:
     """
     graph = _Seeds.graph
     if graph is None and seed is None:
-        first, second = torch.randint(LARGEST_SEED, (2,)).tolist()
+        first, second = torch.randint(LARGEST_SEED, (2,), device="cpu").tolist()
         return first, second
     if seed is None:
         seed, _Seeds.drawn = _Seeds.drawn, _Seeds.drawn + 1

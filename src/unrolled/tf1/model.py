@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks.config import ACTIVATIONS
-from unrolled.tf1.dense_layers import MOST, NORMALISATION, Chains, agrees, chains, pair
+from unrolled.tf1.dense_layers import MOST, MOST_PAIRED, NORMALISATION, Chains, agrees, chains, pair
 from unrolled.tf1.eras import join_shards, modern
 from unrolled.tf1.found_model import FoundModel
 from unrolled.tf1.graph import Graph
@@ -81,7 +81,14 @@ def _choose(
         if layers is None:
             continue
         inside = {f"{cell.home}/{local}" for cell in cells for local in cell.variables}
-        dense, left = pair({key: value for key, value in named.items() if key not in inside})
+        outside = {key: value for key, value in named.items() if key not in inside}
+        matrices = sum(value.ndim == 2 for value in outside.values())
+        if matrices > MOST_PAIRED:
+            raise UnrolledError(
+                f"there are {matrices} matrices beside the cells: name those that are no part of the network "
+                "with --ignore"
+            )
+        dense, left = pair(outside)
         if len(dense) > MOST:
             raise UnrolledError(
                 f"there are {len(dense)} matrices beside the cells, from {original[dense[0].name]} to "

@@ -16,9 +16,10 @@ from unrolled.tf1.eras import split_local
 LSTM_CLASS = re.compile(r"(?:\w+_)?lstm_(?:\w+_)?(?:cell|wrapper)(?:_\d+)?")
 RNN_CLASS = re.compile(r"(?:basic_)?rnn_cell(?:_\d+)?")
 # A scope that an unrolling, a stack or a direction opens: inside may be a cell with a name of its own.
-RECURRENT_SCOPE = re.compile(r"\w*rnn\w*|\w*lstm\w*|\w*gru\w*|cell_\d+|fw|bw", re.IGNORECASE)
+# (?>...) never tries again: a long name that fits nowhere would take its length squared.
+RECURRENT_SCOPE = re.compile(r"(?>\w*?(?:rnn|lstm|gru))\w*|cell_\d+|fw|bw", re.IGNORECASE)
 STACK_SCOPE = re.compile(r"rnn(?:_\d+)?|cell_\d+|fw|bw")  # in which a cell's own scope opens at once
-DENSE_CLASS = re.compile(r"\w*(?:dense|fully_connected|fc|logits|softmax|output|out|proj)\w*", re.IGNORECASE)
+DENSE_CLASS = re.compile(r"(?>\w*?(?:dense|fully_connected|fc|logits|softmax|out|proj))\w*", re.IGNORECASE)
 OTHER_CELLS = re.compile(
     r"(?:^|/)(ugrnn_cell|nas_cell|nas_rnn|phased_lstm_cell|intersection_rnn_cell|conv_lstm_cell|glstm_cell|"
     r"grid_\w+|sru_cell|indrnn_cell|indy_\w+|ntm_cell|minimal_rnn_cell|cfn_cell|attention_cell_wrapper|"

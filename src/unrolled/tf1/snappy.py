@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from unrolled.tf1.wire import Buffer, DamagedError, read_varint
 
-
 MOST = 1 << 27
 
 

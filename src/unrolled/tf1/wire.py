@@ -97,7 +97,11 @@ class Message:
             left -= 1
             if left < 0:
                 raise DamagedError(f"a message has more than {MOST_FIELDS} fields")
-            key, position = read_varint(view, position)
+            key = view[position]
+            if key < 0x80:
+                position += 1
+            else:
+                key, position = read_varint(view, position)
             number, kind = key >> 3, key & 7
             value: int | memoryview
             if kind == VARINT:

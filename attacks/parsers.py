@@ -1,0 +1,278 @@
+"""Every parser of foreign files: good files to begin with, how they are damaged, and how they are read."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load, save
+
+from attacks import innocent, mutate
+from attacks.mutate import Mutation
+from unrolled import data, tf1
+from unrolled.errors import UnrolledError
+from unrolled.tf1.graph import Graph
+from unrolled.tf1.snappy import decompress
+from unrolled.tf1.table import read_table
+from unrolled.tf1.wire import bytes_field, write_varint
+from unrolled.training import Run, train_run
+from unrolled.training.checkpoint import _digest as digest_of
+from unrolled.training.run import CHECKPOINT, CONFIG, METRICS, WEIGHTS
+
+Files = dict[str, bytes]
+GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "checkpoints.zip"
+
+
+@dataclasses.dataclass(frozen=True)
+class Parser:
+    """One of them.
+
+    Attributes:
+        seeds: makes good files, by their names, in an empty folder.
+        mutations: of the file whose name ends so.
+        read: reads them from a folder.
+    """
+
+    seeds: Callable[[Path], list[Files]]
+    mutations: dict[str, list[Mutation]]
+    read: Callable[[Path], object]
+
+
+def files_of(folder: Path) -> Files:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _idx(folder: Path) -> list[Files]:
+    random = np.random.default_rng(0)
+    for number, dtype in enumerate(("u1", "i1", "i2", "i4", "f4", "f8")):
+        shape = [(3, 28, 28), (5,), (2, 3, 4)][number % 3]
+        for ending in ("", ".gz"):
+            data.write_idx(folder / f"{number}{ending}", random.integers(0, 99, shape).astype(dtype))
+    return [{"idx": content} for content in files_of(folder).values()]
+
+
+def _read_idx(folder: Path) -> object:
+    path = folder / "idx"
+    with _refused_or_read():
+        data.read_digits(path)
+    return data.read_idx(path)
+
+
+def _npy(folder: Path) -> list[Files]:
+    made = files_of(innocent.arrays(folder / "arrays"))
+    return [made, {name: content for name, content in made.items() if name != "classes.txt"}]
+
+
+def _read_arrays(folder: Path) -> object:
+    opened = data.open_arrays(folder, validation=1)
+    with _refused_or_read():
+        opened.check_finite()
+    return list(data.batches(opened.train, 4))
+
+
+def _images(folder: Path) -> list[Files]:
+    kinds = [("PNG", mode) for mode in ("L", "RGB", "RGBA", "LA", "P", "1", "I;16")]
+    kinds += [("JPEG", "L"), ("JPEG", "RGB"), ("JPEG", "CMYK"), ("GIF", "P"), ("BMP", "RGB"), ("BMP", "1")]
+    kinds += [("TIFF", mode) for mode in ("L", "RGB", "F", "CMYK", "1")] + [("WEBP", "RGB"), ("PPM", "L")]
+    made = [innocent.encoded(format, mode) for format, mode in kinds]
+    made += [innocent.encoded("JPEG", progressive=True), innocent.encoded("TIFF", compression="tiff_lzw")]
+    made += [
+        innocent.encoded("TIFF", compression="tiff_adobe_deflate"),
+        innocent.encoded("WEBP", lossless=True),
+    ]
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    made += [innocent.encoded("JPEG", exif=turned), innocent.encoded("PNG", exif=turned, side=28)]
+    frames = [Image.new("P", (30, 30), shade) for shade in (0, 200)]
+    for format in ("GIF", "PNG", "WEBP"):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, format, save_all=True, append_images=frames[1:])
+        made.append(buffer.getvalue())
+    return [{"image": content} for content in made]
+
+
+def _damage_image(content: bytes, dice: mutate.Dice) -> bytes:
+    try:
+        return (
+            mutate.in_png(content, dice) if content.startswith(b"\x89PNG") else mutate.anyhow(content, dice)
+        )
+    except Exception:  # it is damaged already
+        return mutate.anyhow(content, dice)
+
+
+@cache
+def _run_data() -> data.Dataset:
+    random = np.random.default_rng(0)
+
+    def some(count: int) -> data.Examples:
+        x = torch.from_numpy(random.normal(size=(count, 4, 3)).astype("f4"))
+        return data.Examples(x, torch.arange(count) % 2)
+
+    return data.Dataset("some", some(12), some(4), some(6), ("sine", "square"))
+
+
+def _trained(folder: Path) -> list[Files]:
+    """A run of a few steps, stopped in the middle."""
+    run = innocent.run(folder / "made", width=3, classes=2)
+    config = dataclasses.replace(Run.open(run).config, data="some", classes=("sine", "square"), validation=4)
+    train_run(folder / "run", config, _run_data(), say=lambda line: None)
+    return [files_of(folder / "run")]
+
+
+def _redigested(content: bytes, dice: mutate.Dice) -> bytes:
+    """In the numbers of a training's checkpoint, the digest then being right."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata = header["__metadata__"]
+    tensors = load(content)
+    name = dice.choice(list(tensors))
+    if dice.random() < 0.4:
+        numbers = metadata["numbers"]
+        change = dice.randrange(4)
+        tensors[name] = [
+            tensors[name].long(),
+            tensors[name] / 0,
+            tensors[name][:1],
+            tensors[name].to(torch.complex64),
+        ][change]
+    else:
+        numbers = mutate.in_json(metadata["numbers"].encode(), dice).decode()
+    return save(tensors, {**metadata, "numbers": numbers, "digest": digest_of(numbers, tensors)})
+
+
+def _read_run(folder: Path) -> object:
+    run = Run.open(folder)
+    with _refused_or_read():
+        run.metrics()
+    return run.load_network()
+
+
+def _read_checkpoint(folder: Path) -> object:
+    return train_run(folder, Run.open(folder).config, _run_data(), resume=True, say=lambda line: None)
+
+
+def _golden(*endings: str, without: str = "\n") -> list[Files]:
+    """Checkpoints that TensorFlow wrote."""
+    found: dict[str, Files] = {}
+    with zipfile.ZipFile(GOLDEN) as archive:
+        for name in archive.namelist():
+            folder, _, file = name.rpartition("/")
+            if file.startswith("model.ckpt"):
+                found.setdefault(folder, {})[file] = archive.read(name)
+    return [
+        files
+        for files in found.values()
+        if all(any(file.endswith(ending) for file in files) for ending in endings)
+        and not any(file.endswith(without) for file in files)
+    ]
+
+
+def _version_1() -> list[Files]:
+    old = [files for files in _golden() if not any(file.endswith(".index") for file in files)]
+    return [{name: content for name, content in files.items() if not name.endswith(".meta")} for files in old]
+
+
+def _tables(folder: Path) -> list[Files]:
+    tables = [
+        content for files in _golden(".index") for name, content in files.items() if name.endswith(".index")
+    ]
+    tables += [
+        content
+        for files in _version_1()
+        for content in files.values()
+        if content.endswith(b"\x24\x75\x47\xdb")
+    ]
+    return [{"table": content} for content in tables]
+
+
+def _snappy(folder: Path) -> list[Files]:
+    text = b"a literal of some length, and then " * 2
+    packed = write_varint(len(text) + 64) + bytes([(len(text) - 1) << 2 if len(text) < 61 else 0xF0])
+    packed += (bytes([len(text) - 1]) if len(text) >= 61 else b"") + text + b"\xfe\x23\0"
+    assert decompress(packed)[: len(text)] == text
+    return [{"block": packed}, {"block": write_varint(9) + b"\x08abc\x09\x03"}]
+
+
+def _metas(folder: Path) -> list[Files]:
+    made = _golden(".meta")
+    tf1.write_checkpoint(folder / "model.ckpt", innocent.variables())
+    node = bytes_field(1, b"rnn/basic_lstm_cell/kernel") + bytes_field(2, b"VariableV2")
+    (folder / "model.ckpt.meta").write_bytes(bytes_field(2, bytes_field(1, node)))
+    return [*made, {name: content for name, content in files_of(folder).items() if name != "checkpoint"}]
+
+
+def _read_meta(folder: Path) -> object:
+    graph = Graph.read(folder / "model.ckpt.meta")
+    variables = tf1.read_checkpoint(folder / "model.ckpt")
+    return tf1.find_model(variables, graph).network()
+
+
+def _read_variables(folder: Path) -> object:
+    variables = tf1.read_checkpoint(folder / "model.ckpt")
+    return tf1.find_model(variables, options={"forget_bias": 1.0}).network()
+
+
+class _refused_or_read:  # noqa: N801
+    """A block in which an UnrolledError is as good as an answer."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: object, trace: object) -> bool:
+        return kind is not None and issubclass(kind, UnrolledError)
+
+
+BUNDLE = {
+    ".index": [mutate.in_table, mutate.in_table, mutate.anyhow],
+    "-00001": [mutate.anyhow],
+    "-00003": [mutate.anyhow],
+}
+PARSERS = {
+    "idx": Parser(_idx, {"idx": [mutate.anyhow, mutate.repacked]}, _read_idx),
+    "npy": Parser(
+        _npy,
+        {".npy": [mutate.in_npy_header, mutate.in_npy_header, mutate.anyhow], ".txt": [mutate.anyhow]},
+        _read_arrays,
+    ),
+    "images": Parser(
+        _images, {"image": [_damage_image, mutate.anyhow]}, lambda folder: data.read_digits(folder / "image")
+    ),
+    "run": Parser(
+        _trained,
+        {
+            CONFIG: [mutate.in_json, mutate.in_json, mutate.anyhow],
+            METRICS: [mutate.in_json, mutate.anyhow],
+            WEIGHTS: [mutate.in_tensors, mutate.anyhow],
+        },
+        _read_run,
+    ),
+    "checkpoint": Parser(
+        _trained, {CHECKPOINT: [_redigested, _redigested, mutate.in_tensors, mutate.anyhow]}, _read_checkpoint
+    ),
+    "table": Parser(
+        _tables,
+        {"table": [mutate.in_table, mutate.anyhow]},
+        lambda folder: read_table((folder / "table").read_bytes()),
+    ),
+    "bundle": Parser(lambda folder: _golden(".index"), BUNDLE, _read_variables),
+    "v1": Parser(
+        lambda folder: _version_1(), {"": [mutate.in_table, mutate.in_table, mutate.anyhow]}, _read_variables
+    ),
+    "meta": Parser(_metas, {".meta": [mutate.in_meta, mutate.in_meta, mutate.anyhow]}, _read_meta),
+    "snappy": Parser(
+        _snappy,
+        {"block": [mutate.in_snappy, mutate.anyhow]},
+        lambda folder: decompress((folder / "block").read_bytes()),
+    ),
+}
