@@ -10,6 +10,7 @@ from torch import Tensor
 from unrolled.cells import DropoutCell, ResidualCell, StackedCell
 from unrolled.cells.state import map_state
 from unrolled.kernels import isa, native_call
+from unrolled.stream.watch import Watch
 from unrolled.unroll.kernel_layer import fits, has_hooks, is_plain, layer_of
 
 # Multiplications of a step from which it pays to wake other threads and to let go of the interpreter.
@@ -36,27 +37,26 @@ class FusedWalk:
     """N sequences of a cell that fuses, step by step.
 
     Each tensor of the state has two places, [2, N, size], in turn: a step reads one and writes the other.
+    The weights are packed here and now; `quick` takes no step once `watch` would say that they have moved.
     """
 
-    def __init__(self, cell: Any, batch_size: int) -> None:
+    def __init__(self, cell: Any, batch_size: int, watch: Watch) -> None:
         self._like = next(cell.parameters())
-        self.batch_size = batch_size
+        self._batch_size = batch_size
+        self._output_size = cell.output_size
         self._places = map_state(lambda size: self._zeros(2, batch_size, size), cell.state_size)
-        self._sizes = (batch_size, cell.input_size, cell.output_size)
         self._parts: list[tuple[Any, ...]] = []
         self._kept: list[Any] = [self._places]
-        with torch.no_grad():
-            self._through(cell, 0, self._places)
+        self._through(cell, 0, self._places)
 
-        weights = [weight for weight in cell.parameters() if not weight.is_inference()]
         large = batch_size * sum(weight.numel() for weight in cell.parameters()) >= _LARGE
         double = self._like.dtype == torch.float64
         native = native_call._native()
         self._native = (native.StreamFloat64 if double else native.StreamFloat32)(
             isa.active(),
             self._parts,
-            self._sizes,
-            weights,
+            (batch_size, cell.input_size, cell.output_size),
+            watch.slots,
             self._kept,
             torch.get_num_threads if large else None,
         )
@@ -65,7 +65,7 @@ class FusedWalk:
     def step(self, x: Tensor) -> Tensor:
         """The output of a step [N, O], for a checked x [N, I]."""
         x = x if x.stride(1) == 1 else x.contiguous()
-        output = torch.empty(self.batch_size, self._sizes[2], dtype=x.dtype)
+        output = x.new_empty(self._batch_size, self._output_size)
         self._native.run(x.data_ptr(), x.stride(0), output.data_ptr())
         return output
 
@@ -77,10 +77,6 @@ class FusedWalk:
     @state.setter
     def state(self, state: Any) -> None:
         map_state(lambda places, part: places[self._native.turn].copy_(part), self._places, state)
-
-    def reset(self) -> None:
-        """Back to the initial state, zeros."""
-        map_state(Tensor.zero_, self._places)
 
     def _through(self, cell: Any, value: int, places: Any) -> int:
         """Add the parts of a cell that reads this value; return the number of the value that it gives."""
@@ -98,7 +94,7 @@ class FusedWalk:
         state = map_state(lambda places: places[0], places)
         layer = layer_of(
             cell,
-            self._zeros(self.batch_size, 1, cell.input_size),
+            self._zeros(self._batch_size, 1, cell.input_size),
             None,
             state,
             batch_first=True,
@@ -113,7 +109,7 @@ class FusedWalk:
         )
 
     def _sum(self, first: int, second: int, width: int) -> int:
-        memory = self._zeros(1, self.batch_size, width)
+        memory = self._zeros(1, self._batch_size, width)
         self._kept.append(memory)
         return self._add(None, 0, first, second, width, _addresses(memory), _addresses(None))
 
@@ -122,7 +118,8 @@ class FusedWalk:
         return len(self._parts)
 
     def _zeros(self, *shape: int) -> Tensor:
-        return torch.zeros(*shape, dtype=self._like.dtype)
+        with torch.inference_mode(False):  # what is made for inference can only be written there
+            return torch.zeros(*shape, dtype=self._like.dtype, device=self._like.device)
 
 
 def _addresses(places: Tensor | None) -> tuple[int, int]:
