@@ -60,10 +60,11 @@ def of_saved(layer: Layer, saved: Tensor) -> Gates | None:
     kept = kept.reshape(time, blocks, -1)[:, :, : batch * slots * lanes]
     steps = kept.reshape(time, blocks, batch, slots, lanes).permute(2, 0, 3, 1, 4).flatten(3)[..., :hidden]
 
-    lengths = torch.full((batch,), time) if layer.lengths is None else layer.lengths
+    where = saved.device
+    lengths = torch.full((batch,), time, device=where) if layer.lengths is None else layer.lengths
     place = torch.empty_like(lengths)
-    place[torch.argsort(lengths, descending=True, stable=True)] = torch.arange(batch)
-    t = torch.arange(time).expand(batch, time)
+    place[torch.argsort(lengths, descending=True, stable=True)] = torch.arange(batch, device=where)
+    t = torch.arange(time, device=where).expand(batch, time)
     step = (lengths[:, None] - 1 - t).clamp(min=0) if layer.reverse else t
     running = (t < lengths[:, None])[:, :, None, None]
     found = torch.where(running, steps[place[:, None], step], 0)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels import isa
+from unrolled.kernels.readable import resolved
 
 # As CellKind in native/layer.h.
 KINDS = (
@@ -114,8 +115,12 @@ class Layer(NamedTuple):
         """The same with everything in the layout that the kernels read: only what does not fit is copied."""
         changed: dict[str, Any] = {}
         for name, value in zip(Layer._fields, self, strict=True):
-            if isinstance(value, Tensor) and not value.is_contiguous():
-                changed[name] = _features_contiguous(value) if name in _STEPS else value.contiguous()
+            if not isinstance(value, Tensor):
+                continue
+            dense = resolved(value)
+            dense = _features_contiguous(dense) if name in _STEPS else dense.contiguous()
+            if dense is not value:
+                changed[name] = dense
         return self._replace(**changed) if changed else self
 
     def arguments(self) -> tuple[Any, ...]:

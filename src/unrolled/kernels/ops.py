@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unrolled.kernels import native_call, recompute, reference
 from unrolled.kernels.native_call import Gradients, Incoming, Layer, Results
+from unrolled.kernels.readable import is_dispatched, is_transformed
 
 _INPUTS = (
     "str kind, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
@@ -53,7 +54,7 @@ def unroll(
     recompute = differentiable and recompute_gates
     keep = keep_gates or (differentiable and not recompute)
     how = (keep, keep_c or recompute, recompute)
-    if torch.compiler.is_compiling():
+    if is_dispatched(layer):
         return Results(*torch.ops.unrolled.unroll(*layer, *how))
     # The same without the operator's dispatch, which costs as much as a small layer.
     if not differentiable:
@@ -93,6 +94,8 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(results.saved)
     ctx.native = keep or recomputes
+    if layer.lengths is not None:  # whoever gave them may change them, through NumPy without a trace
+        layer = layer._replace(lengths=layer.lengths.clone())
     ctx.plain = [None if isinstance(value, Tensor) else value for value in layer]
     ctx.save_for_backward(
         *(value if isinstance(value, Tensor) else None for value in layer),
@@ -108,7 +111,7 @@ def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
         *(plain if tensor is None else tensor for tensor, plain in zip(tensors, ctx.plain, strict=True))
     )
     incoming = Incoming(*d_results[:4])
-    if not ctx.native or torch.is_grad_enabled():
+    if not ctx.native or torch.is_grad_enabled() or is_transformed():
         gradients = _reference_backward(layer, incoming, ctx.needs_input_grad)
     else:
         found = Gradients(

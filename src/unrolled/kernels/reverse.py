@@ -14,5 +14,5 @@ def reverse_steps(x: Tensor, lengths: Tensor | None, *, batch_first: bool) -> Te
     t = torch.arange(x.shape[time_axis], device=x.device)
     # The step that comes to stand at t: L - 1 - t inside the sequence, t itself in the padding.
     source = torch.where(t < lengths[:, None], lengths[:, None] - 1 - t, t)
-    rows = torch.arange(len(source), device=x.device)
+    rows = torch.arange(source.shape[0], device=x.device)
     return x[rows[:, None], source] if batch_first else x[source.T, rows]

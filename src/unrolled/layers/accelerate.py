@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from unrolled.kernels import isa
+from unrolled.kernels.readable import DTYPES
 from unrolled.layers.drop_in import DropIn
-from unrolled.layers.fits import DTYPES
 from unrolled.layers.gru import GRU
 from unrolled.layers.lstm import LSTM
 from unrolled.layers.rnn import RNN

@@ -66,8 +66,6 @@ class DropIn(nn.RNNBase):
             layout = "[N, T, I]" if self.batch_first else "[T, N, I]"
             raise ValueError(f"lengths came with {came}, expected a padded batch {layout}")
         batch, time = input.shape[:2] if self.batch_first else (input.shape[1], input.shape[0])
-        if torch.compiler.is_compiling() and isinstance(lengths, Tensor) and lengths.shape == (batch,):
-            return lengths.to(torch.int64).clamp(0, time)  # a graph cannot stop at a wrong value
         return check_lengths(lengths, batch, time, input.device)
 
     def _forward_packed(

@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.kernels import isa
-from unrolled.unroll.kernel_layer import is_transformed
+from unrolled.kernels.readable import is_like, is_memory, is_watched
 
 # torch.nn's modes: the kernel with the same maths, and how many gates it has.
 _MODES = {
@@ -19,8 +18,6 @@ _MODES = {
     "RNN_TANH": ("rnn_tanh", 1),
     "RNN_RELU": ("rnn_relu", 1),
 }
-DTYPES = (torch.float32, torch.float64)
-_REAL = (Tensor, nn.Parameter)  # subclasses of them may be anything
 
 # A kernel call lays out the weights anew: with fewer rows N·T, and for a single step, torch.nn is quicker.
 FEWEST_ROWS = 16
@@ -60,34 +57,15 @@ def fits(layer: nn.RNNBase, weights: list[Any], input: Any, hx: Any) -> bool:
     x = input.data if packed else input
     return (
         isa.active() != isa.REFERENCE
-        and not _is_watched()
+        and not is_watched()
         and isinstance(states, tuple | list)
-        and all(_is_plain(tensor, x) for tensor in (x, *states, *weights))
+        and is_memory(x)
+        and x.device.type == "cpu"
+        and all(is_like(tensor, x) for tensor in (*states, *weights))
         and (_packing_fits(input) if packed else x.dim() in (2, 3) and x.numel() > 0)
         and x.shape[-1] == layer.input_size
         and _states_fit(layer, input, states)
         and [weight.shape for weight in weights] == _weight_shapes(layer)
-    )
-
-
-def _is_watched() -> bool:
-    """Whether something wants to see each of torch's own operators, or to change their dtype."""
-    if (
-        torch.is_autocast_enabled("cpu")
-        or torch._C._get_tracing_state() is not None
-        or torch.onnx.is_in_onnx_export()
-    ):
-        return True
-    return not torch.compiler.is_compiling() and is_transformed()
-
-
-def _is_plain(tensor: Any, x: Any) -> bool:
-    return (
-        (type(tensor) in _REAL or (torch.compiler.is_exporting() and isinstance(tensor, FakeTensor)))
-        and tensor.device.type == "cpu"
-        and tensor.layout == torch.strided
-        and tensor.dtype in DTYPES
-        and tensor.dtype == x.dtype
     )
 
 

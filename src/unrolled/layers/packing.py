@@ -20,7 +20,7 @@ class Packing:
     """
 
     def __init__(self, batch_sizes: Tensor) -> None:
-        running = torch.arange(int(batch_sizes[0])) < batch_sizes[:, None]
+        running = torch.arange(int(batch_sizes[0]), device=batch_sizes.device) < batch_sizes[:, None]
         self.shape = running.shape
         self.rows = running.flatten().nonzero().squeeze(1)
         self.lengths = running.sum(0)

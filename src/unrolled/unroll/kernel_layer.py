@@ -8,12 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells.gru import GRUCell
-from unrolled.cells.lstm import LSTMCell
+from unrolled.cells.lstm import GateNorm, LSTMCell
 from unrolled.cells.rnn import RNNCell
 from unrolled.cells.state import State
+from unrolled.kernels.readable import is_like, is_memory, is_watched
+from unrolled.kernels.reference import EPSILON
 
 if TYPE_CHECKING:
     from unrolled.kernels.native_call import Layer
+
+_GATES: dict[type, int] = {LSTMCell: 4, GRUCell: 3, RNNCell: 1}
+# The norms of an LSTM's two kinds of layer norm, and how many gates each spans.
+NORMS: dict[str | None, tuple[tuple[str, int], ...]] = {
+    "gates": (("norm_gates", 4), ("norm_c", 1)),
+    "projections": (("norm_ih", 4), ("norm_hh", 4), ("norm_c", 1)),
+}
 
 
 def kernel_of(cell: Any) -> str | None:
@@ -80,8 +89,7 @@ def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
     if cell.proj_size:
         options["weight_hr"] = cell.weight_hr
     if cell.layer_norm is not None:
-        names = ["norm_gates", "norm_c"] if cell.layer_norm == "gates" else ["norm_ih", "norm_hh", "norm_c"]
-        norms: list[Any] = [getattr(cell, name) for name in names]
+        norms: list[Any] = [getattr(cell, name) for name, _ in NORMS[cell.layer_norm]]
         options["norm_weight"] = torch.cat([norm.weight for norm in norms])
         if norms[0].bias is not None:
             options["norm_bias"] = torch.cat([norm.bias for norm in norms])
@@ -97,55 +105,90 @@ def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
     return options
 
 
-def has_hooks(cell: nn.Module) -> bool:
-    """Whether a hook waits for calls of the cell, which a kernel would not make."""
+def has_hooks(module: nn.Module) -> bool:
+    """Whether something waits for calls of the module, or stands in their place, which a kernel would not make."""
     return bool(
-        cell._forward_hooks or cell._forward_pre_hooks or cell._backward_hooks or cell._backward_pre_hooks
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or nn.modules.module._has_any_global_hook()
+        or "forward" in module.__dict__
+        or "step" in module.__dict__
     )
 
 
 def fits(cell: Any, x: Tensor) -> bool:
-    """Whether a kernel takes this cell on this x, which is plain."""
-    if kernel_of(cell) is None or x.shape[2] != cell.input_size:  # the loop has the words for a wrong width
+    """Whether a kernel takes this cell on this x, which is plain; the loop has the words for what is wrong."""
+    if kernel_of(cell) is None or x.shape[2] != cell.input_size:
         return False
     parts = (cell, *cell._modules.values())
-    return not any(has_hooks(part) for part in parts) and all(
-        _like(parameter, x) for part in parts for parameter in part._parameters.values()
+    return not any(has_hooks(part) for part in parts) and _weights_fit(cell, x)
+
+
+def _weights_fit(cell: Any, x: Tensor) -> bool:
+    """Whether the weights, parameters or not, are as a kernel reads them; the loop may do with others."""
+    hidden, output = cell.hidden_size, cell.output_size
+    rows = _GATES[type(cell)] * hidden
+    weights: list[tuple[Any, str, tuple[int, ...]]] = [
+        (cell, "weight_ih", (rows, cell.input_size)),
+        (cell, "weight_hh", (rows, output)),
+    ]
+    if getattr(cell, "bias_ih", None) is not None or getattr(cell, "bias_hh", None) is not None:
+        weights += [(cell, "bias_ih", (rows,)), (cell, "bias_hh", (rows,))]
+    if type(cell) is LSTMCell:
+        if cell.peephole:
+            weights += [(cell, name, (hidden,)) for name in ("weight_ci", "weight_cf", "weight_co")]
+        if cell.proj_size:
+            weights.append((cell, "weight_hr", (output, hidden)))
+        if cell.layer_norm is not None:
+            if cell.bias_ih is not None or cell.bias_hh is not None or not _norms_fit(cell):
+                return False
+            weights += _norm_weights(cell)
+    return all(_is_weight(getattr(part, name, None), shape, x) for part, name, shape in weights)
+
+
+def _is_weight(weight: Any, shape: tuple[int, ...], x: Tensor) -> bool:
+    return is_like(weight, x) and weight.shape == shape
+
+
+def _norms_fit(cell: LSTMCell) -> bool:
+    """Whether the cell's norms are still those that it was made with, with a shift each or none."""
+    norms = [getattr(cell, name, None) for name, _ in NORMS[cell.layer_norm]]
+    shifts = [getattr(norm, "bias", None) is not None for norm in norms]
+    if any(shifts) != all(shifts):
+        return False
+    if cell.layer_norm == "gates":
+        return all(
+            type(norm) is GateNorm and (norm.gates, norm.hidden_size) == (gates, cell.hidden_size)
+            for norm, (_, gates) in zip(norms, NORMS["gates"], strict=True)
+        )
+    return all(
+        type(norm) is nn.LayerNorm
+        and norm.eps == EPSILON["lstm_norm_projections"]
+        and norm.normalized_shape == (gates * cell.hidden_size,)
+        for norm, (_, gates) in zip(norms, NORMS["projections"], strict=True)
     )
+
+
+def _norm_weights(cell: LSTMCell) -> list[tuple[Any, str, tuple[int, ...]]]:
+    norms = [(getattr(cell, name), (gates * cell.hidden_size,)) for name, gates in NORMS[cell.layer_norm]]
+    names = ("weight",) if norms[0][0].bias is None else ("weight", "bias")
+    return [(norm, name, shape) for norm, shape in norms for name in names]
 
 
 def state_fits(state: State, x: Tensor) -> bool:
     """Whether a kernel takes this initial state beside x."""
     if isinstance(state, tuple):
         return all(state_fits(part, x) for part in state)
-    return _like(state, x)
+    return is_like(state, x)
 
 
 def is_plain(x: Any) -> bool:
-    """Whether a kernel may see x: real memory, and no transformation that wants every operation."""
+    """Whether a kernel may see x, a batch of sequences."""
     return (
-        _is_real(x)
+        is_memory(x)
         and x.device.type in ("cpu", "cuda", "mps")
-        and x.dtype in (torch.float32, torch.float64)
         and x.dim() == 3
-        and not torch.is_autocast_enabled(x.device.type)
-        and (torch.compiler.is_compiling() or not is_transformed())
-    )
-
-
-def _like(tensor: Tensor | None, x: Tensor) -> bool:
-    return tensor is None or (_is_real(tensor) and tensor.dtype == x.dtype and tensor.device == x.device)
-
-
-def _is_real(tensor: Any) -> bool:
-    """Whether the tensor is one of torch's own kind, or stands for such a one in a graph."""
-    known = type(tensor) in (Tensor, nn.Parameter) or torch.compiler.is_compiling()
-    return known and tensor.layout is torch.strided
-
-
-def is_transformed() -> bool:
-    """Whether torch.func (vmap, grad, jvp) or forward-mode differentiation is at work."""
-    return (
-        torch._C._functorch.peek_interpreter_stack() is not None
-        or torch.autograd.forward_ad._current_level >= 0
+        and not is_watched(x.device.type)
     )

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from unrolled.kernels.readable import is_recorded
 from unrolled.kernels.reverse import reverse_steps
 
 Lengths: TypeAlias = "Tensor | Sequence[int]"
@@ -23,9 +24,11 @@ def check_lengths(lengths: Lengths, batch_size: int, time: int, device: torch.de
         device: where the sequences are.
 
     Raises:
-        ValueError: another shape or type, or a length outside 0..T.
+        ValueError: another shape or type, or a length outside 0..T; in a graph that is being recorded the
+            values are not known yet, and are brought into that range.
     """
-    lengths = torch.as_tensor(lengths)
+    known = not (isinstance(lengths, Tensor) and is_recorded())
+    lengths = torch.as_tensor(lengths, device=device)
     if lengths.numel() == 0:
         lengths = lengths.long()  # an empty list says nothing about its type
     if lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype == torch.bool:
@@ -34,7 +37,9 @@ def check_lengths(lengths: Lengths, batch_size: int, time: int, device: torch.de
         raise ValueError(
             f"lengths has shape {list(lengths.shape)}, expected [{batch_size}]: one length for each sequence"
         )
-    lengths = lengths.to(device=device, dtype=torch.int64)
+    lengths = lengths.to(torch.int64)
+    if not known:
+        return lengths.clamp(0, time)  # a graph cannot stop at a wrong value
     wrong = (lengths < 0) | (lengths > time)
     if wrong.any():
         row = int(wrong.nonzero()[0])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unrolled.cells.cell import Cell, begin_sequence, check_cell
 from unrolled.cells.state import State, map_state
+from unrolled.kernels.readable import is_recorded
 from unrolled.unroll.lengths import Lengths, check_lengths
 
 
@@ -72,7 +73,8 @@ def walk(
             yield output, state
         return
 
-    shortest, longest = int(lengths.min()), int(lengths.max())
+    # A graph is to hold for other lengths, too.
+    shortest, longest = (0, len(steps)) if is_recorded() else (int(lengths.min()), int(lengths.max()))
     for t, x in enumerate(steps):
         if t < shortest:  # all are running
             output, state = cell(x, state)
