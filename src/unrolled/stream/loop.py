@@ -34,6 +34,4 @@ class LoopWalk:
 
     @state.setter
     def state(self, state: Any) -> None:
-        self._state = map_state(
-            lambda old, part: part.detach().to(old.device, copy=True), self._state, state
-        )
+        self._state = map_state(lambda old, part: part.detach().to(old.device, copy=True), self._state, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import torch
@@ -35,7 +36,7 @@ class Source(NamedTuple):
     def weight(self) -> Tensor | None:
         """The first that an x meets: it tells dtype and device; None if there is none."""
         first = self.cell if self.dense is None else self.dense
-        return next(first.parameters(), None)
+        return next(itertools.chain(first.parameters(), first.buffers()), None)
 
     def shown(self, state: Any) -> Any:
         """The cell's state as the model's user knows it."""
@@ -59,7 +60,7 @@ def source_of(model: Any) -> Source:
         if twin.config.direction != "forward":
             raise _needs_the_end(f"network {twin.config.name} is {twin.config.direction}")
         dense = twin.input_layers if twin.config.input_layers else None
-        after = twin.classifier
+        after: nn.Module = twin.classifier
         if twin.config.output_layers:
             after = nn.Sequential(twin.output_layers, after).eval()
         return Source(twin.cell, twin.config.input_size, dense, after)

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError, check_count
+from unrolled.kernels.readable import is_recorded
+from unrolled.stream.inputs import like_given, rows_of
 from unrolled.stream.parts import walk_of
-from unrolled.stream.source import Source, check_state, name_of, source_of
+from unrolled.stream.source import Source, check_state, source_of
 from unrolled.stream.watch import Watch
 
 Numbers = TypeVar("Numbers", Tensor, np.ndarray)
@@ -34,14 +36,14 @@ class Stream:
     A stream infers: it takes no gradients, it evaluates as the model would after `eval()`, which leaves the
     model itself as it is, and it computes in the model's dtype, inside `torch.autocast` too.
 
-    The next step uses new weights if an optimizer of torch.optim has taken a step, if a tensor of the model
-    was changed in place by PyTorch's functions (`load_state_dict`, `add_` under `no_grad`), or if a parameter,
-    buffer or module was put in another's place. Every other change counts at the latest from the next
-    `reset`, from the next time that `state` is set, or from the first step: what goes through `.data` (as
-    `to` does), through an array that shares a weight's memory or another process, a cell's options, hooks.
+    The next step uses new weights if an optimizer of torch.optim has taken a step, if one of PyTorch's
+    functions has changed a tensor of the model in place (`load_state_dict`, `add_` under `no_grad`), or if a
+    parameter, buffer or module was put in another's place. Every other change counts at the latest from the
+    next `reset`, from the next time that `state` is set, or from the first step: what goes through `.data`
+    (as `to` does), an array that shares a weight's memory or another process, a cell's options, hooks.
 
-    Copied by `copy.deepcopy`, a stream takes its model with it, as when it is pickled; by `copy.copy` it keeps
-    it. Each copy goes on from the same state by itself.
+    `copy.deepcopy` and pickling take the model along, `copy.copy` shares it; each copy goes on from the same
+    state by itself.
 
     Args:
         model: a cell, a forward network, or a layer or cell of torch.nn: `torch.nn.LSTM`, `GRU`, `RNN`, their
@@ -60,6 +62,13 @@ class Stream:
     >>> torch.equal(torch.stack(steps, 1), outputs), torch.equal(stream.state, state)
     (True, True)
     """
+
+    _source: Source
+    _watch: Watch
+    _walk: Any  # what takes the steps; None before the first
+    _quick: Any
+    _batch_size: int | None
+    _resting: Any  # the state of a copy that has taken no step yet, or for one
 
     def __init__(self, model: nn.Module, batch_size: int | None = None) -> None:
         if batch_size is not None:
@@ -118,9 +127,11 @@ class Stream:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is made of the model, which may not be whole yet when a copy comes to be."""
+        self._resting = (
+            self.state
+        )  # held here: a process that is being spawned reads it from this one's memory
         built = ("_source", "_watch", "_walk", "_quick")
-        kept = {name: value for name, value in vars(self).items() if name not in built}
-        return kept | {"_resting": self.state}
+        return {name: value for name, value in vars(self).items() if name not in built}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self._rest()
@@ -128,19 +139,20 @@ class Stream:
 
     def _rest(self) -> None:
         """Forget the sequences."""
-        self._batch_size: int | None = None
-        self._resting: Any = None  # the state of a copy that has not taken a step yet
-        self._walk: Any = None
-        self._quick: Any = _no_quick_way
+        self._batch_size = None
+        self._resting = None
+        self._walk = None
+        self._quick = _no_quick_way
 
     def _look(self) -> tuple[Source, Watch]:
         """The model as it is now. The watch comes first: it misses no change that happens meanwhile."""
+        _check_that_nothing_records()
         with _building():
             watch = Watch(self._model)
             return source_of(self._model), watch
 
     def _begin(self, batch_size: int, source: Source, watch: Watch, state: Any = None) -> None:
-        """Be ready for N sequences, at this state or the initial one; a state that does not fit changes nothing."""
+        """Be ready for N sequences, at this state or the initial one; one that does not fit is refused."""
         with _building():
             walk = walk_of(source.cell, batch_size, watch)
             if state is not None:
@@ -157,53 +169,30 @@ class Stream:
         """A step on an x, or with weights, that the quick way does not take; every mistake is found here."""
         _check_that_nothing_records()
         if self._walk is not None and not self._watch.moved():
-            rows = self._rows(x, self._source)
+            rows = rows_of(x, self._source, self._batch_size)
         else:
             source, watch = self._look()
-            rows = self._rows(x, source)
-            self._begin(self._batch_size or len(rows), source, watch, self.state)
+            rows = rows_of(x, source, self._batch_size or self._fixed)
+            try:
+                self._begin(self._batch_size or len(rows), source, watch, self.state)
+            except UnrolledError as error:
+                raise UnrolledError(f"the model has changed: {error}; reset() begins others") from None
         with _inferring():
             if self._source.dense is not None:
                 rows = self._source.dense(rows)
-            output = _as(x, self._walk.step(rows))
+            output = like_given(x, self._walk.step(rows))
         return output if self._source.classifier is None else self._probabilities(output)
 
     def _quick_probabilities(self, x: Any) -> Any:
         output = self._walk.quick(x)
         return None if output is None else self._probabilities(output)
 
-    def _rows(self, x: Any, source: Source) -> Tensor:
-        """X as a tensor [N, I] where the model is."""
-        like = source.weight
-        if isinstance(x, np.ndarray):
-            name = str(x.dtype)
-        elif isinstance(x, Tensor):
-            name = name_of(x.dtype)
-        else:
-            raise TypeError(f"x is a {type(x).__name__}, expected a torch.Tensor or a numpy.ndarray")
-        if like is not None and name != name_of(like.dtype):
-            raise UnrolledError(f"x is {name}, but the model is {name_of(like.dtype)}: convert one of them")
-
-        width = source.input_size or (x.shape[-1] if x.ndim else 0)
-        known = self._batch_size or self._fixed
-        fits = x.ndim in (1, 2) and x.shape[-1] == width
-        batch_size = x.shape[0] if x.ndim == 2 else 1
-        if not fits or batch_size < 1 or batch_size != (known or batch_size):
-            expected = f"[{known or 'N'}, {width}]" + (f" or [{width}]" if known in (None, 1) else "")
-            raise UnrolledError(
-                f"x has shape {list(x.shape)}, expected {expected}: one step of "
-                + ("each sequence" if known is None else f"the same {known} sequences; reset() begins others")
-            )
-        rows = torch.from_numpy(np.array(x, order="C")) if isinstance(x, np.ndarray) else x.detach()
-        rows = rows if like is None else rows.to(like.device)
-        return rows if x.ndim == 2 else rows.unsqueeze(0)
-
     def _probabilities(self, output: Any) -> Any:
         classifier: Any = self._source.classifier
         features = torch.as_tensor(output, device=next(classifier.parameters()).device)
         with _inferring():
             probabilities = classifier(features.view(-1, features.shape[-1])).softmax(dim=1)
-        return _as(output, probabilities)
+        return like_given(output, probabilities)
 
 
 def _no_quick_way(x: Any) -> None:
@@ -231,24 +220,11 @@ def _building() -> Iterator[None]:
 
 def _check_that_nothing_records() -> None:
     """Raise an UnrolledError where a step would become a constant of a graph, or would be taken apart."""
-    modes = torch._C._TorchDispatchModeKey
-    for what, records in (
-        ("torch.jit.trace", torch._C._get_tracing_state() is not None),
-        ("a transform of torch.func", torch._C._functorch.peek_interpreter_stack() is not None),
-        ("make_fx", torch._C._get_dispatch_mode(modes.PROXY) is not None),
-        ("FakeTensorMode", torch._C._get_dispatch_mode(modes.FAKE) is not None),
-    ):
-        if records:
-            raise UnrolledError(
-                f"Stream.step came inside {what}, which cannot see a state that is kept between calls: "
-                "give it dynamic_unroll, or the cell itself"
-            )
-
-
-def _as(x: Any, rows: Tensor) -> Any:
-    """Rows [N, width] as an array if x is one, and without N if x is."""
-    rows = rows if x.ndim == 2 else rows[0]
-    return rows.cpu().numpy() if isinstance(x, np.ndarray) else rows
+    if is_recorded() or torch._C._functorch.peek_interpreter_stack() is not None:
+        raise UnrolledError(
+            "a Stream came where torch's operators are recorded or transformed (torch.jit.trace, make_fx, "
+            "torch.func), and a state that is kept between calls cannot be: give it dynamic_unroll"
+        )
 
 
 def _batch_size_of(state: Any, source: Source) -> int:

@@ -16,9 +16,7 @@ from unrolled.cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell, StackedC
 from unrolled.layers.drop_in import DropIn
 from unrolled.stream.evaluating import evaluating
 
-_FORWARDS = [
-    kind.forward for kind in (nn.LSTM, nn.GRU, nn.RNN, DropIn, nn.LSTMCell, nn.GRUCell, nn.RNNCell)
-]
+_FORWARDS = [kind.forward for kind in (nn.LSTM, nn.GRU, nn.RNN, DropIn, nn.LSTMCell, nn.GRUCell, nn.RNNCell)]
 _WEIGHT_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)  # they compute a weight before each forward
 
 
@@ -37,7 +35,7 @@ def cell_of(module: Any) -> Any:
     if is_cell:
         size = {"input_size": module.input_size, "hidden_size": module.hidden_size, "bias": module.bias}
         return _filled(_blank(_mode_of(module), **size), module, "")
-    cells = []
+    cells: list[Any] = []
     for layer in range(module.num_layers):
         size = {
             "input_size": module.input_size if layer == 0 else module.proj_size or module.hidden_size,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-# Its version counts the steps of all optimizers: fused ones change weights without a word in the weights' own.
+# Its version counts the steps of all optimizers: fused ones change weights whose own versions stay.
 _OPTIMIZERS: dict[str, Tensor] = {}
 
 
