@@ -12,7 +12,16 @@ from torch import nn
 
 from tests.catalogue import FIXED, make
 from tests.tolerances import assert_close, assert_equal
-from unrolled import GRUCell, LSTMCell, RNNCell, StackedCell, Stream, dynamic_unroll
+from unrolled import (
+    DropoutCell,
+    GRUCell,
+    LSTMCell,
+    ResidualCell,
+    RNNCell,
+    StackedCell,
+    Stream,
+    dynamic_unroll,
+)
 from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier
 
@@ -346,3 +355,63 @@ def test_no_weight_of_a_network_is_overlooked(change):
             else:
                 stream.state = network.cell.initial_state(2)
             assert_close(stream.step(x[:, 0]), network(x).softmax(dim=1))
+
+
+def widened(make, change):
+    cell = make().eval()
+    change(cell)
+    return cell
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        lambda: widened(
+            lambda: StackedCell([GRUCell(I, H), RNNCell(H, 3)]),
+            lambda c: c.cells.__setitem__(1, RNNCell(H, 200)),
+        ),
+        lambda: widened(
+            lambda: StackedCell([GRUCell(I, H), RNNCell(H, 3)]),
+            lambda c: c.cells.__setitem__(1, LSTMCell(H, 4)),
+        ),
+        lambda: widened(lambda: DropoutCell(GRUCell(I, I)), lambda c: setattr(c, "cell", LSTMCell(I, 200))),
+    ],
+)
+def test_a_layer_may_be_replaced_by_one_of_another_size(cell):
+    cell, x = cell(), torch.randn(2, 3, I)
+    expected, _ = dynamic_unroll(cell, x)
+    for stream in (Stream(cell), Stream(cell, batch_size=2)):
+        assert_equal(torch.stack([stream.step(x[:, t]) for t in range(3)], 1), expected)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        lambda: widened(
+            lambda: StackedCell([GRUCell(I, H), RNNCell(H, 3)]),
+            lambda c: c.cells.__setitem__(1, RNNCell(99, 3)),
+        ),
+        lambda: widened(
+            lambda: StackedCell([GRUCell(I, H), RNNCell(H, 3)]),
+            lambda c: c.cells.__setitem__(0, GRUCell(99, H)),
+        ),
+        lambda: widened(lambda: ResidualCell(GRUCell(I, I)), lambda c: setattr(c, "cell", GRUCell(I, 99))),
+        lambda: StackedCell([LSTMCell(I, H), GRUCell(H, 3).double()]),
+        lambda: widened(
+            lambda: GRUCell(I, H), lambda c: setattr(c, "weight_hh", nn.Parameter(torch.randn(9, H)))
+        ),
+        lambda: widened(lambda: GRUCell(I, H), lambda c: setattr(c, "bias_hh", nn.Parameter(torch.randn(2)))),
+        lambda: widened(
+            lambda: nn.LSTMCell(I, H), lambda c: setattr(c, "weight_ih", nn.Parameter(torch.randn(28, 2)))
+        ),
+        lambda: widened(
+            lambda: nn.LSTM(I, H), lambda c: setattr(c, "weight_hh_l0", nn.Parameter(torch.randn(9, H)))
+        ),
+        lambda: widened(lambda: nn.GRU(I, H), lambda c: setattr(c.weight_hh_l0, "data", torch.randn(9, H))),
+    ],
+)
+def test_layers_and_weights_that_do_not_fit_are_an_error(cell):
+    stream = Stream(cell())
+    for _ in range(2):
+        with pytest.raises((UnrolledError, ValueError, RuntimeError)):
+            stream.step(torch.randn(2, I))

@@ -223,9 +223,10 @@ def test_autocast_changes_nothing(model, before):
     if before:
         stream.step(x)
         plain.step(x)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        for _ in range(2):
-            assert_equal(stream.step(x), plain.step(x))
+    for _ in range(2):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output = stream.step(x)
+        assert_equal(output, plain.step(x))
     assert_equal(stream.state, plain.state)
 
 
@@ -276,6 +277,16 @@ def test_a_stream_that_is_not_there_yet_is_not_made_under_a_tracer():
     cell, x = GRUCell(I, H), torch.randn(2, I)
     with pytest.raises(UnrolledError, match="recorded or transformed"):
         torch.jit.trace(lambda x: Stream(cell, batch_size=2).step(x), x, check_trace=False)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [GRUCell, lambda *size: LSTMCell(*size, activation="relu")])
+def test_a_step_inside_a_compiled_function_is_taken_outside_of_its_graph(kind):
+    cell, x = kind(I, H).eval(), torch.randn(2, I)
+    stream, plain = Stream(cell), Stream(cell)
+    compiled = torch.compile(lambda x: stream.step(x + 1) * 2, backend="eager")
+    for _ in range(4):
+        assert_equal(compiled(x), plain.step(x + 1) * 2)
 
 
 def test_threads_may_each_step_a_stream_of_one_model():

@@ -13,6 +13,7 @@ from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError
 from unrolled.kernels import isa, native_call
 from unrolled.kernels.readable import is_memory, resolved
+from unrolled.stream.source import name_of
 from unrolled.stream.watch import Watch
 from unrolled.unroll.kernel_layer import fits, has_hooks, kernel_of, layer_of
 
@@ -32,9 +33,12 @@ def _dtype_of(cell: Any) -> torch.dtype | None:
         return None
     if kind is StackedCell:
         dtypes = {_dtype_of(part) for part in cell.cells}
-        joined = all(below.output_size == above.input_size for below, above in itertools.pairwise(cell.cells))
+        joined = all(
+            _width_of(below, "output_size") == _width_of(above, "input_size")
+            for below, above in itertools.pairwise(cell.cells)
+        )
         return dtypes.pop() if joined and len(dtypes) == 1 else None
-    if kind is ResidualCell and cell.cell.input_size != cell.cell.output_size:
+    if kind is ResidualCell and _width_of(cell, "input_size") != _width_of(cell, "output_size"):
         return None
     if kind in (DropoutCell, ResidualCell):
         return _dtype_of(cell.cell)
@@ -43,6 +47,15 @@ def _dtype_of(cell: Any) -> torch.dtype | None:
         return None
     dtype: torch.dtype = weight.dtype
     return dtype if fits(cell, _step_of(weight, 0, cell.input_size)) else None
+
+
+def _width_of(cell: Any, name: str) -> int:
+    """The input or output size of a cell as its layers have it now: one of them may have been replaced."""
+    if isinstance(cell, StackedCell):
+        return _width_of(cell.cells[0 if name == "input_size" else -1], name)
+    if isinstance(cell, DropoutCell | ResidualCell):
+        return _width_of(cell.cell, name)
+    return int(getattr(cell, name))
 
 
 def _step_of(weight: Tensor, batch_size: int, width: int) -> Tensor:
@@ -58,9 +71,9 @@ class FusedWalk:
     """
 
     def __init__(self, cell: Any, batch_size: int, watch: Watch) -> None:
-        self._x = (batch_size, cell.input_size)
-        self._output = (batch_size, cell.output_size)
-        self._dtype = _dtype_of(cell)
+        self._x = (batch_size, _width_of(cell, "input_size"))
+        self._output = (batch_size, _width_of(cell, "output_size"))
+        self._dtype: Any = _dtype_of(cell)
         self._parts: list[tuple[Any, ...]] = []
         self._kept: list[Any] = []
         self._multiplications = 0
@@ -71,7 +84,7 @@ class FusedWalk:
         self._native = (native.StreamFloat64 if double else native.StreamFloat32)(
             isa.active(),
             self._parts,
-            (batch_size, cell.input_size, cell.output_size),
+            (*self._x, self._output[1]),
             watch.slots,
             (self._places, self._kept),
             torch.get_num_threads if self._multiplications >= _LARGE else None,
@@ -82,7 +95,9 @@ class FusedWalk:
         """The output of a step [N, O], for an x [N, I]."""
         if not is_memory(x) or x.shape != self._x or x.dtype != self._dtype or x.device.type != "cpu":
             raise UnrolledError(
-                f"a step has {_described(x)}, expected {list(self._x)} {self._dtype} in the memory of the CPU"
+                f"a layer was given {list(x.shape)} {name_of(x.dtype)} on {x.device}, expected "
+                f"{list(self._x)} {name_of(self._dtype)} on cpu: the layers do not fit to each other, or the "
+                "model was converted and needs a reset()"
             )
         x = resolved(x)
         x = x if x.stride(1) == 1 else x.contiguous()
@@ -111,7 +126,7 @@ class FusedWalk:
             return self._through(cell.cell, value)
         if isinstance(cell, ResidualCell):
             inner, places = self._through(cell.cell, value)
-            return self._sum(value, inner, cell.cell.output_size), places
+            return self._sum(value, inner, _width_of(cell, "output_size")), places
         return self._layer(cell, value)
 
     def _layer(self, cell: Any, value: int) -> tuple[int, Any]:
@@ -139,7 +154,3 @@ class FusedWalk:
 
 def _addresses(places: Tensor | None) -> tuple[int, int]:
     return (0, 0) if places is None else (places[0].data_ptr(), places[-1].data_ptr())
-
-
-def _described(x: Tensor) -> str:
-    return f"{type(x).__name__} {list(x.shape)} {x.dtype} on {x.device}"

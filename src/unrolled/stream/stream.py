@@ -97,6 +97,7 @@ class Stream:
         output: Numbers | None = self._quick(x)
         return self._careful(x) if output is None else output
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def reset(self) -> None:
         """Go back to the initial state, to begin other sequences, with the model as it is then."""
         self._rest()
@@ -104,6 +105,7 @@ class Stream:
             self._begin(self._fixed, *self._look())
 
     @property
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def state(self) -> Any:
         """A copy of the state, nested as the cell's, for torch.nn's layers as theirs; None until N is known.
 
@@ -118,6 +120,7 @@ class Stream:
         return None if self._resting is None else map_state(Tensor.clone, self._resting)
 
     @state.setter
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def state(self, state: Any) -> None:
         if state is None:
             self.reset()
@@ -165,6 +168,7 @@ class Stream:
         else:
             self._quick = walk.quick if source.classifier is None else self._quick_probabilities
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _careful(self, x: Any) -> Any:
         """A step on an x, or with weights, that the quick way does not take; every mistake is found here."""
         _check_that_nothing_records()
