@@ -22,7 +22,7 @@ ARROWS = {
     "unroll": {"errors", "cells", "kernels"},
     "layers": {"kernels", "unroll"},
     "networks": {"errors", "cells", "unroll"},
-    "stream": {"errors", "cells", "kernels", "unroll", "networks"},
+    "stream": {"errors", "cells", "kernels", "unroll", "layers", "networks"},
     "data": BASE,
     "tf1": BASE | {"cells", "unroll", "data", "networks"},
     "training": BASE | {"data", "cells", "kernels", "unroll", "networks", "tf1"},

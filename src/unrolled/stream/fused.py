@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from unrolled.cells import DropoutCell, ResidualCell, StackedCell
+from unrolled.cells import DropoutCell, LSTMState, ResidualCell, StackedCell
 from unrolled.cells.state import map_state
+from unrolled.errors import UnrolledError
 from unrolled.kernels import isa, native_call
-from unrolled.unroll.kernel_layer import fits, has_hooks, is_plain, layer_of
+from unrolled.kernels.readable import is_memory
+from unrolled.stream.source import name_of
+from unrolled.stream.watch import Watch
+from unrolled.unroll.kernel_layer import fits, has_hooks, kernel_of, layer_of
 
 # Multiplications of a step from which it pays to wake other threads and to let go of the interpreter.
 _LARGE = 1 << 22
@@ -18,54 +23,84 @@ _LARGE = 1 << 22
 
 def fuses(cell: Any) -> bool:
     """Whether every layer of this cell has a kernel, and nothing but sums stands between them."""
+    return isa.active() != isa.REFERENCE and _dtype_of(cell) is not None
+
+
+def _dtype_of(cell: Any) -> torch.dtype | None:
+    """In which all layers of this cell fuse; None if they do not, or one does not fit to the other."""
     kind = type(cell)
     if kind in (StackedCell, DropoutCell, ResidualCell) and has_hooks(cell):
-        return False
+        return None
     if kind is StackedCell:
-        return all(fuses(part) for part in cell.cells)
+        dtypes = {_dtype_of(part) for part in cell.cells}
+        joined = all(
+            _width_of(below, "output_size") == _width_of(above, "input_size")
+            for below, above in itertools.pairwise(cell.cells)
+        )
+        return dtypes.pop() if joined and len(dtypes) == 1 else None
+    if kind is ResidualCell and _width_of(cell, "input_size") != _width_of(cell, "output_size"):
+        return None
     if kind in (DropoutCell, ResidualCell):
-        return fuses(cell.cell)
-    like = next(cell.parameters(), None)
-    if like is None or like.device.type != "cpu" or isa.active() == isa.REFERENCE:
-        return False
-    x = like.detach().new_empty(0, 0, getattr(cell, "input_size", 0))
-    return is_plain(x) and fits(cell, x)
+        return _dtype_of(cell.cell)
+    weight: Any = None if kernel_of(cell) is None else getattr(cell, "weight_ih", None)
+    if not is_memory(weight) or weight.device.type != "cpu":
+        return None
+    dtype: torch.dtype = weight.dtype
+    return dtype if fits(cell, _step_of(weight, 0, cell.input_size)) else None
+
+
+def _width_of(cell: Any, name: str) -> int:
+    """The input or output size of a cell as its layers have it now: one of them may have been replaced."""
+    if isinstance(cell, StackedCell):
+        return _width_of(cell.cells[0 if name == "input_size" else -1], name)
+    if isinstance(cell, DropoutCell | ResidualCell):
+        return _width_of(cell.cell, name)
+    return int(getattr(cell, name))
+
+
+def _step_of(weight: Tensor, batch_size: int, width: int) -> Tensor:
+    """Zeros [N, 1, width] like the weight: sequences of one step."""
+    return torch.zeros(batch_size, 1, width, dtype=weight.dtype, device=weight.device)
 
 
 class FusedWalk:
     """N sequences of a cell that fuses, step by step.
 
     Each tensor of the state has two places, [2, N, size], in turn: a step reads one and writes the other.
+    The weights are packed here and now; `quick` takes no step once `watch` would say that they have moved.
     """
 
-    def __init__(self, cell: Any, batch_size: int) -> None:
-        self._like = next(cell.parameters())
-        self.batch_size = batch_size
-        self._places = map_state(lambda size: self._zeros(2, batch_size, size), cell.state_size)
-        self._sizes = (batch_size, cell.input_size, cell.output_size)
+    def __init__(self, cell: Any, batch_size: int, watch: Watch) -> None:
+        self._x = (batch_size, _width_of(cell, "input_size"))
+        self._output = (batch_size, _width_of(cell, "output_size"))
+        self._dtype: Any = _dtype_of(cell)
         self._parts: list[tuple[Any, ...]] = []
-        self._kept: list[Any] = [self._places]
-        with torch.no_grad():
-            self._through(cell, 0, self._places)
+        self._kept: list[Any] = []
+        self._multiplications = 0
+        _, self._places = self._through(cell, 0)
 
-        weights = [weight for weight in cell.parameters() if not weight.is_inference()]
-        large = batch_size * sum(weight.numel() for weight in cell.parameters()) >= _LARGE
-        double = self._like.dtype == torch.float64
         native = native_call._native()
+        double = self._dtype == torch.float64
         self._native = (native.StreamFloat64 if double else native.StreamFloat32)(
             isa.active(),
             self._parts,
-            self._sizes,
-            weights,
-            self._kept,
-            torch.get_num_threads if large else None,
+            (*self._x, self._output[1]),
+            watch.slots,
+            (self._places, self._kept),
+            torch.get_num_threads if self._multiplications >= _LARGE else None,
         )
         self.quick = self._native.step
 
     def step(self, x: Tensor) -> Tensor:
-        """The output of a step [N, O], for a checked x [N, I]."""
+        """The output of a step [N, O], for an x [N, I]."""
+        if not is_memory(x) or x.shape != self._x or x.dtype != self._dtype or x.device.type != "cpu":
+            raise UnrolledError(
+                f"a layer was given {list(x.shape)} {name_of(x.dtype)} on {x.device}, expected "
+                f"{list(self._x)} {name_of(self._dtype)} on cpu: the layers do not fit to each other, or the "
+                "model was converted and needs a reset()"
+            )
         x = native_call.dense("x", x)
-        output = x.new_empty(self.batch_size, self._sizes[2])
+        output = torch.empty(*self._output, dtype=x.dtype, device="cpu")
         self._native.run(x.data_ptr(), x.stride(0), output.data_ptr())
         return output
 
@@ -78,48 +113,41 @@ class FusedWalk:
     def state(self, state: Any) -> None:
         map_state(lambda places, part: places[self._native.turn].copy_(part), self._places, state)
 
-    def reset(self) -> None:
-        """Back to the initial state, zeros."""
-        map_state(Tensor.zero_, self._places)
-
-    def _through(self, cell: Any, value: int, places: Any) -> int:
-        """Add the parts of a cell that reads this value; return the number of the value that it gives."""
+    def _through(self, cell: Any, value: int) -> tuple[int, Any]:
+        """Add the parts of a cell that reads this value; the number of its own, and its state's places."""
         if isinstance(cell, StackedCell):
-            for part, own in zip(cell.cells, places, strict=True):
-                value = self._through(part, value, own)
-            return value
+            every = []
+            for part in cell.cells:
+                value, places = self._through(part, value)
+                every.append(places)
+            return value, tuple(every)
         if isinstance(cell, DropoutCell):
-            return self._through(cell.cell, value, places)
+            return self._through(cell.cell, value)
         if isinstance(cell, ResidualCell):
-            return self._sum(value, self._through(cell.cell, value, places), cell.output_size)
-        return self._layer(cell, value, places)
+            inner, places = self._through(cell.cell, value)
+            return self._sum(value, inner, _width_of(cell, "output_size")), places
+        return self._layer(cell, value)
 
-    def _layer(self, cell: Any, value: int, places: Any) -> int:
-        state = map_state(lambda places: places[0], places)
-        layer = layer_of(
-            cell,
-            self._zeros(self.batch_size, 1, cell.input_size),
-            None,
-            state,
-            batch_first=True,
-            reverse=False,
-        ).dense()
+    def _layer(self, cell: Any, value: int) -> tuple[int, Any]:
+        x = _step_of(cell.weight_ih, self._x[0], cell.input_size)
+        layer = layer_of(cell, x, None, None, batch_first=True, reverse=False).dense()
         packed = native_call.pack(layer)
-        h, c = places if isinstance(places, tuple) else (places, None)
+        _, batch_size, width, hidden, output = layer.sizes
+        self._multiplications += batch_size * (width + output) * layer.weight_hh.shape[0]
+        h = x.new_zeros(2, batch_size, output)
+        c = x.new_zeros(2, batch_size, hidden) if layer.has_c else None
         self._kept += [layer, packed]
-        return self._add(layer, packed.data_ptr(), value, 0, cell.output_size, _addresses(h), _addresses(c))
+        own = self._add(layer, packed.data_ptr(), value, 0, output, _addresses(h), _addresses(c))
+        return own, h if c is None else LSTMState(h, c)
 
     def _sum(self, first: int, second: int, width: int) -> int:
-        memory = self._zeros(1, self.batch_size, width)
+        memory = torch.zeros(1, self._x[0], width, dtype=self._dtype, device="cpu")
         self._kept.append(memory)
         return self._add(None, 0, first, second, width, _addresses(memory), _addresses(None))
 
     def _add(self, *part: Any) -> int:
         self._parts.append(part)
         return len(self._parts)
-
-    def _zeros(self, *shape: int) -> Tensor:
-        return torch.zeros(*shape, dtype=self._like.dtype, device=self._like.device)
 
 
 def _addresses(places: Tensor | None) -> tuple[int, int]:

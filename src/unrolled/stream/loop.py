@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from unrolled.cells.cell import begin_sequence
@@ -16,21 +15,17 @@ class LoopWalk:
 
     def __init__(self, cell: Any, batch_size: int) -> None:
         self._cell = cell
-        self.batch_size = batch_size
-        self._state: Any = None
-        self.reset()
+        self._state = cell.initial_state(batch_size)
+        begin_sequence(cell)
 
     def quick(self, x: Any) -> None:
         """There is no short way."""
 
     def step(self, x: Tensor) -> Tensor:
         """The output of a step [N, O], for a checked x [N, I]."""
-        with torch.no_grad():
-            output, self._state = self._cell(x, self._state)
-            copy: Tensor = (
-                output.clone()
-            )  # the output may be the state itself, which is not the user's to change
-        return copy
+        output: Tensor
+        output, self._state = self._cell(x, self._state)
+        return output.clone()  # it may be the state itself, which is not the user's to change
 
     @property
     def state(self) -> Any:
@@ -39,10 +34,4 @@ class LoopWalk:
 
     @state.setter
     def state(self, state: Any) -> None:
-        self._state = map_state(lambda part: part.detach().clone(), state)
-
-    def reset(self) -> None:
-        """Back to the initial state."""
-        with torch.no_grad():
-            self._state = self._cell.initial_state(self.batch_size)
-        begin_sequence(self._cell)
+        self._state = map_state(lambda old, part: part.detach().to(old.device, copy=True), self._state, state)

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from unrolled.cells import DropoutCell, HighwayCell, ResidualCell, StackedCell
 from unrolled.stream.fused import FusedWalk, fuses
 from unrolled.stream.loop import LoopWalk
+from unrolled.stream.watch import Watch
 from unrolled.unroll.kernel_layer import has_hooks
 
 
-def walk_of(cell: Any, batch_size: int) -> Any:
-    """N sequences of a cell, each layer of it as `dynamic_unroll` would run it."""
+def walk_of(cell: Any, batch_size: int, watch: Watch) -> Any:
+    """N sequences of a cell at its initial state, each layer of it as `dynamic_unroll` would run it."""
     if fuses(cell):
-        return FusedWalk(cell, batch_size)
+        return FusedWalk(cell, batch_size, watch)
     kind = type(cell)
     if has_hooks(cell) or not any(fuses(part) for part in cell.modules()):
         return LoopWalk(cell, batch_size)
     if kind is StackedCell:
-        return StackWalk(cell, batch_size)
-    return WrapperWalk(cell, batch_size) if kind in WrapperWalk.KINDS else LoopWalk(cell, batch_size)
+        return StackWalk(cell, batch_size, watch)
+    return WrapperWalk(cell, batch_size, watch) if kind in WrapperWalk.KINDS else LoopWalk(cell, batch_size)
 
 
 class StackWalk:
     """N sequences of a stack, layer by layer."""
 
-    def __init__(self, stack: StackedCell, batch_size: int) -> None:
-        self.batch_size = batch_size
-        self._walks = [walk_of(cell, batch_size) for cell in stack.cells]
+    def __init__(self, stack: StackedCell, batch_size: int, watch: Watch) -> None:
+        self._walks = [walk_of(cell, batch_size, watch) for cell in stack.cells]
 
     def quick(self, x: Any) -> None:
         """There is no short way."""
@@ -51,21 +50,15 @@ class StackWalk:
         for walk, part in zip(self._walks, state, strict=True):
             walk.state = part
 
-    def reset(self) -> None:
-        """Back to the initial state."""
-        for walk in self._walks:
-            walk.reset()
-
 
 class WrapperWalk:
     """N sequences of a wrapped cell; dropout is off."""
 
     KINDS = (DropoutCell, HighwayCell, ResidualCell)
 
-    def __init__(self, wrapper: Any, batch_size: int) -> None:
-        self.batch_size = batch_size
+    def __init__(self, wrapper: Any, batch_size: int, watch: Watch) -> None:
         self._wrapper = wrapper
-        self._walk = walk_of(wrapper.cell, batch_size)
+        self._walk = walk_of(wrapper.cell, batch_size, watch)
 
     def quick(self, x: Any) -> None:
         """There is no short way."""
@@ -73,11 +66,10 @@ class WrapperWalk:
     def step(self, x: Tensor) -> Tensor:
         """The output of a step [N, O], for a checked x [N, I]."""
         output: Tensor = self._walk.step(x)
-        with torch.no_grad():
-            if isinstance(self._wrapper, ResidualCell):
-                return x + output
-            if isinstance(self._wrapper, HighwayCell):
-                return self._wrapper.combine(x, output)
+        if isinstance(self._wrapper, ResidualCell):
+            return x + output
+        if isinstance(self._wrapper, HighwayCell):
+            return self._wrapper.combine(x, output)
         return output
 
     @property
@@ -88,7 +80,3 @@ class WrapperWalk:
     @state.setter
     def state(self, state: Any) -> None:
         self._walk.state = state
-
-    def reset(self) -> None:
-        """Back to the initial state."""
-        self._walk.reset()

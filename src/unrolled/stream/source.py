@@ -1,18 +1,18 @@
-"""What a model streams as: a cell, what reads its output, and how its state looks to the user."""
+"""What a model streams as: a cell, what stands before and after it, and how its state looks to the user."""
 
 from __future__ import annotations
 
-import copy
 import itertools
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell, StackedCell
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
+from unrolled.stream.evaluating import evaluating
+from unrolled.stream.torch_nn import cell_of, layered, unlayered
 
 
 class Source(NamedTuple):
@@ -20,29 +20,31 @@ class Source(NamedTuple):
 
     Attributes:
         cell: what takes the steps.
+        input_size: I; None if the cell does not say.
+        dense: of a network, the layers that an x goes through before the cell; else None.
         classifier: of a network, turns the cell's output into logits; else None.
         layered: whether the state is that of torch.nn's layers, [L, N, H], and not the cell's own.
     """
 
     cell: Any
+    input_size: int | None
+    dense: nn.Module | None = None
     classifier: nn.Module | None = None
     layered: bool = False
 
+    @property
+    def weight(self) -> Tensor | None:
+        """The first that an x meets: it tells dtype and device; None if there is none."""
+        first = self.cell if self.dense is None else self.dense
+        return next(itertools.chain(first.parameters(), first.buffers()), None)
+
     def shown(self, state: Any) -> Any:
         """The cell's state as the model's user knows it."""
-        if not self.layered:
-            return state
-        if isinstance(state[0], LSTMState):
-            return tuple(torch.stack(parts) for parts in zip(*state, strict=True))
-        return torch.stack(state)
+        return layered(state) if self.layered else state
 
     def hidden(self, state: Any) -> Any:
         """The inverse of `shown`."""
-        if not self.layered:
-            return state
-        if isinstance(state, Tensor):
-            return tuple(state)
-        return tuple(itertools.starmap(LSTMState, zip(*state, strict=True)))
+        return unlayered(state) if self.layered else state
 
 
 def source_of(model: Any) -> Source:
@@ -52,65 +54,28 @@ def source_of(model: Any) -> Source:
         TypeError: it is nothing that takes steps.
         UnrolledError: it reads sequences from their end, too.
     """
-    if isinstance(model, nn.Module):
-        model = _evaluating(model)
-    if isinstance(model, SequenceClassifier):
-        if model.config.direction == "bidirectional":
-            raise _needs_the_end(f"network {model.config.name} is bidirectional")
-        return Source(model.cell, model.classifier)
-    if isinstance(model, nn.Module) and hasattr(model, "initial_state"):
-        return Source(model)
-    if isinstance(model, nn.Module) and hasattr(
-        model, "weight_ih_l0"
-    ):  # torch.nn's layers and their drop-ins
-        if model.bidirectional:
-            raise _needs_the_end(f"the {type(model).__name__} is bidirectional")
-        return Source(StackedCell(_cells_of(model)), layered=True)
     kind = type(model)
+    twin: Any = evaluating(model) if isinstance(model, nn.Module) else None
+    if isinstance(twin, SequenceClassifier) and kind.forward is SequenceClassifier.forward:
+        if twin.config.direction != "forward":
+            raise _needs_the_end(f"network {twin.config.name} is {twin.config.direction}")
+        dense = twin.input_layers if twin.config.input_layers else None
+        after: nn.Module = twin.classifier
+        if twin.config.output_layers:
+            after = nn.Sequential(twin.output_layers, after).eval()
+        return Source(twin.cell, twin.config.input_size, dense, after)
+    if isinstance(twin, nn.RNNBase):
+        if twin.bidirectional:
+            raise _needs_the_end(f"the {kind.__name__} is bidirectional")
+        return Source(cell_of(twin), twin.input_size, layered=True)
+    if isinstance(twin, nn.RNNCellBase):
+        return Source(cell_of(twin), twin.input_size)
+    if hasattr(twin, "initial_state"):
+        return Source(twin, getattr(twin, "input_size", None))
     raise TypeError(
         f"model is a {kind.__module__}.{kind.__qualname__}, expected a cell such as unrolled.LSTMCell, "
-        "a network of unrolled.networks, or a layer such as torch.nn.LSTM"
+        "a network of unrolled.networks, or a layer or cell such as torch.nn.LSTM or LSTMCell"
     )
-
-
-def weights_of(model: nn.Module) -> list[tuple[int, int, int]]:
-    """What tells that a weight has been changed or replaced."""
-    return [
-        (id(weight), weight.data_ptr(), 0 if weight.is_inference() else weight._version)
-        for weight in model.parameters()
-    ]
-
-
-def _evaluating(model: nn.Module) -> nn.Module:
-    """The model as `eval()` would make it, with the same weights; the model itself stays as it is."""
-    if not any(module.training for module in model.modules()):
-        return model
-    shared = {id(tensor): tensor for tensor in itertools.chain(model.parameters(), model.buffers())}
-    return copy.deepcopy(model, shared).eval()
-
-
-def _cells_of(layers: Any) -> list[Cell]:
-    """A cell for each layer of one of torch.nn's modules, with the module's own parameters."""
-    cells: list[Cell] = []
-    for layer in range(layers.num_layers):
-        width = layers.input_size if layer == 0 else layers.proj_size or layers.hidden_size
-        size: dict[str, Any] = {
-            "input_size": width,
-            "hidden_size": layers.hidden_size,
-            "bias": layers.bias,
-            "device": "meta",
-        }
-        cell: Cell
-        if layers.mode == "LSTM":
-            cell = LSTMCell(**size, proj_size=layers.proj_size)
-        elif layers.mode == "GRU":
-            cell = GRUCell(**size)
-        else:
-            cell = RNNCell(**size, nonlinearity=layers.mode.removeprefix("RNN_").lower())
-        for name, _ in list(cell.named_parameters()):
-            setattr(cell, name, getattr(layers, f"{name}_l{layer}"))
-        cells.append(cell.eval())
-    return cells
 
 
 def _needs_the_end(what: str) -> UnrolledError:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError, check_count
+from unrolled.kernels.readable import is_recorded
+from unrolled.stream.inputs import like_given, rows_of
 from unrolled.stream.parts import walk_of
-from unrolled.stream.source import Source, check_state, name_of, source_of, weights_of
+from unrolled.stream.source import Source, check_state, source_of
+from unrolled.stream.watch import Watch
 
 Numbers = TypeVar("Numbers", Tensor, np.ndarray)
 
@@ -27,13 +33,21 @@ class Stream:
     in another order, so there it is the same within rounding.) Where `dynamic_unroll` runs in a kernel, so
     does a step, with weights that are packed once; every other cell takes its own step.
 
-    A stream infers: it takes no gradients, and it evaluates as the model would after `eval()`, which
-    leaves the model itself as it is. The first step after a weight has changed in place, by an optimizer
-    or `load_state_dict`, uses the new one; weights that are replaced (by `to`, through `.data`, by another
-    Parameter) are found at the next `reset`.
+    A stream infers: it takes no gradients, it evaluates as the model would after `eval()`, which leaves the
+    model itself as it is, and it computes in the model's dtype, inside `torch.autocast` too.
+
+    The next step uses new weights if an optimizer of torch.optim has taken a step, if one of PyTorch's
+    functions has changed a tensor of the model in place (`load_state_dict`, `add_` under `no_grad`), or if a
+    parameter, buffer or module was put in another's place. Every other change counts at the latest from the
+    next `reset`, from the next time that `state` is set, or from the first step: what goes through `.data`
+    (as `to` does), an array that shares a weight's memory or another process, a cell's options, hooks.
+
+    `copy.deepcopy` and pickling take the model along, `copy.copy` shares it; each copy goes on from the same
+    state by itself.
 
     Args:
-        model: a cell, a forward network, or a layer: `torch.nn.LSTM`, `GRU`, `RNN` and their drop-ins.
+        model: a cell, a forward network, or a layer or cell of torch.nn: `torch.nn.LSTM`, `GRU`, `RNN`, their
+            drop-ins, `torch.nn.LSTMCell`, `GRUCell`, `RNNCell`.
         batch_size: N; None to take it from the first step after each `reset`.
 
     Raises:
@@ -49,13 +63,20 @@ class Stream:
     (True, True)
     """
 
+    _source: Source
+    _watch: Watch
+    _walk: Any  # what takes the steps; None before the first
+    _quick: Any
+    _batch_size: int | None
+    _resting: Any  # the state of a copy that has taken no step yet, or for one
+
     def __init__(self, model: nn.Module, batch_size: int | None = None) -> None:
         if batch_size is not None:
             batch_size = check_count("Stream: batch_size", batch_size)
         self._model = model
         self._fixed = batch_size
-        self._walk: Any = None
-        self._source: Source = source_of(model)
+        with _building():
+            source_of(model)  # which says what cannot stream
         self.reset()
 
     def step(self, x: Numbers) -> Numbers:
@@ -70,114 +91,144 @@ class Stream:
 
         Raises:
             TypeError: x is neither a tensor nor an array.
-            UnrolledError: x has another shape or dtype, or a number of sequences that is not the last step's.
+            UnrolledError: x has another shape or dtype, or a number of sequences that is not the last step's;
+                or something records or transforms torch's operators, and would take the step for a constant.
         """
         output: Numbers | None = self._quick(x)
         return self._careful(x) if output is None else output
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def reset(self) -> None:
-        """Go back to the initial state, to begin other sequences; look at the weights anew."""
-        self._batch_size: int | None = None
-        self._quick: Any = _no_quick_way
+        """Go back to the initial state, to begin other sequences, with the model as it is then."""
+        self._rest()
         if self._fixed is not None:
-            self._begin(self._fixed)
+            self._begin(self._fixed, *self._look())
 
     @property
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def state(self) -> Any:
         """A copy of the state, nested as the cell's, for torch.nn's layers as theirs; None until N is known.
 
-        Set it to go on from another one; N becomes the state's if no step has fixed it.
+        Set it to go on from another one, with the model as it is then; N becomes the state's if no step has
+        fixed it.
 
         Raises:
             UnrolledError: it is nested otherwise, or has other shapes or dtypes.
         """
-        return None if self._batch_size is None else self._source.shown(self._walk.state)
+        if self._walk is not None:
+            return self._source.shown(self._walk.state)
+        return None if self._resting is None else map_state(Tensor.clone, self._resting)
 
     @state.setter
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def state(self, state: Any) -> None:
         if state is None:
             self.reset()
-            return
-        batch_size = self._batch_size or _batch_size_of(state, self._source)
-        with torch.no_grad():
-            expected = self._source.shown(self._source.cell.initial_state(batch_size))
-        check_state(state, expected)
-        if self._batch_size is None:
-            self._begin(batch_size)
-        self._walk.state = self._source.hidden(state)
-
-    def _begin(self, batch_size: int) -> None:
-        """Be ready for N sequences, at the initial state, with the weights of this moment."""
-        if self._walk is None or self._walk.batch_size != batch_size or self._seen != weights_of(self._model):
-            self._build(batch_size)
         else:
-            self._walk.reset()
-        self._batch_size = batch_size
-        self._quick = self._quick_probabilities if self._source.classifier else self._walk.quick
+            source, watch = self._look()
+            self._begin(self._batch_size or _batch_size_of(state, source), source, watch, state)
 
-    def _build(self, batch_size: int) -> None:
-        self._source = source_of(self._model)
-        self._seen = weights_of(self._model)
-        self._walk = walk_of(self._source.cell, batch_size)
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is made of the model, which may not be whole yet when a copy comes to be."""
+        self._resting = (
+            self.state
+        )  # held here: a process that is being spawned reads it from this one's memory
+        built = ("_source", "_watch", "_walk", "_quick")
+        return {name: value for name, value in vars(self).items() if name not in built}
 
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self._rest()
+        vars(self).update(kept)
+
+    def _rest(self) -> None:
+        """Forget the sequences."""
+        self._batch_size = None
+        self._resting = None
+        self._walk = None
+        self._quick = _no_quick_way
+
+    def _look(self) -> tuple[Source, Watch]:
+        """The model as it is now. The watch comes first: it misses no change that happens meanwhile."""
+        _check_that_nothing_records()
+        with _building():
+            watch = Watch(self._model)
+            return source_of(self._model), watch
+
+    def _begin(self, batch_size: int, source: Source, watch: Watch, state: Any = None) -> None:
+        """Be ready for N sequences, at this state or the initial one; one that does not fit is refused."""
+        with _building():
+            walk = walk_of(source.cell, batch_size, watch)
+            if state is not None:
+                check_state(state, source.shown(walk.state))
+                walk.state = source.hidden(state)
+        self._source, self._watch, self._walk = source, watch, walk
+        self._batch_size, self._resting = batch_size, None
+        if source.dense is not None:
+            self._quick = _no_quick_way
+        else:
+            self._quick = walk.quick if source.classifier is None else self._quick_probabilities
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _careful(self, x: Any) -> Any:
         """A step on an x, or with weights, that the quick way does not take; every mistake is found here."""
-        rows = self._rows(x)
-        if self._batch_size is None:
-            self._begin(len(rows))
-        elif self._seen != weights_of(self._model):
-            state = self._walk.state
-            self._begin(self._batch_size)
-            self._walk.state = state
-        output = _as(x, self._walk.step(rows))
-        return self._probabilities(output) if self._source.classifier else output
+        _check_that_nothing_records()
+        if self._walk is not None and not self._watch.moved():
+            rows = rows_of(x, self._source, self._batch_size)
+        else:
+            source, watch = self._look()
+            rows = rows_of(x, source, self._batch_size or self._fixed)
+            try:
+                self._begin(self._batch_size or len(rows), source, watch, self.state)
+            except UnrolledError as error:
+                raise UnrolledError(f"the model has changed: {error}; reset() begins others") from None
+        with _inferring():
+            if self._source.dense is not None:
+                rows = self._source.dense(rows)
+            output = like_given(x, self._walk.step(rows))
+        return output if self._source.classifier is None else self._probabilities(output)
 
     def _quick_probabilities(self, x: Any) -> Any:
         output = self._walk.quick(x)
         return None if output is None else self._probabilities(output)
 
-    def _rows(self, x: Any) -> Tensor:
-        """X as a tensor [N, I] where the cell is."""
-        like = next(self._source.cell.parameters(), None)
-        if isinstance(x, np.ndarray):
-            name = str(x.dtype)
-        elif isinstance(x, Tensor):
-            name = name_of(x.dtype)
-        else:
-            raise TypeError(f"x is a {type(x).__name__}, expected a torch.Tensor or a numpy.ndarray")
-        if like is not None and name != name_of(like.dtype):
-            raise UnrolledError(f"x is {name}, but the model is {name_of(like.dtype)}: convert one of them")
-
-        width = getattr(self._source.cell, "input_size", x.shape[-1] if x.ndim else 0)
-        known = self._batch_size or self._fixed
-        fits = x.ndim in (1, 2) and x.shape[-1] == width
-        batch_size = x.shape[0] if x.ndim == 2 else 1
-        if not fits or batch_size < 1 or batch_size != (known or batch_size):
-            expected = f"[{known or 'N'}, {width}]" + (f" or [{width}]" if known in (None, 1) else "")
-            raise UnrolledError(
-                f"x has shape {list(x.shape)}, expected {expected}: one step of "
-                + ("each sequence" if known is None else f"the same {known} sequences; reset() begins others")
-            )
-        rows = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x.detach()
-        rows = rows if like is None else rows.to(like.device)
-        return rows if x.ndim == 2 else rows.unsqueeze(0)
-
     def _probabilities(self, output: Any) -> Any:
         classifier: Any = self._source.classifier
-        features = torch.as_tensor(output, device=classifier.weight.device)
-        with torch.no_grad():
+        features = torch.as_tensor(output, device=next(classifier.parameters()).device)
+        with _inferring():
             probabilities = classifier(features.view(-1, features.shape[-1])).softmax(dim=1)
-        return _as(output, probabilities)
+        return like_given(output, probabilities)
 
 
 def _no_quick_way(x: Any) -> None:
     """Before the first step there is none."""
 
 
-def _as(x: Any, rows: Tensor) -> Any:
-    """Rows [N, width] as an array if x is one, and without N if x is."""
-    rows = rows if x.ndim == 2 else rows[0]
-    return rows.cpu().numpy() if isinstance(x, np.ndarray) else rows
+@contextmanager
+def _inferring() -> Iterator[None]:
+    """Without gradients, and in the dtype that is there: a kernel knows no other, and so no step does."""
+    with torch.no_grad():
+        autocast = [kind for kind in ("cpu", "cuda", "mps") if torch.is_autocast_enabled(kind)]
+        if not autocast:
+            yield
+            return
+        with torch.autocast(autocast[0], enabled=False):
+            yield
+
+
+@contextmanager
+def _building() -> Iterator[None]:
+    """What is made inside is as good outside of `torch.inference_mode` as in it."""
+    with torch.inference_mode(False), _inferring():
+        yield
+
+
+def _check_that_nothing_records() -> None:
+    """Raise an UnrolledError where a step would become a constant of a graph, or would be taken apart."""
+    if is_recorded() or torch._C._functorch.peek_interpreter_stack() is not None:
+        raise UnrolledError(
+            "a Stream came where torch's operators are recorded or transformed (torch.jit.trace, make_fx, "
+            "torch.func), and a state that is kept between calls cannot be: give it dynamic_unroll"
+        )
 
 
 def _batch_size_of(state: Any, source: Source) -> int:

@@ -44,35 +44,37 @@ struct View {
 template <class Real>
 class StreamDoor {
  public:
-  // parts: see stream_parts(); sizes: N, I and O; weights: tensors whose changes the steps watch for; kept: what owns
-  // the memory that parts points to; threads: gives the number of threads, None to stay on one and keep the interpreter.
-  StreamDoor(const Isa& isa, nb::list parts, nb::tuple sizes, nb::list weights, nb::object kept, nb::object threads)
+  // parts: see stream_parts(); sizes: N, I and O; slots: see Slot, what the steps watch; kept: what owns the memory that
+  // parts points to; threads: gives the number of threads, None to stay on one and keep the interpreter.
+  StreamDoor(const Isa& isa, nb::list parts, nb::tuple sizes, nb::list slots, nb::object kept, nb::object threads)
       : stream_(kernels(isa), stream_parts(parts), nb::cast<int64_t>(sizes[0])),
         batch_(nb::cast<int64_t>(sizes[0])),
         input_(nb::cast<int64_t>(sizes[1])),
         output_(nb::cast<int64_t>(sizes[2])),
         kept_(std::move(kept)),
-        threads_(std::move(threads)),
-        version_name_(nb::steal(PyUnicode_InternFromString("_version"))) {
-    for (nb::handle weight : weights)
-      weights_.push_back({nb::borrow(weight), version_of(weight)});
-
+        threads_(std::move(threads)) {
     const nb::module_ torch = nb::module_::import_("torch"), numpy = nb::module_::import_("numpy");
+    const nb::object base = torch.attr("_C");
     tensor_ = torch.attr("Tensor");
+    version_ = base.attr("TensorBase").attr("__dict__")["_version"];
+    tracing_ = base.attr("_get_tracing_state");
+    modes_ = base.attr("_len_torch_dispatch_stack");
     array_ = numpy.attr("ndarray");
     empty_ = numpy.attr("empty");
     number_ = numpy.attr("dtype")(sizeof(Real) == 4 ? "float32" : "float64");
     shapes_[0] = nb::make_tuple(output_);
     shapes_[1] = nb::make_tuple(batch_, output_);
+    for (nb::handle slot : slots) slots_.push_back({slot[0], slot[1], slot[2], nb::cast<int64_t>(slot[3])});
   }
 
   int turn() const { return stream_.turn(); }
 
   // The output of a step in the kind of x, or None where Python must have a look first.
   nb::object step(nb::handle x) {
-    if (weights_changed()) return nb::none();
+    if (moved()) return nb::none();
     PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(x.ptr()));
     if (type == tensor_.ptr()) {
+      if (watched()) return nb::none();
       const Input<Real> input = from_tensor(x);
       return input.data ? tensor_step(input) : nb::none();
     }
@@ -87,8 +89,10 @@ class StreamDoor {
  private:
   static constexpr int64_t kBytes = sizeof(Real);
 
-  struct Weight {
-    nb::object tensor;
+  // A place in the model, a key of one of its dictionaries, with what was there when the weights were packed: a module, or
+  // a tensor with its version (-1 if it has none).
+  struct Slot {
+    nb::object holder, name, value;
     int64_t version;
   };
 
@@ -125,16 +129,30 @@ class StreamDoor {
     return checked.layer;
   }
 
-  bool weights_changed() const {
-    for (const Weight& weight : weights_)
-      if (version_of(weight.tensor) != weight.version) return true;
+  bool moved() const {
+    for (const Slot& slot : slots_) {
+      PyObject* value = PyDict_GetItemWithError(slot.holder.ptr(), slot.name.ptr());
+      if (!value && PyErr_Occurred()) throw nb::python_error();
+      if (value != slot.value.ptr()) return true;
+      if (slot.version >= 0 && version_of(value) != slot.version) return true;
+    }
     return false;
   }
 
-  int64_t version_of(nb::handle tensor) const {
-    const nb::object version = nb::steal(PyObject_GetAttr(tensor.ptr(), version_name_.ptr()));
+  // Straight through the descriptor: to look `_version` up by its name takes longer than to read it.
+  int64_t version_of(PyObject* tensor) const {
+    const nb::object version =
+        nb::steal(Py_TYPE(version_.ptr())->tp_descr_get(version_.ptr(), tensor, reinterpret_cast<PyObject*>(Py_TYPE(tensor))));
     if (!version.is_valid()) throw nb::python_error();
     return PyLong_AsLongLong(version.ptr());
+  }
+
+  // Whether torch.jit.trace or a dispatch mode records torch's operators: Python knows what to do then.
+  bool watched() const {
+    const nb::object modes = nb::steal(PyObject_CallNoArgs(modes_.ptr()));
+    const nb::object tracing = nb::steal(PyObject_CallNoArgs(tracing_.ptr()));
+    if (!modes.is_valid() || !tracing.is_valid()) throw nb::python_error();
+    return PyObject_IsTrue(modes.ptr()) || !tracing.is_none();
   }
 
   // [N, I], or [I] if there is one sequence.
@@ -192,8 +210,8 @@ class StreamDoor {
 
   Stream<Real> stream_;
   int64_t batch_, input_, output_;
-  nb::object kept_, threads_, version_name_, tensor_, array_, empty_, number_, shapes_[2];
-  std::vector<Weight> weights_;
+  nb::object kept_, threads_, version_, tracing_, modes_, tensor_, array_, empty_, number_, shapes_[2];
+  std::vector<Slot> slots_;
   std::mutex guard_;
 };
 
@@ -204,8 +222,8 @@ void bind_stream(nb::module_& m, const char* name, const Isa& (*isa_named)(const
   using Door = StreamDoor<Real>;
   nb::class_<Door>(m, name)
       .def("__init__",
-           [=](Door* door, const std::string& isa, nb::list parts, nb::tuple sizes, nb::list weights, nb::object kept,
-               nb::object threads) { new (door) Door(isa_named(isa), parts, sizes, weights, kept, threads); },
+           [=](Door* door, const std::string& isa, nb::list parts, nb::tuple sizes, nb::list slots, nb::object kept,
+               nb::object threads) { new (door) Door(isa_named(isa), parts, sizes, slots, kept, threads); },
            nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def("step", &Door::step)
       .def("run", &Door::run)

@@ -19,7 +19,7 @@ struct Torch {
   nb::object tensor, is_neg, new_empty;
   dlpack::Exchange* exchange = nullptr;  // null: an older PyTorch, whose methods are asked
 
-  Torch() : tensor(nb::module_::import_("torch").attr("Tensor")), is_neg(nb::str("is_neg")), new_empty(nb::str("new_empty")) {
+  Torch() : tensor(nb::module_::import_("torch").attr("Tensor")), is_neg(tensor.attr("is_neg")), new_empty(nb::str("new_empty")) {
     if (!nb::hasattr(tensor, dlpack::Exchange::attribute)) return;
     const nb::object table = tensor.attr(dlpack::Exchange::attribute);
     exchange = static_cast<dlpack::Exchange*>(PyCapsule_GetPointer(table.ptr(), dlpack::Exchange::capsule));
@@ -116,7 +116,9 @@ bool is_tensor(nb::handle value) {
 
 Seen look_at(nb::handle tensor) {
   Seen seen = torch().exchange ? described(tensor) : asked(tensor);
-  seen.negative = tensor.attr(torch().is_neg)().ptr() == Py_True;
+  const nb::object negative = nb::steal(PyObject_CallOneArg(torch().is_neg.ptr(), tensor.ptr()));
+  if (!negative.is_valid()) throw nb::python_error();
+  seen.negative = negative.ptr() == Py_True;
   return seen;
 }
 

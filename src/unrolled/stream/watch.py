@@ -1,0 +1,78 @@
+"""What tells a step that the model's weights are no longer those that it has packed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+# Its version counts the steps of all optimizers: fused ones change weights whose own versions stay.
+_OPTIMIZERS: dict[str, Tensor] = {}
+
+
+class Slot(NamedTuple):
+    """A place in the model: a key of one of its dictionaries, and what stands there.
+
+    Attributes:
+        holder: the dictionary.
+        name: the key.
+        value: a module or a tensor.
+        version: a tensor's count of changes in place; -1 where nobody counts.
+    """
+
+    holder: dict[str, Any]
+    name: str
+    value: Any
+    version: int
+
+
+class Watch:
+    """The parts and weights of a model at one moment, and whether they have moved since.
+
+    It sees changes in place that PyTorch counts, other tensors and modules in their places, and that some
+    optimizer has taken a step. It sees neither other memory behind a tensor nor a write that nobody counts.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        _listen()
+        self.slots = [
+            Slot(holder, name, holder[name], _version_of(holder[name]))
+            for holder, name in [(_OPTIMIZERS, "steps"), *_places(model)]
+        ]
+
+    def moved(self) -> bool:
+        """Whether a step has to look at the model again."""
+        return any(
+            holder.get(name) is not value or _version_of(value) != version
+            for holder, name, value, version in self.slots
+        )
+
+
+@functools.cache
+def _listen() -> None:
+    """Count the steps of all optimizers from now on."""
+    with torch.inference_mode(False):  # a tensor made for inference has no version
+        _OPTIMIZERS["steps"] = torch.zeros(0, device="cpu")
+    register_optimizer_step_post_hook(_count)
+
+
+def _count(*_: object) -> None:
+    torch.autograd.graph.increment_version(_OPTIMIZERS["steps"])
+
+
+def _places(model: nn.Module) -> Iterator[tuple[dict[str, Any], str]]:
+    """Where the modules of a model keep their parts, and every tensor that they hold."""
+    for module in model.modules():
+        for holder in (module._modules, module._parameters, module._buffers, vars(module)):
+            if type(holder) is dict:  # torch.jit's modules keep theirs elsewhere
+                for name, value in holder.items():
+                    if isinstance(value, Tensor | nn.Module):
+                        yield holder, name
+
+
+def _version_of(value: Any) -> int:
+    return -1 if not isinstance(value, Tensor) or value.is_inference() else value._version
