@@ -35,12 +35,11 @@ def batches(
     """
     check_count("batch_size", batch_size)
     count = len(examples)
-    there = {"device": examples.labels.device}  # whatever torch's default device is
-    order = (
-        torch.arange(count, **there)
-        if generator is None
-        else torch.randperm(count, generator=generator, **there)
-    )
+    there = examples.labels.device  # whatever torch's default device is
+    if generator is None:
+        order = torch.arange(count, device=there)
+    else:
+        order = torch.randperm(count, generator=generator, device=there)
     return batches_of(examples, (order[first : first + batch_size] for first in range(0, count, batch_size)))
 
 
