@@ -24,7 +24,7 @@ def test_a_hostile_call_gets_a_clear_error_or_the_loops_numbers(door):
     assert found.returncode == 0, found.stdout + found.stderr
     counted = {how: int(count) for count, how in re.findall(r"(\d+) (\w+)", found.stdout)}
     assert sum(counted.values()) == DRAWS
-    assert counted["numbers"] > DRAWS // 10, "a door that is shut lets nothing wrong through"
+    assert counted["numbers"] > DRAWS // 40, "a door that is shut lets nothing wrong through"
     assert counted["error"] > DRAWS // 10
 
 

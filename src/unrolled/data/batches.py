@@ -35,9 +35,11 @@ def batches(
     """
     batch_size = check_count("batch_size", batch_size)
     count = len(examples)
-    order = torch.arange(count, device="cpu")
-    if generator is not None:
-        order = torch.randperm(count, generator=generator, device=generator.device)
+    there = examples.labels.device  # whatever torch's default device is
+    if generator is None:
+        order = torch.arange(count, device=there)
+    else:
+        order = torch.randperm(count, generator=generator, device=there)
     return batches_of(examples, (order[first : first + batch_size] for first in range(0, count, batch_size)))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unrolled.errors import UnrolledError
 from unrolled.kernels import flops, native_call, recompute, reference
 from unrolled.kernels.native_call import Gradients, Incoming, Layer, Results
 from unrolled.kernels.readable import is_batched, is_dispatched, is_transformed
@@ -80,7 +81,17 @@ def _unroll_cpu(*arguments: Any) -> Any:
     return _filled(Layer(*arguments[:_LAYER_INPUTS]), _run(*arguments))
 
 
+def _check_one_device(arguments: tuple[Any, ...]) -> None:
+    """Raise an UnrolledError if tensors lie apart: one of meta would leave the results unfilled."""
+    devices = sorted({str(value.device) for value in arguments if isinstance(value, Tensor)})
+    if len(devices) > 1:
+        raise UnrolledError(
+            f"tensors are on {' and '.join(devices)}, expected one device: move them together"
+        )
+
+
 def _unroll_fake(*arguments: Any) -> Any:
+    _check_one_device(arguments)
     layer, how = Layer(*arguments[:_LAYER_INPUTS]), arguments[_LAYER_INPUTS:]
     return _filled(layer, native_call.forward_shapes(layer, _kept(*how), how[1]))
 
@@ -98,6 +109,7 @@ def _unroll_backward_cpu(*arguments: Any) -> Any:
 
 
 def _unroll_backward_fake(*arguments: Any) -> Any:
+    _check_one_device(arguments)
     layer = Layer(*arguments[:_LAYER_INPUTS])
     return _filled(layer, native_call.backward_shapes(layer, arguments[-1]))
 

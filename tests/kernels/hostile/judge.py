@@ -17,8 +17,8 @@ def judged(call: Call, found: Found | None, raised: Exception | None) -> tuple[s
     said = f"{type(raised).__name__}: {raised}"
     if isinstance(raised, CLEAR):
         return "error", said
-    if found is not None and (call.judge is ANYTHING or all(one.is_meta for part in found for one in part)):
-        return "anything", "any numbers will do"
+    if found is not None and (call.judge is ANYTHING or any(one.is_meta for one in found.results)):
+        return "anything", "any numbers will do, or there are none"
     if found is not None and call.unreadable:
         return "wrong", "numbers, where there is nothing to read"
     if call.judge is None or call.judge is ANYTHING:

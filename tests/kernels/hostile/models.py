@@ -165,14 +165,14 @@ def stream_call(chance: random.Random) -> Call:
     oddities = Oddities(chance, dtype)
     batch = chance.choice([1, 2, 4])
     steps = [torch.randn(batch, 5, dtype=dtype) for _ in range(3)]
-    read: list[Any] = list(steps)
+    plain_steps, read = list(steps), list[Any](steps)
     of_weights = 0
     for _ in range(how_many(chance)):
         if chance.random() < 0.5:
             of_weights += 1
         else:
             t = chance.randrange(3)
-            steps[t], read[t] = oddities.of(f"x_{t}", steps[t])
+            steps[t], read[t] = oddities.of(f"x_{t}", plain_steps[t])
             if isinstance(steps[t], np.ndarray):
                 read[t] = torch.from_numpy(steps[t])
     stream = Stream(cell)
