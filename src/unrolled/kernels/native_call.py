@@ -26,7 +26,7 @@ KINDS = (
     "lstm_norm_projections",
 )
 
-# How much of what backward needs forward keeps: nothing, which kernels ran, or all. As Keep in native/module.cpp.
+# How much forward keeps for backward: nothing, which kernels ran, or all. Keep in native/module.cpp.
 NOTHING, HEAD, EVERYTHING = range(3)
 
 
@@ -102,10 +102,8 @@ class Results(NamedTuple):
     saved: Any
 
 
-def forward(
-    layer: Layer, keep: int = NOTHING, keep_c: bool = False, chosen: str | None = None
-) -> Results:
-    """Run a layer; keep_c: whether c of every step is wanted; chosen: the instruction set, if not the active."""
+def forward(layer: Layer, keep: int = NOTHING, keep_c: bool = False, chosen: str | None = None) -> Results:
+    """Run a layer; keep_c: whether c of every step is wanted; chosen: in place of the active kernels."""
     native, threads = _native(), torch.get_num_threads()
     chosen = chosen or isa.active()
     found = native.forward(chosen, layer, threads, keep, keep_c)
@@ -117,11 +115,9 @@ def forward(
 def forward_shapes(layer: Layer, keep: int, keep_c: bool) -> Results:
     """The results of a layer with the right shapes and any content."""
     time, batch, _, hidden, output = layer.sizes
-    saved = None
-    if keep:
-        saved = _head_numbers(layer.x)
+    saved = _head_numbers(layer.x)
     if keep == EVERYTHING:
-        saved = saved + time * batch * (saved_width(layer, isa.active()) + output)
+        saved += time * batch * (saved_width(layer, isa.active()) + output)
     return Results(
         layer.steps_like(output),
         layer.x.new_empty(batch, output),
@@ -241,7 +237,8 @@ def dense(name: str, value: Any) -> Any:
         return value
     value = resolved(value)
     if value.numel() and not value.data_ptr():
-        raise ValueError(f"{name} has no memory: its storage holds nothing, though its shape is {list(value.shape)}")
+        shape = list(value.shape)
+        raise ValueError(f"{name} has no memory: its storage holds nothing, though its shape is {shape}")
     if name in _STEPS and (value.shape[-1] <= 1 or value.stride(-1) == 1):
         aligned = value
     else:

@@ -20,13 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 DTYPES = (torch.float32, torch.float64)
 
 
 def is_watched(device_type: str = "cpu") -> bool:
-    """Whether someone wants each of torch's own operators: to record it, to transform it, to change its dtype."""
+    """Whether someone wants each of torch's own operators, to record, transform or change them."""
     return (
         torch._C._get_tracing_state() is not None
         or torch.is_autocast_enabled(device_type)
@@ -43,12 +43,12 @@ def is_transformed() -> bool:
 
 
 def is_batched(values: Sequence[Any]) -> bool:
-    """Whether one of these stands for many: torch.autograd.grad(is_grads_batched=True) gives such gradients."""
+    """Whether one of these stands for many, as gradients do with is_grads_batched=True."""
     return any(value is not None and torch._C._functorch.is_legacy_batchedtensor(value) for value in values)
 
 
 def is_dispatched(values: Sequence[Any]) -> bool:
-    """Whether someone wants to see the operator that is called on these tensors, some of which may be None."""
+    """Whether someone wants to see the operator that is called on these, tensors or not."""
     return (
         torch.compiler.is_compiling()
         or _has_dispatch_mode()
@@ -68,6 +68,7 @@ def is_recorded() -> bool:
     return (
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
+        or torch._C._dispatch_tls_is_dispatch_key_included(torch._C.DispatchKey.PreDispatch)
         or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is not None
         or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
     )
@@ -111,7 +112,7 @@ def _stands_for_memory(kind: type) -> bool:
 def _wraps_nothing(kind: type) -> bool:
     return (
         issubclass(kind, Tensor)
-        and not issubclass(kind, UninitializedTensorMixin)
+        and not issubclass(kind, UninitializedBuffer | UninitializedParameter)
         and getattr(kind, "__torch_dispatch__", None) == Tensor.__torch_dispatch__
     )
 

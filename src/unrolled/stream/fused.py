@@ -107,9 +107,7 @@ class FusedWalk:
         packed = native_call.pack(layer)
         h, c = places if isinstance(places, tuple) else (places, None)
         self._kept += [layer, packed]
-        return self._add(
-            layer, packed.data_ptr(), value, 0, cell.output_size, _addresses(h), _addresses(c)
-        )
+        return self._add(layer, packed.data_ptr(), value, 0, cell.output_size, _addresses(h), _addresses(c))
 
     def _sum(self, first: int, second: int, width: int) -> int:
         memory = self._zeros(1, self.batch_size, width)

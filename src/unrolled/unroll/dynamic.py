@@ -44,7 +44,7 @@ def dynamic_unroll(
         return_states: whether to return the state after every step as well.
         return_gates: whether to return the gates of every step, without gradients, as well.
         recompute_gates: keep h and c alone for backward, and compute the gates again there: a third of the
-            memory for about half as much time again.
+            memory for about half as much time again. The outputs are then not to be changed in place.
 
     Returns:
         The outputs [N, T, O] and the final state of each sequence; with return_states also the states of
@@ -65,7 +65,7 @@ def dynamic_unroll(
     layout = "[N, T, I]" if batch_first else "[T, N, I]"
     if x.is_nested:
         raise ValueError(
-            f"x is a nested tensor, expected {layout}: torch.nested.to_padded_tensor pads it, lengths say how far"
+            f"x is a nested tensor, expected {layout}: torch.nested.to_padded_tensor makes one of it"
         )
     if x.dim() < 3:
         raise ValueError(f"x has shape {list(x.shape)}, expected {layout}: a batch of sequences")

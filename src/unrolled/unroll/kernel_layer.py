@@ -106,7 +106,7 @@ def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether something waits for calls of the module, or stands in their place, which a kernel would not make."""
+    """Whether something waits for calls of the module, or stands in for them: a kernel makes none."""
     return bool(
         module._forward_hooks
         or module._forward_pre_hooks
@@ -119,7 +119,7 @@ def has_hooks(module: nn.Module) -> bool:
 
 
 def fits(cell: Any, x: Tensor) -> bool:
-    """Whether a kernel takes this cell on this x, which is plain; the loop has the words for what is wrong."""
+    """Whether a kernel takes this cell on this x, which is plain; the loop says what is wrong."""
     if kernel_of(cell) is None or x.shape[2] != cell.input_size:
         return False
     parts = (cell, *cell._modules.values())
@@ -145,10 +145,13 @@ def _weights_fit(cell: Any, x: Tensor) -> bool:
             if cell.bias_ih is not None or cell.bias_hh is not None or not _norms_fit(cell):
                 return False
             weights += _norm_weights(cell)
-    return all(_is_weight(getattr(part, name, None), shape, x) for part, name, shape in weights)
+    return all(_weight_fits(name, getattr(part, name, None), shape, x) for part, name, shape in weights)
 
 
-def _is_weight(weight: Any, shape: tuple[int, ...], x: Tensor) -> bool:
+def _weight_fits(name: str, weight: Any, shape: tuple[int, ...], x: Tensor) -> bool:
+    if isinstance(weight, Tensor) and weight.device.type == "meta" and not x.is_meta:
+        # The loop would not say so: torch multiplies such a weight, and leaves in the result what was there.
+        raise ValueError(f"{name} is on meta, without numbers, but x is on {x.device}: load weights")
     return is_like(weight, x) and weight.shape == shape
 
 

@@ -1,0 +1,344 @@
+"""Who watches, what a kernel may read of a tensor, and what happens where it may not."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
+from torch.testing._internal.two_tensor import TwoTensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
+
+import unrolled
+from tests.tolerances import assert_close, assert_equal
+from unrolled import GRUCell, LSTMCell, StackedCell, dynamic_unroll, isa, networks
+from unrolled.kernels import readable
+
+N, T, I, H = 4, 6, 3, 5
+LENGTHS, OTHER_LENGTHS = torch.tensor([6, 2, 0, 3]), torch.tensor([1, 6, 3, 0])
+
+CELLS = {
+    "gru": lambda: GRUCell(I, H),
+    "peepholes": lambda: LSTMCell(I, H, peephole=True),
+    "norms": lambda: LSTMCell(I, H, layer_norm="gates"),
+    "stack": lambda: StackedCell([GRUCell(I, 4), LSTMCell(4, H)]),
+}
+
+
+class Unroll(nn.Module):
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x, lengths=None):
+        return dynamic_unroll(self.cell, x, lengths, reverse=True)[0]
+
+
+@pytest.fixture(params=list(CELLS))
+def unroll(request):
+    return Unroll(CELLS[request.param]().double())
+
+
+@pytest.fixture
+def x():
+    return torch.randn(N, T, I, dtype=torch.float64)
+
+
+def in_the_loop(monkeypatch, run):
+    with monkeypatch.context() as context:
+        context.setenv(isa.VARIABLE, isa.REFERENCE)
+        return run()
+
+
+def negative(tensor):
+    """The same numbers as a view whose memory holds them with the other sign."""
+    view = torch.view_as_complex(torch.stack([torch.zeros_like(tensor), -tensor], -1)).conj().imag
+    assert view.is_neg()
+    return view
+
+
+needs_kernels = pytest.mark.skipif(isa.active() == isa.REFERENCE, reason=isa.explain())
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:`torch.jit.trace", "ignore:Using len")
+@pytest.mark.parametrize("with_lengths", [False, True])
+def test_a_traced_unrolling_gives_the_loops_values_on_other_numbers(with_lengths, unroll, x):
+    others = torch.randn(N + 2, T, I, dtype=torch.float64)
+    first = (x, LENGTHS) if with_lengths else (x,)
+    second = (others, torch.tensor([0, 1, 6, 3, 6, 2])) if with_lengths else (others,)
+    with torch.no_grad():
+        traced = torch.jit.trace(unroll, first)
+        assert_close(traced(*first), unroll(*first))
+        assert_close(traced(*second), unroll(*second))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:`torch.jit.trace")
+@pytest.mark.parametrize("name", ["single-layer-dynamic-lstm", "multi-layer-dynamic-bi-lstm"])
+def test_a_traced_network_answers_about_what_it_is_given(name):
+    network = networks.build(name).eval()
+    x, others = torch.rand(2, 28, 28), torch.rand(3, 28, 28)
+    with torch.no_grad():
+        traced = torch.jit.trace(network, (x,))
+        assert_close(traced(others), network(others))
+
+
+@needs_kernels
+@pytest.mark.parametrize("mode", ["real", "pre_dispatch"])
+def test_make_fx_holds_the_operator_and_its_numbers(mode, unroll, x):
+    options = {"pre_dispatch": True} if mode == "pre_dispatch" else {"tracing_mode": mode}
+    graph = make_fx(unroll, **options)(x, LENGTHS)
+    assert any("unrolled.unroll" in str(node.target) for node in graph.graph.nodes)
+    assert_equal(graph(x, LENGTHS), unroll(x, LENGTHS))
+    assert_equal(graph(2 * x, OTHER_LENGTHS), unroll(2 * x, OTHER_LENGTHS))
+
+
+@needs_kernels
+@pytest.mark.parametrize("mode", ["fake", "symbolic"])
+def test_make_fx_on_shapes_alone_holds_the_operator(mode, unroll, x):
+    weights = dict(unroll.named_parameters())
+
+    def run(weights, x):
+        return torch.func.functional_call(unroll, weights, (x,))
+
+    graph = make_fx(run, tracing_mode=mode)(weights, x)
+    assert any("unrolled.unroll" in str(node.target) for node in graph.graph.nodes)
+    assert_equal(graph(weights, 2 * x), run(weights, 2 * x))
+
+
+@needs_kernels
+def test_make_fx_holds_the_gradients_operator(unroll, x):
+    def gradient(x):
+        return torch.autograd.grad(unroll(x).square().sum(), x)[0]
+
+    x.requires_grad_()
+    graph = make_fx(gradient)(x)
+    assert any("unroll_backward" in str(node.target) for node in graph.graph.nodes)
+    assert_equal(graph(x), gradient(x))
+
+
+@needs_kernels
+def test_a_drop_in_is_an_operator_in_a_graph_too():
+    layer, x = unrolled.LSTM(I, H, 2, batch_first=True), torch.randn(N, T, I)
+    graph = make_fx(lambda x: layer(x)[0])(x)
+    assert sum("unrolled.unroll" in str(node.target) for node in graph.graph.nodes) == 2
+    assert_equal(graph(2 * x), layer(2 * x)[0])
+
+
+@needs_kernels
+def test_every_mode_sees_the_operators(unroll, x):
+    seen = []
+
+    class Operators(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    class Functions(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    with Operators():
+        unroll(x).sum().backward()
+    assert any("unrolled.unroll.default" in name for name in seen)
+    assert any("unrolled.unroll_backward" in name for name in seen)
+    seen.clear()
+    with Functions():
+        unroll(x)
+    assert any("unrolled.unroll" in name for name in seen)
+
+
+def test_fake_tensors_get_the_shapes(unroll, x):
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        outputs = unroll(mode.from_tensor(x))
+    assert outputs.shape == (N, T, H)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpointing_changes_no_gradient(reentrant, unroll, x):
+    def gradient(run):
+        leaf = x.clone().requires_grad_()
+        run(leaf).square().sum().backward()
+        return leaf.grad
+
+    assert_equal(gradient(lambda x: checkpoint(unroll, x, use_reentrant=reentrant)), gradient(unroll))
+
+
+def test_hooks_may_keep_saved_tensors_elsewhere_and_in_half_precision(unroll, x):
+    def gradient():
+        leaf = x.clone().requires_grad_()
+        return torch.autograd.grad(unroll(leaf, LENGTHS).square().sum(), leaf)[0]
+
+    def halved(tensor):
+        return tensor.half() if tensor.is_floating_point() else tensor
+
+    def doubled(tensor):
+        return tensor.double() if tensor.is_floating_point() else tensor
+
+    expected = gradient()
+    with torch.autograd.graph.save_on_cpu():
+        assert_equal(gradient(), expected)
+    with torch.autograd.graph.saved_tensors_hooks(halved, doubled):
+        torch.testing.assert_close(gradient(), expected, rtol=0, atol=0.05)
+
+
+def test_jacobians_and_hessians_are_the_loops(unroll, x, monkeypatch):
+    x = x[:2, :3]
+
+    def found():
+        functional = torch.autograd.functional
+        return [
+            functional.jacobian(unroll, x),
+            functional.jacobian(unroll, x, vectorize=True),
+            functional.hessian(lambda x: unroll(x).square().sum(), x),
+        ]
+
+    assert_close(found(), in_the_loop(monkeypatch, found))
+
+
+@pytest.mark.parametrize("what", ["x", "state", "weight", "gradient"])
+def test_negative_views_are_read_with_their_sign(what, monkeypatch):
+    cell = GRUCell(I, H)
+    x, state, gradient = torch.randn(N, T, I), torch.randn(N, H), torch.randn(N, T, H)
+    plain = (x, state, gradient, cell)
+    if what == "weight":
+        cell = copy.deepcopy(cell)
+        weight = cell.weight_hh.detach().clone()
+        del cell.weight_hh
+        cell.weight_hh = negative(weight)
+    made = (
+        negative(x) if what == "x" else x,
+        negative(state) if what == "state" else state,
+        negative(gradient) if what == "gradient" else gradient,
+        cell,
+    )
+
+    def everything(x, state, gradient, cell):
+        outputs, final = dynamic_unroll(cell, x, state=state)
+        return outputs, final, torch.autograd.grad(outputs, cell.weight_ih, gradient)[0]
+
+    assert_equal(everything(*made), everything(*plain))
+
+
+@pytest.mark.parametrize("layer", [unrolled.LSTM, unrolled.GRU, unrolled.RNN])
+def test_the_imaginary_part_of_a_conjugate_spectrum_keeps_its_sign_and_its_gradient(layer):
+    drop_in, signal = layer(1, H, batch_first=True), torch.randn(4, 64, requires_grad=True)
+    spectrum = torch.fft.rfft(signal).conj().imag.unsqueeze(2)
+    assert spectrum.is_neg()
+    found, expected = drop_in(spectrum)[0], drop_in(spectrum.resolve_neg())[0]
+    assert_equal(found, expected)
+    gradients = [
+        torch.autograd.grad(part.square().sum(), signal, retain_graph=True)[0] for part in (found, expected)
+    ]
+    assert_close(*gradients)
+
+
+def test_zeros_without_memory_are_zeros():
+    cell = GRUCell(I, H)
+    zeros = torch._efficientzerotensor
+    found = dynamic_unroll(cell, zeros((N, T, I)), state=zeros((N, H)))[0]
+    expected = dynamic_unroll(cell, torch.zeros(N, T, I))[0]
+    assert_equal(found, expected)
+    assert_equal(
+        torch.autograd.grad(found, cell.weight_hh, zeros((N, T, H))), [torch.zeros_like(cell.weight_hh)]
+    )
+
+
+@needs_kernels
+@pytest.mark.parametrize("what", ["x", "weight_hh", "d_out"])
+def test_memory_that_was_given_back_is_an_error_that_names_the_tensor(what):
+    cell, x = GRUCell(I, H), torch.randn(N, T, I)
+    gradient = torch.randn(N, T, H)
+    with pytest.raises(ValueError, match=f"{what} has no memory: its storage holds nothing"):  # noqa: PT012
+        if what == "d_out":
+            outputs, _ = dynamic_unroll(cell, x)
+            gradient.untyped_storage().resize_(0)
+            outputs.backward(gradient)
+        {"x": x, "weight_hh": cell.weight_hh}[what].data.untyped_storage().resize_(0)
+        dynamic_unroll(cell, x)
+
+
+class Named(torch.Tensor):
+    """As libraries have them: a name for plain memory."""
+
+
+class NamedParameter(nn.Parameter):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **(kwargs or {}))
+
+
+@needs_kernels
+def test_a_cell_reads_subclasses_over_plain_memory():
+    cell, x = GRUCell(I, H), torch.randn(N, T, I)
+    expected = dynamic_unroll(cell, x, LENGTHS)
+    found = dynamic_unroll(cell, x.as_subclass(Named), LENGTHS)
+    assert [type(part) for part in found] == [Named, Named]
+    assert_equal([part.as_subclass(torch.Tensor) for part in found], list(expected))
+    cell.weight_hh = NamedParameter(cell.weight_hh.detach())
+    assert_equal(list(dynamic_unroll(cell, x, LENGTHS)), list(expected))
+
+
+def test_a_wrapper_around_two_tensors_takes_the_loop():
+    cell, a, b = GRUCell(I, H), torch.randn(N, T, I), torch.randn(N, T, I)
+    outputs, _ = dynamic_unroll(cell, TwoTensor(a, b))
+    assert_close([outputs.a, outputs.b], [dynamic_unroll(cell, x)[0] for x in (a, b)])
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_tensor_is_refused_with_advice():
+    nested = torch.nested.nested_tensor([torch.randn(4, I), torch.randn(2, I)])
+    with pytest.raises(ValueError, match=r"x is a nested tensor, expected \[N, T, I\]"):
+        dynamic_unroll(GRUCell(I, H), nested)
+
+
+@pytest.mark.parametrize("recompute_gates", [False, True])
+def test_the_default_device_is_nobodys_business(recompute_gates):
+    cell, x = LSTMCell(I, H, peephole=True, zoneout=0.2), torch.randn(N, T, I)
+    packed = nn.utils.rnn.pack_padded_sequence(torch.randn(20, 2, I), [20, 3])
+    layer = unrolled.LSTM(I, H, 2, bidirectional=True)
+    with torch.device("meta"):
+        outputs, *_ = dynamic_unroll(
+            cell,
+            x,
+            [6, 2, 0, 3],
+            reverse=True,
+            return_states=True,
+            return_gates=True,
+            recompute_gates=recompute_gates,
+        )
+        outputs.sum().backward()
+        found, _ = layer(packed)
+        found.data.sum().backward()
+    assert {outputs.device.type, found.data.device.type, cell.weight_hh.grad.device.type} == {"cpu"}
+
+
+@pytest.mark.parametrize("kind", [Named, nn.Parameter, NamedParameter, torch.Tensor])
+def test_classes_over_plain_memory_are_memory(kind):
+    tensor = kind(torch.zeros(2)) if issubclass(kind, nn.Parameter) else torch.zeros(2).as_subclass(kind)
+    assert readable.is_memory(tensor)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(2, dtype=torch.half),
+        torch.zeros(2, dtype=torch.int64),
+        torch.zeros(2, dtype=torch.complex64),
+        torch.zeros(2).to_sparse(),
+        TwoTensor(torch.zeros(2), torch.zeros(2)),
+        nn.parameter.UninitializedParameter(),
+        None,
+        1.0,
+    ],
+    ids=lambda tensor: type(tensor).__name__,
+)
+def test_what_is_no_memory_of_a_kernels_numbers_is_told(tensor):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert not readable.is_memory(tensor)
