@@ -7,6 +7,7 @@ run and the fuzzer start `python -m attacks` and `python -m attacks.fuzz`, which
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import resource
 import signal
@@ -45,8 +46,12 @@ def run(call: Callable[[], object] | list[str]) -> Outcome:
     with tempfile.TemporaryFile() as said:
         child = os.fork()
         if child == 0:
-            _confine()
-            os._exit(_inside(call, said.fileno()))
+            code = 1
+            try:
+                _confine()
+                code = _inside(call, said.fileno())
+            finally:
+                os._exit(code)  # or else the child would clean up what is the parent's
         _, status, used = os.wait4(child, 0)
         said.seek(0)
         text = said.read().decode(errors="backslashreplace")
@@ -63,7 +68,7 @@ def confine_memory() -> None:
 def _confine() -> None:
     confine_memory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(SECONDS), math.ceil(SECONDS)))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, whatever it is doing
     signal.alarm(PATIENCE)
 

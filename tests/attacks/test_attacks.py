@@ -68,8 +68,8 @@ def refuse() -> None:
 def test_a_cage_tells_what_came_of_a_call() -> None:
     code = (
         "from tests.attacks.test_attacks import *\n"
-        "cage.SECONDS = 1\n"
         "for call in (hang, fill, refuse, int, lambda: 1 / 0, ['evaluate', 'nowhere']):\n"
+        "    cage.SECONDS = 1 if call is hang else 5\n"
         "    print(json.dumps(cage.run(call)))\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -100,13 +100,13 @@ def read(folder):
         raise UnrolledError("it does not begin with a")
     if content[1:2] != b"b":
         raise KeyError(content[1:2])
-    if content[2:] != b"c" * 30:
+    if content[2:3] not in (b"", b"c"):
         while True:
             pass
 
 PARSERS["faulty"] = Parser(lambda folder: [{"file": b"ab" + b"c" * 30}], {"file": [anyhow]}, read)
 cage.SECONDS = 0.3
-tally, failed = fuzz.fuzz("faulty", 6)
+tally, failed = fuzz.fuzz("faulty", 12)
 print(sorted({what.partition(":")[0] for what in failed.values()}))
 print(tally.refused > 0, tally.read > 0)
 """
