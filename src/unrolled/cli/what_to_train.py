@@ -12,7 +12,6 @@ from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
     from unrolled.cli.options import TrainingOptions
-    from unrolled.cli.terminal import Terminal
     from unrolled.cli.train import TrainOptions
     from unrolled.training import Recipe, Run, RunConfig
 

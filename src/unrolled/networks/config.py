@@ -98,7 +98,11 @@ class NetworkConfig:
         _check_choice("direction", self.direction, DIRECTIONS)
         _check_choice("read", self.read, READS)
         layers = tuple(
-            (kind, check_count(f"network {self.name}: the width of layer {n}", width, most=MOST_WIDTH), *options)
+            (
+                kind,
+                check_count(f"network {self.name}: the width of layer {n}", width, most=MOST_WIDTH),
+                *options,
+            )
             for n, (kind, width, *options) in enumerate(layers, start=1)
         )
         object.__setattr__(self, "layers", layers)
