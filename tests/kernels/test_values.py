@@ -61,7 +61,8 @@ def test_inference_gives_what_training_gives(each_isa, kind):
     training = unroll(layer)
     with torch.no_grad():
         inference = unroll(layer)
-    assert training.saved.numel() > 0 == inference.saved.numel()
+    assert training.saved.numel() > 0
+    assert inference.saved is None
     for a, b in zip(training[:4], inference[:4], strict=True):
         assert torch.equal(a, b)
 
