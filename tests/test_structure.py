@@ -13,7 +13,7 @@ PACKAGE = Path(unrolled.__file__).parent
 # What each room may import from the package, besides itself.
 BASE = {"errors", "atomic", "names", "foreign"}
 ARROWS = {
-    "errors": set(),
+    "errors": {"names"},
     "atomic": set(),
     "names": set(),
     "foreign": {"errors"},

@@ -10,6 +10,8 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from unrolled.names import printable
+
 LONGEST = 2000  # characters of a message: a file may have a hundred thousand names to list
 
 
@@ -26,7 +28,7 @@ class UnrolledError(ValueError):
         line = " ".join(part.strip() for part in super().__str__().splitlines())
         if len(line) > LONGEST:
             line = f"{line[: LONGEST * 3 // 4]} ... {line[-LONGEST // 4 :]}"
-        return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+        return printable(line)
 
 
 def check_count(what: str, value: Any, least: int = 1, most: int | None = None) -> int:

@@ -10,6 +10,11 @@ import stat
 
 from unrolled.errors import UnrolledError
 
+
+class MissingFileError(UnrolledError, FileNotFoundError):
+    """There is nothing of that name."""
+
+
 KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -25,7 +30,8 @@ def open_foreign(path: str | os.PathLike[str]) -> io.BufferedReader:
     open one may do something.
 
     Raises:
-        UnrolledError: there is nothing of that name, it is no file, or it cannot be read.
+        MissingFileError: there is nothing of that name.
+        UnrolledError: it is no file, or it cannot be read.
 
     >>> open_foreign("/")
     Traceback (most recent call last):
@@ -41,6 +47,8 @@ def open_foreign(path: str | os.PathLike[str]) -> io.BufferedReader:
         except BaseException:
             os.close(descriptor)
             raise
+    except FileNotFoundError as error:
+        raise MissingFileError(f"cannot read {path}: {error.strerror}") from error
     except OSError as error:
         raise UnrolledError(f"cannot read {path}: {error.strerror or error}") from error
 

@@ -195,7 +195,7 @@ UNCOUNTED = {
 }
 
 
-@pytest.mark.parametrize("begin", ["reset", "state", "another number of sequences", "first step"])
+@pytest.mark.parametrize("begin", ["reset", "another number of sequences", "first step"])
 @pytest.mark.parametrize("name", UNCOUNTED)
 def test_a_change_that_nothing_counts_is_found_by_every_beginning(name, begin):
     cell = GRUCell(I, H)
@@ -207,8 +207,6 @@ def test_a_change_that_nothing_counts_is_found_by_every_beginning(name, begin):
         UNCOUNTED[name](cell)
     if begin == "reset":
         stream.reset()
-    elif begin == "state":
-        stream.state = stream.state
     elif begin == "another number of sequences":
         stream.reset()
         x = torch.randn(3, 1, I)

@@ -252,8 +252,7 @@ def spoil(data):
 def test_divergence_leaves_the_best_weights(tmp_path, easy_data):
     folder = tmp_path / "run"
     message = (
-        r"the loss is nan at step 15 \(epoch 2, learning rate .*\): training example \d+ of easy holds such "
-        r"numbers: mend the data; "
+        r"the loss is nan at step 15 \(epoch 2, learning rate .*\): .*lower learning rate; "
         r".*run keeps the best weights, of epoch 1$"
     )
     with pytest.raises(TrainingDivergedError, match=message):

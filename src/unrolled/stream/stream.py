@@ -39,7 +39,7 @@ class Stream:
     The next step uses new weights if an optimizer of torch.optim has taken a step, if one of PyTorch's
     functions has changed a tensor of the model in place (`load_state_dict`, `add_` under `no_grad`), or if a
     parameter, buffer or module was put in another's place. Every other change counts at the latest from the
-    next `reset`, from the next time that `state` is set, or from the first step: what goes through `.data`
+    next `reset`, or from the first step: what goes through `.data`
     (as `to` does), an array that shares a weight's memory or another process, a cell's options, hooks.
 
     `copy.deepcopy` and pickling take the model along, `copy.copy` shares it; each copy goes on from the same
@@ -109,8 +109,8 @@ class Stream:
     def state(self) -> Any:
         """A copy of the state, nested as the cell's, for torch.nn's layers as theirs; None until N is known.
 
-        Set it to go on from another one, with the model as it is then; N becomes the state's if no step has
-        fixed it.
+        Set it to go on from another one; a change of the model counts as at a step. N becomes the state's if
+        no step has fixed it.
 
         Raises:
             UnrolledError: it is nested otherwise, or has other shapes or dtypes.
@@ -124,15 +124,18 @@ class Stream:
     def state(self, state: Any) -> None:
         if state is None:
             self.reset()
-        else:
+        elif self._walk is None or self._watch.moved():
             source, watch = self._look()
             self._begin(self._batch_size or _batch_size_of(state, source), source, watch, state)
+        else:
+            _check_that_nothing_records()
+            with _building():
+                _put_state(self._walk, self._source, state)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is made of the model, which may not be whole yet when a copy comes to be."""
-        self._resting = (
-            self.state
-        )  # held here: a process that is being spawned reads it from this one's memory
+        # It stays here, too: a process that is being spawned reads it from this one's memory.
+        self._resting = self.state
         built = ("_source", "_watch", "_walk", "_quick")
         return {name: value for name, value in vars(self).items() if name not in built}
 
@@ -159,8 +162,7 @@ class Stream:
         with _building():
             walk = walk_of(source.cell, batch_size, watch)
             if state is not None:
-                check_state(state, source.shown(walk.state))
-                walk.state = source.hidden(state)
+                _put_state(walk, source, state)
         self._source, self._watch, self._walk = source, watch, walk
         self._batch_size, self._resting = batch_size, None
         if source.dense is not None:
@@ -197,6 +199,11 @@ class Stream:
         with _inferring():
             probabilities = classifier(features.view(-1, features.shape[-1])).softmax(dim=1)
         return like_given(output, probabilities)
+
+
+def _put_state(walk: Any, source: Source, state: Any) -> None:
+    check_state(state, source.shown(walk.state))
+    walk.state = source.hidden(state)
 
 
 def _no_quick_way(x: Any) -> None:

@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from unrolled.errors import UnrolledError
+from unrolled.foreign import read_foreign
 
 MOST_TEXT = 64 * 2**20  # bytes of a file that is read as text
-
-
-@contextlib.contextmanager
-def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """The file, open for reading, and its size in bytes.
-
-    Raises:
-        FileNotFoundError: there is none.
-        UnrolledError: it cannot be read, or is no file: a pipe would be waited for, a device has no end.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        raise UnrolledError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise UnrolledError(f"cannot read {path}: it is not a regular file")
-    with open(descriptor, "rb") as file:
-        yield file, status.st_size
 
 
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8.
 
     Raises:
-        FileNotFoundError: there is none.
+        MissingFileError: there is none.
         UnrolledError: it is no file, too large or not text.
     """
-    with open_regular(path) as (file, size):
-        try:
-            content = file.read(MOST_TEXT + 1)
-        except OSError as error:
-            raise UnrolledError(f"cannot read {path}: {error.strerror or error}") from error
-    if len(content) > MOST_TEXT:
-        raise UnrolledError(f"{path} is damaged: it has {size:,} bytes, expected {MOST_TEXT:,} at most")
+    content = read_foreign(path, MOST_TEXT)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

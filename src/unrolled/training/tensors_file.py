@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +13,8 @@ from safetensors.torch import load
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
-from unrolled.training.run_file import open_regular, parse_json, shortened
+from unrolled.foreign import open_foreign
+from unrolled.training.run_file import parse_json, shortened
 
 MOST_HEADER = 2**25  # bytes: some hundred thousand tensors
 TYPES = {
@@ -41,13 +43,14 @@ class TensorsFile:
         metadata: what else the header says.
 
     Raises:
-        FileNotFoundError: there is none.
+        MissingFileError: there is none.
         UnrolledError: it is damaged, or something else.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with open_regular(path) as (file, size):
+        with open_foreign(path) as file:
+            size = os.fstat(file.fileno()).st_size
             try:
                 self._header, header = _read_header(file, size)
                 self.metadata: dict[str, Any] = header.pop("__metadata__", {})
@@ -68,7 +71,7 @@ class TensorsFile:
             UnrolledError: the file is damaged, or no longer the one whose header was read.
         """
         try:
-            with open_regular(self.path) as (file, _):
+            with open_foreign(self.path) as file:
                 content = file.read(self._size + 1)
             if len(content) != self._size or not content.startswith(self._header):
                 raise UnrolledError(f"{self.path} was changed while it was read")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data import Dataset, batches, batches_of
+from unrolled.data import Dataset, batches_of
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
@@ -23,7 +23,7 @@ from unrolled.training.distortion import augment
 from unrolled.training.divergence import advice_on_divergence
 from unrolled.training.initial_weights import set_initial_weights
 from unrolled.training.loss import summed_loss
-from unrolled.training.metrics import EVALUATION_BATCH, evaluate
+from unrolled.training.metrics import evaluate
 from unrolled.training.optimizer import make_optimizer, memory_of, share_of_rate
 from unrolled.training.order import batches_of_rows
 from unrolled.training.progress import EpochMetrics, Progress, Step, TrainingDivergedError
@@ -152,8 +152,7 @@ class Trainer:
             should_stop(),
         )
         if not math.isfinite(value):
-            spoiled = rows[distributed.rank() :: distributed.world_size()][not_finite(x).cpu()]
-            raise self._diverged(f"the loss is {value}", progress.step + 1, "training", spoiled)
+            raise self._diverged(f"the loss is {value}", progress.step + 1)
 
         self._optimizer.zero_grad()
         loss.backward()
@@ -184,9 +183,7 @@ class Trainer:
 
         loss, accuracy = distributed.from_first(measure)
         if not math.isfinite(loss):
-            held_out = self.data.validation
-            spoiled = torch.cat([not_finite(x) for x, _ in batches(held_out, EVALUATION_BATCH)]).nonzero()
-            raise self._diverged(f"the validation loss is {loss}", self.progress.step, "validation", spoiled)
+            raise self._diverged(f"the validation loss is {loss}", self.progress.step)
         return loss, accuracy
 
     def _finish_epoch(self, validation: tuple[float, float] | None) -> EpochMetrics:
@@ -223,15 +220,10 @@ class Trainer:
             if not weights.isfinite().all():
                 raise self._diverged(f"the weights {name} are no longer finite", self.progress.step)
 
-    def _diverged(self, what: str, step: int, part: str = "", spoiled: Tensor | None = None) -> UnrolledError:
-        """The error for numbers that are not finite, by the fault of these examples or of the training."""
-        if spoiled is not None and len(spoiled):
-            advice = f"{part} example {int(spoiled[0])} of {self.data.name} holds such numbers: mend the data"
-        else:
-            advice = advice_on_divergence(self.data.train.sequences)
+    def _diverged(self, what: str, step: int) -> TrainingDivergedError:
         return TrainingDivergedError(
             f"{what} at step {step} (epoch {self.progress.epoch + 1}, learning rate "
-            f"{self._learning_rate(step):.2g}): {advice}"
+            f"{self._learning_rate(step):.2g}): {advice_on_divergence(self.data.train.sequences)}"
         )
 
     def state(self) -> TrainingState:
@@ -288,11 +280,6 @@ class Trainer:
             "order": recipe.order,
             "optimizer": recipe.optimizer,
         }
-
-
-def not_finite(x: Tensor) -> Tensor:
-    """Which of the sequences [N, T, I] hold a NaN or an infinity: bool [N]."""
-    return ~x.isfinite().flatten(1).all(dim=1)
 
 
 def seed_generators(device: torch.device, *place: int) -> None:
