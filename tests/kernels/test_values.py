@@ -64,7 +64,7 @@ def test_inference_gives_what_training_gives(each_isa, kind):
     assert training.saved.numel() > 0
     assert inference.saved is None
     for a, b in zip(training[:4], inference[:4], strict=True):
-        assert torch.equal(a, b)
+        assert a is b is None or torch.equal(a, b)
 
 
 @pytest.mark.parametrize("kind", KINDS)
