@@ -30,7 +30,7 @@ class PredictOptions:
 
 
 def predict(options: PredictOptions) -> None:
-    """Read the digit in each image: any size, dark on light or light on dark.
+    """Read the digit in each image: any size, dark on light or light on dark, on any paper.
 
     [bold]examples:[/bold]
 

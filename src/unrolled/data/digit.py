@@ -10,17 +10,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional as F
 
+from unrolled.data.morphology import Floats, Mask, grouped, opened, shrunk
+from unrolled.data.ruling import without_lines
+from unrolled.data.sheet import find_sheet
 from unrolled.errors import UnrolledError
 
 SIDE, BOX = 28, 20  # the longer side of each digit of MNIST is 20 of the picture's 28 pixels
-WORKING_SIDE = 320
+WORKING_SIDE, DETAIL = 320, 1280  # of a whole picture, and of one in which a sheet may be looked for
+WIDE = 0.3  # of the longer side: wider than any stroke
 CONTRAST = 12  # grey levels, of 255: less is the noise of a JPEG file or of paper
 EDGE = 0.25  # of full ink; a soft edge fades out about here
 CELLS = 56  # to a side of the grid in which strokes are told from specks
+PIECES, HOLES = 4, 4  # of a digit, at most, with a break or two in its strokes and a blot or two
 SPECK = 0.05  # of the largest stroke
+DIGIT = 0.1  # of the longer side: the smallest digit
 THIN, THICKER = 0.065, 0.1  # of the longer side: the width of MNIST's thinnest strokes, and of common ones
-
-Floats = NDArray[np.float32]
 
 
 def as_mnist(grey: Floats) -> NDArray[np.uint8]:
@@ -37,7 +41,7 @@ def as_mnist(grey: Floats) -> NDArray[np.uint8]:
         uint8 [28, 28].
 
     Raises:
-        UnrolledError: there is no ink.
+        UnrolledError: there is no ink, or so many marks of it that they cannot be one digit.
 
     >>> page = np.full((300, 200), 230, dtype=np.float32)
     >>> page[100:200, 90:110] = 40
@@ -47,37 +51,124 @@ def as_mnist(grey: Floats) -> NDArray[np.uint8]:
 
     Reference: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
     """
-    ready = grey.shape == (SIDE, SIDE)
-    if not ready:
-        grey = _shrink(grey)
-    ink = grey - _paper(grey)
-    noise = 1.4826 * float(np.median(np.abs(ink)))  # the standard deviation, whatever the ink is
-    floor = 3 * noise
-    dark = _energy(-ink - floor) > _energy(ink - floor)
-    if dark:
-        ink = -ink
+    if grey.shape == (SIDE, SIDE):
+        ink, dark = _ink(grey)
+        return np.rint(255 - grey if dark else grey).astype(np.uint8)
+    grey = _shrink(_on_its_sheet(_shrink(grey, DETAIL)))
+    ink, _ = _ink(grey, shaded=True)
+    ink = _stretched(without_lines(ink))
+    return _placed(_scaled(_thickened(*_cropped(ink))))
+
+
+def _ink(grey: Floats, shaded: bool = False) -> tuple[Floats, bool]:
+    """How strong the ink is in each pixel, 1 where it is strongest, and whether it is dark."""
+    paper = _paper(grey)
+    lighter, darker = grey - paper, paper - grey
+    noise = _noise(darker)
+    if not shaded:
+        dark = _energy(darker - 3 * noise) > _energy(lighter - 3 * noise)
+        ink = darker if dark else lighter
+    else:
+        shades = _shade(lighter), _shade(darker)
+        inks = lighter - shades[0], darker - shades[1]
+        noise = min(_noise(ink) for ink in inks)
+        # What lies between strokes is wider than strokes are.
+        energy = [_energy(ink - 3 * noise) / max(_width(ink), 1) for ink in inks]
+        dark = energy[1] > energy[0]
+        ink = inks[dark]
+        if dark and shades[1].any():  # in half the light, ink takes away half as much
+            lit = paper - shades[1]
+            ink = ink * (lit.max() / lit.clip(lit.max() / 3))
+        noise = _noise(ink)
     if ink.max() <= max(6 * noise, CONTRAST):
         raise UnrolledError("it is blank: expected a digit that is darker or lighter than its background")
-    if ready:
-        return np.rint(255 - grey if dark else grey).astype(np.uint8)
+    most = float(ink.max())
+    floor = min(3 * noise, most / 2)
+    return ((ink - floor) / (most - floor)).clip(0, 1), dark
 
-    full = float(np.percentile(ink[ink > max(floor, 0.3 * ink.max())], 95))
-    floor = min(floor, full / 2)
-    ink = ((ink - floor) / (full - floor)).clip(0, 1)
-    return _placed(_scaled(_thickened(*_cropped(ink))))
+
+def _noise(difference: Floats) -> float:
+    """The standard deviation of the paper's lightness, whatever the ink is."""
+    return 1.4826 * float(np.median(np.abs(difference)))
+
+
+def _width(ink: Floats) -> float:
+    """How wide the strokes are, in pixels, if this is ink."""
+    strokes = ink > ink.max() / 2
+    outline = strokes & ~shrunk(np.pad(strokes, 1))[1:-1, 1:-1]
+    # A line of width w and length l has l w pixels, of which 2 l are its outline.
+    return 2 * float(strokes.sum()) / max(float(outline.sum()), 1)
+
+
+def _widest(picture: Floats) -> int:
+    return max(round(WIDE * float(max(picture.shape))), 3)
+
+
+def _shade(ink: Floats) -> Floats:
+    """What seems to be ink but is too wide for a stroke, and goes on beyond the border: a shadow, a table."""
+    widest = _widest(ink)
+    smooth = F.avg_pool2d(F.pad(torch.from_numpy(ink)[None], [2] * 4, mode="replicate"), 5, 1)[0].numpy()
+    shade = opened(_continued(smooth, widest)[1:-1, 1:-1], widest)
+    ends = np.zeros(shade.shape, dtype=bool)
+    for beyond in (shade > CONTRAST, shade < -CONTRAST):
+        number = grouped(beyond)
+        border = np.concatenate([number[0], number[-1], number[:, 0], number[:, -1]])
+        ends |= np.isin(number, border[border > 0])
+    shade = np.where(ends, shade, 0)
+    # Its edge was smoothed too, so it reaches a little farther.
+    return F.max_pool2d(torch.from_numpy(shade)[None], 5, 1, 2)[0].numpy()
+
+
+def _continued(ink: Floats, by: int) -> Floats:
+    """The picture with more around it: paper beyond strokes, shadow beyond shadows.
+
+    A stroke may meet the border, or lie along a side of it; a shadow or a table does along more than that.
+    """
+    height, width = ink.shape
+    ring = np.concatenate([ink[0], ink[1:-1, -1], ink[-1, ::-1], ink[-2:0:-1, 0]])
+    length = min(max(ink.shape) + 1, len(ring))
+    long = opened(np.pad(ring, length - 1, mode="wrap")[None], length, (1,))[0]
+    continued = ink.copy()
+    continued[0], continued[1:-1, -1] = long[:width], long[width : width + height - 2]
+    continued[-1, ::-1] = long[width + height - 2 : 2 * width + height - 2]
+    continued[-2:0:-1, 0] = long[2 * width + height - 2 :]
+    continued = np.pad(continued, by, mode="edge")
+    continued[by:-by, by:-by] = ink
+    return continued
+
+
+def _stretched(ink: Floats) -> Floats:
+    """1 where ink is full: its darkest twentieth."""
+    full = np.float32(np.percentile(ink[ink > 0.3 * ink.max()], 95))
+    stretched: Floats = (ink / full).clip(0, 1)
+    return stretched
+
+
+def _on_its_sheet(grey: Floats) -> Floats:
+    """The sheet alone, as a rectangle: beyond its edges there is paper."""
+    for _ in range(3):  # a frame on a sheet on a table
+        small = _shrink(grey)
+        if (found := find_sheet(small)) is None:
+            break
+        factor = -(-max(grey.shape) // WORKING_SIDE)
+        rows, columns, mask = found
+        grey = grey[rows.start * factor : rows.stop * factor, columns.start * factor : columns.stop * factor]
+        mask = np.kron(mask, np.ones((factor, factor), dtype=bool))[: grey.shape[0], : grey.shape[1]]
+        grey = np.where(mask, grey, _paper(grey, mask))
+    return grey
 
 
 def _energy(excess: Floats) -> float:
     return float(np.square(excess.clip(0)).sum())
 
 
-def _shrink(grey: Floats) -> Floats:
-    """Averaged down to at most WORKING_SIDE: enough for 20 pixels, and most of the noise is gone."""
-    factor = -(-max(grey.shape) // WORKING_SIDE)
+def _shrink(grey: Floats, side: int = WORKING_SIDE) -> Floats:
+    """Averaged down to at most so many pixels: enough for 20, and most of the noise is gone."""
+    factor = -(-max(grey.shape) // side)
     return F.avg_pool2d(torch.from_numpy(grey)[None], factor, ceil_mode=True)[0].numpy()
 
 
-def _paper(grey: Floats) -> Floats:
+def _paper(grey: Floats, sheet: Mask | None = None) -> Floats:
     """How light the paper is behind each pixel: a quadratic in x and y, fitted to all that is not ink.
 
     It starts as the median of the border, grows over the border and then over the whole picture; what
@@ -89,10 +180,10 @@ def _paper(grey: Floats) -> Floats:
     step = 1 + max(height, width) // 100  # of every so many pixels one is enough for six numbers
     sample, basis = grey[::step, ::step], terms[::step, ::step]
     margin = 1 + min(sample.shape) // 20
-    border = np.ones(sample.shape, dtype=bool)
-    border[margin:-margin, margin:-margin] = False
+    inside = np.ones(sample.shape, dtype=bool) if sheet is None else sheet[::step, ::step]
+    border = inside & ~shrunk(np.pad(inside, margin), margin)[margin:-margin, margin:-margin]
     distance = np.abs(sample - np.median(sample[border]))
-    for among in [border] * 4 + [np.ones_like(border)] * 4:
+    for among in [border] * 4 + [inside] * 4:
         near = among & (distance <= max(3 * 1.4826 * np.median(distance[among]), 2))
         known = basis[near]
         weights = np.linalg.lstsq(known.T @ known, known.T @ sample[near], rcond=None)[0]
@@ -101,11 +192,28 @@ def _paper(grey: Floats) -> Floats:
     return paper
 
 
+def _check(strokes: Floats) -> None:
+    """Refuses what cannot be one digit: its parts and the holes in it are few."""
+    cells = F.adaptive_max_pool2d(
+        torch.from_numpy(strokes)[None], [min(CELLS, side) for side in strokes.shape]
+    )
+    inked = cells[0].numpy() > EDGE
+    parts = np.bincount(grouped(inked).ravel())[1:]
+    gaps = np.bincount(grouped(np.pad(~inked, 1, constant_values=True)).ravel())[1:]
+    pieces, holes = int((parts >= SPECK * parts.max()).sum()), int((gaps >= 4).sum()) - 1
+    if pieces > PIECES or holes > HOLES:
+        raise UnrolledError(
+            f"no digit can be made out: there are {pieces} marks with {holes} holes, expected one digit alone"
+            " on its paper: cut it out, or write it larger"
+        )
+
+
 def _cropped(ink: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """The rectangle around the strokes: its ink, and where in it the strokes are."""
     strokes = _strokes(ink)
     rows, columns = np.nonzero(strokes)
     crop = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+    _check(np.where(strokes, ink, 0)[crop])
     return ink[crop], strokes[crop]
 
 
@@ -113,14 +221,28 @@ def _strokes(ink: Floats) -> NDArray[np.bool_]:
     """Where the digit's ink is: not in specks, which are groups of cells of a coarse grid with little ink."""
     inked = torch.from_numpy(np.where(ink > EDGE, ink, 0))[None]
     cells = F.adaptive_max_pool2d(inked, [min(CELLS, side) for side in ink.shape])[0]
-    # Each cell takes the highest number among its neighbours until a group has one number.
-    group = torch.arange(1.0, cells.numel() + 1).view_as(cells) * (cells > 0)
-    while not torch.equal(group, spread := F.max_pool2d(group[None], 3, 1, 1)[0] * (cells > 0)):
-        group = spread
-    mass = torch.bincount(group.long().ravel(), weights=cells.ravel())
-    stroke = (mass >= SPECK * mass.max())[group.long()].float()
+    group = torch.from_numpy(grouped((cells > 0).numpy()))
+    mass = torch.bincount(group.ravel(), weights=cells.ravel())
+    stroke = torch.from_numpy(
+        ((mass >= SPECK * mass.max()).numpy() & ~_strips(group.numpy()))[group.numpy()]
+    ).float()
     near = F.interpolate(stroke[None, None], size=ink.shape)[0, 0]
     return ((inked[0] > 0) & (near > 0)).numpy()
+
+
+def _strips(group: NDArray[np.intp]) -> Mask:
+    """Which groups lie along the picture's border, where another, as large as a digit, doesn't touch it."""
+    count = int(group.max()) + 1
+    border = np.zeros(group.shape, dtype=bool)
+    border[[0, -1]], border[:, [0, -1]] = True, True
+    contact = np.bincount(group[border], minlength=count)
+    longest = np.array(
+        [0] + [np.ptp(np.argwhere(group == each), axis=0).max() + 1 for each in range(1, count)]
+    )
+    if not ((contact == 0) & (longest >= DIGIT * max(group.shape))).any():
+        return np.zeros(count, dtype=bool)
+    along: Mask = contact >= 0.6 * np.maximum(longest, 1)
+    return along
 
 
 def _thickened(ink: Floats, strokes: NDArray[np.bool_]) -> Floats:
