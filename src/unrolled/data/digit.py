@@ -11,7 +11,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from unrolled.data.morphology import Floats, Mask, grouped, opened, shrunk
-from unrolled.data.ruling import without_lines
+from unrolled.data.ruling import without_dots, without_lines
 from unrolled.data.sheet import find_sheet
 from unrolled.errors import UnrolledError
 
@@ -19,6 +19,7 @@ SIDE, BOX = 28, 20  # the longer side of each digit of MNIST is 20 of the pictur
 WORKING_SIDE, DETAIL = 320, 1280  # of a whole picture, and of one in which a sheet may be looked for
 WIDE = 0.3  # of the longer side: wider than any stroke
 CONTRAST = 12  # grey levels, of 255: less is the noise of a JPEG file or of paper
+BEYOND = 0.2  # of the picture's own range of grey: farther beyond it no paper is
 EDGE = 0.25  # of full ink; a soft edge fades out about here
 CELLS = 56  # to a side of the grid in which strokes are told from specks
 PIECES, HOLES = 4, 4  # of a digit, at most, with a break or two in its strokes and a blot or two
@@ -54,9 +55,19 @@ def as_mnist(grey: Floats) -> NDArray[np.uint8]:
     if grey.shape == (SIDE, SIDE):
         ink, dark = _ink(grey)
         return np.rint(255 - grey if dark else grey).astype(np.uint8)
-    grey = _shrink(_on_its_sheet(_shrink(grey, DETAIL)))
-    ink, _ = _ink(grey, shaded=True)
-    ink = _stretched(without_lines(ink))
+    whole = _shrink(grey, DETAIL)
+    sheet = _on_its_sheet(whole)
+    try:
+        return _read(sheet)
+    except UnrolledError:
+        if sheet is whole:
+            raise
+        return _read(whole)  # what looked like a sheet was a part of one
+
+
+def _read(grey: Floats) -> NDArray[np.uint8]:
+    ink, _ = _ink(_shrink(grey), shaded=True)
+    ink = _stretched(without_dots(without_lines(ink)))
     return _placed(_scaled(_thickened(*_cropped(ink))))
 
 
@@ -72,9 +83,11 @@ def _ink(grey: Floats, shaded: bool = False) -> tuple[Floats, bool]:
         shades = _shade(lighter), _shade(darker)
         inks = lighter - shades[0], darker - shades[1]
         noise = min(_noise(ink) for ink in inks)
-        # What lies between strokes is wider than strokes are.
-        energy = [_energy(ink - 3 * noise) / max(_width(ink), 1) for ink in inks]
-        dark = energy[1] > energy[0]
+        # What lies between strokes is wider than strokes are; what is blank by its own noise is no ink.
+        energy = [
+            _energy(ink - 3 * noise) / max(_width(ink), 1) * bool(ink.max() > 6 * _noise(ink)) for ink in inks
+        ]
+        dark = bool(energy[1] > energy[0])
         ink = inks[dark]
         if dark and shades[1].any():  # in half the light, ink takes away half as much
             lit = paper - shades[1]
@@ -88,8 +101,8 @@ def _ink(grey: Floats, shaded: bool = False) -> tuple[Floats, bool]:
 
 
 def _noise(difference: Floats) -> float:
-    """The standard deviation of the paper's lightness, whatever the ink is."""
-    return 1.4826 * float(np.median(np.abs(difference)))
+    """The standard deviation of the paper's lightness, whatever the ink is, and if it covers most of it."""
+    return float(np.quantile(np.abs(difference), 0.15)) / 0.1891  # of a normal distribution
 
 
 def _width(ink: Floats) -> float:
@@ -108,15 +121,34 @@ def _shade(ink: Floats) -> Floats:
     """What seems to be ink but is too wide for a stroke, and goes on beyond the border: a shadow, a table."""
     widest = _widest(ink)
     smooth = F.avg_pool2d(F.pad(torch.from_numpy(ink)[None], [2] * 4, mode="replicate"), 5, 1)[0].numpy()
-    shade = opened(_continued(smooth, widest)[1:-1, 1:-1], widest)
-    ends = np.zeros(shade.shape, dtype=bool)
-    for beyond in (shade > CONTRAST, shade < -CONTRAST):
+    wide = _wide(smooth, widest)
+    ends = np.zeros(wide.shape, dtype=bool)
+    for beyond in (wide > CONTRAST, wide < -CONTRAST):
         number = grouped(beyond)
         border = np.concatenate([number[0], number[-1], number[:, 0], number[:, -1]])
         ends |= np.isin(number, border[border > 0])
-    shade = np.where(ends, shade, 0)
-    # Its edge was smoothed too, so it reaches a little farther.
-    return F.max_pool2d(torch.from_numpy(shade)[None], 5, 1, 2)[0].numpy()
+    shade = np.where(ends, wide, 0)
+    if not shade.any():
+        return shade
+    shade = _spread(shade, ink, widest)
+    # Where light falls off across a shadow, what is just wider than the strokes follows it better.
+    narrow = min(max(round(2.5 * _width(ink - shade)), 3), widest)
+    return _spread(np.where(shade > CONTRAST, _wide(smooth, narrow).clip(shade), shade), ink, narrow)
+
+
+def _wide(ink: Floats, width: int) -> Floats:
+    """The ink without what is narrower than this."""
+    return opened(_continued(ink, width)[1:-1, 1:-1], width)
+
+
+def _spread(shade: Floats, ink: Floats, far: int) -> Floats:
+    """The shade with its corners, where no square fits in, and its soft edge: as far as there is ink."""
+    spread, most = torch.from_numpy(shade)[None], torch.from_numpy(np.maximum(ink, shade))[None]
+    for _ in range(far):
+        last, spread = spread, torch.minimum(F.max_pool2d(spread, 3, 1, 1), most)
+        if torch.equal(spread, last):
+            break
+    return spread[0].numpy()
 
 
 def _continued(ink: Floats, by: int) -> Floats:
@@ -183,12 +215,20 @@ def _paper(grey: Floats, sheet: Mask | None = None) -> Floats:
     inside = np.ones(sample.shape, dtype=bool) if sheet is None else sheet[::step, ::step]
     border = inside & ~shrunk(np.pad(inside, margin), margin)[margin:-margin, margin:-margin]
     distance = np.abs(sample - np.median(sample[border]))
-    for among in [border] * 4 + [inside] * 4:
-        near = among & (distance <= max(3 * 1.4826 * np.median(distance[among]), 2))
+    for among, share in [(border, 0.5)] * 6 + [(inside, 0.6)] * 6 + [(inside, 1.0)] * 3:
+        if share < 1:
+            near = among & (distance <= max(float(np.quantile(distance[among], share)), 2))
+        else:
+            near = among & (distance <= max(3 * 1.4826 * float(np.median(distance[near])), 2))
         known = basis[near]
         weights = np.linalg.lstsq(known.T @ known, known.T @ sample[near], rcond=None)[0]
         distance = np.abs(sample - basis @ weights)
     paper: Floats = (terms @ weights).astype(np.float32)
+    low, high = sample[inside].min(), sample[inside].max()
+    if paper.min() < low - BEYOND * (high - low) or paper.max() > high + BEYOND * (high - low):
+        # Ink has taken the place of the paper: cut out so closely, there is paper in the corners if anywhere.
+        corners = grey[:: max(height - 1, 1), :: max(width - 1, 1)]
+        return np.full_like(grey, np.median(corners))
     return paper
 
 
@@ -223,9 +263,8 @@ def _strokes(ink: Floats) -> NDArray[np.bool_]:
     cells = F.adaptive_max_pool2d(inked, [min(CELLS, side) for side in ink.shape])[0]
     group = torch.from_numpy(grouped((cells > 0).numpy()))
     mass = torch.bincount(group.ravel(), weights=cells.ravel())
-    stroke = torch.from_numpy(
-        ((mass >= SPECK * mass.max()).numpy() & ~_strips(group.numpy()))[group.numpy()]
-    ).float()
+    mass[_strips(group.numpy())] = 0
+    stroke = (mass >= SPECK * mass.max())[group].float()
     near = F.interpolate(stroke[None, None], size=ink.shape)[0, 0]
     return ((inked[0] > 0) & (near > 0)).numpy()
 

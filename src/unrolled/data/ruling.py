@@ -1,4 +1,4 @@
-"""Straight lines that belong to the paper: rulings, squares, margins, frames."""
+"""Lines and dots that belong to the paper: rulings, squares, margins, frames, grids of dots."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ASKEW = 0.28  # a slope of 16 degrees, by which paper may lie turned
 THICKEST = 0.08  # of the picture's longer side: a line
 PAST = 0.04  # of its own length, at both ends: how far a line reaches past the digit
 LIGHTEST = 0.3  # of the heaviest line's ink: a digit's, where no line goes through it
+DOT, DOTS = 0.035, 20  # of the picture's longer side: the largest dot; and how many there are at least
 DIGIT = 0.1  # of the picture's longer side: the smallest digit
 
 
@@ -58,6 +59,30 @@ def without_lines(ink: Floats) -> Floats:
                 longest = _longest(ink)
                 break
     return ink
+
+
+def without_dots(ink: Floats) -> Floats:
+    """The ink without the dots all over the paper, if there are many; those on strokes stay.
+
+    Args:
+        ink: [H, W], 1 where it is full.
+
+    Returns:
+        [H, W]
+    """
+    number = grouped(ink > FAINTEST)
+    inked = np.argwhere(number)
+    group = number[number > 0]
+    low = np.full((number.max() + 1, 2), max(ink.shape))
+    high = np.zeros_like(low)
+    np.minimum.at(low, group, inked)
+    np.maximum.at(high, group, inked)
+    extent = (high - low).max(axis=1) + 1
+    dots = extent <= max(DOT * max(ink.shape), 3)
+    dots[0] = False
+    if dots.sum() < DOTS or (extent[1:] < DIGIT * max(ink.shape)).all():
+        return ink
+    return np.where(grown(dots[number]) & ~(~dots[number] & (number > 0)), 0, ink)
 
 
 def _alien(ink: Floats, lines: list[Line]) -> list[Line]:
@@ -149,7 +174,10 @@ def _is_of_the_paper(line: Line, lines: list[Line], rest: Mask, ink: Floats) -> 
     spans = line.length > 0.9 * ink.shape[0 if line.upright else 1]
     apart = not (grown(line.pixels, 2) & rest).any()
     parallel = any(
-        other is not line and other.upright == line.upright and 0.7 < other.length / line.length < 1.4
+        other is not line
+        and other.upright == line.upright
+        and 0.7 < other.length / line.length < 1.4
+        and 0.5 < (other.width + 1) / (line.width + 1) < 2
         for other in lines
     )
     strokes = 2 * rest.sum() / max((rest & ~shrunk(rest)).sum(), 1)

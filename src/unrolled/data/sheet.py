@@ -14,6 +14,7 @@ from unrolled.data.morphology import Floats, Mask, grouped, grown, shrunk
 COARSE = 90  # pixels to the longer side: enough to see a sheet
 LEVELS = 10  # of lightness, between the darkest and the lightest
 STEP = 18  # grey levels between a sheet and what is around it
+STROKE = 40  # grey levels between a stroke and what it is on
 SMALLEST, LARGEST = 0.05, 0.97  # of the picture: a sheet
 STRAIGHT = 0.95  # of its convex hull: a sheet with ragged edges
 CORNERS = 0.87  # of it: the largest quadrilateral inside; of an ellipse 2 / π, whose corners are none
@@ -52,8 +53,9 @@ def find_sheet(grey: Floats) -> tuple[slice, slice, Mask] | None:
                     best, written = sheet, filled & ~area
     if not best.any():
         return None
-    inner = shrunk(_sharp(best, coarse), 2)
-    if not inner.any() or (written & ~inner).any():
+    sharp = _sharp(best, coarse)
+    inner = shrunk(sharp, 2)
+    if not inner.any() or (written & ~inner).any() or _is_crossed(sharp, coarse):
         return None  # light and shadow, rather than paper and table
     rows, columns = np.nonzero(inner)
     mask = np.kron(inner, np.ones((factor, factor), dtype=bool))[: grey.shape[0], : grey.shape[1]]
@@ -73,6 +75,18 @@ def _sharp(sheet: Mask, grey: Floats) -> Mask:
     area = _filled(number == largest.argmax())
     area = grown(shrunk(area, 3), 3)
     return sheet & (_between(area) | _between(area.T).T)
+
+
+def _is_crossed(sheet: Mask, grey: Floats) -> bool:
+    """Whether a stroke goes on beyond the sheet's edge: then the edge is a shadow's, or a fold."""
+    inside, around = shrunk(sheet) & ~shrunk(sheet, 3), grown(sheet, 3) & ~grown(sheet)
+    if not inside.any() or not around.any():
+        return False
+    within, beyond = (grey - np.median(grey[side]) for side in (inside, around))
+    return any(
+        bool((grown(inside & (sign * within > STROKE), 3) & around & (sign * beyond > STROKE)).any())
+        for sign in (1, -1)
+    )
 
 
 def _filled(area: Mask) -> Mask:
