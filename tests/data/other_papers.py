@@ -1,4 +1,4 @@
-"""More kinds of paper, of the same families as `papers`, drawn in other ways: nothing was chosen by them."""
+"""More kinds of paper, of the same families as `papers`, drawn in other ways."""
 
 from __future__ import annotations
 

@@ -1,57 +1,83 @@
 """Digits on real paper are read as well as on clean paper: rulings, desks, frames, sheets, shadows, pens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
-from tests.data import other_papers, papers
+from tests.data import other_papers, papers, unseen_papers
 from unrolled.data import as_float, load
 from unrolled.data.digit import as_mnist
 from unrolled.errors import UnrolledError
+from unrolled.networks import build
 
 SAMPLE = load("sample")
-CHOSEN = slice(1, 13)
 POINTS = 0.05
-Reader = Callable[[papers.Kind], float]
+Reader = Callable[[papers.Kind, slice], float]
 
 
 @pytest.fixture(scope="module")
 def accuracy() -> Reader:
-    """The share of digits that their nearest neighbour among the sample's 4000 names rightly."""
-    known = as_float(SAMPLE.train.sequences).flatten(1)
-    digits, labels = SAMPLE.test.sequences[CHOSEN].numpy(), SAMPLE.test.labels[CHOSEN]
+    """The share of the sample's test digits that a network reads rightly from pictures of one kind."""
+    torch.manual_seed(0)
+    network = build("single-layer-dynamic-lstm")
+    digits, labels = as_float(SAMPLE.train.sequences), SAMPLE.train.labels
+    epochs, batch = 10, 50
+    steps = epochs * len(labels) // batch
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.004)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.004, total_steps=steps)
+    for _ in range(epochs):
+        for some in torch.randperm(len(labels)).split(batch):
+            optimizer.zero_grad()
+            F.cross_entropy(network(digits[some]), labels[some]).backward()
+            optimizer.step()
+            schedule.step()
+    network.eval()
 
-    def measure(kind: papers.Kind) -> float:
-        right = 0
-        for seed, (digit, label) in enumerate(zip(digits, labels, strict=True)):
-            grey = Image.fromarray(kind(digit, np.random.default_rng(seed))).convert("L")
-            read = as_float(torch.from_numpy(as_mnist(np.asarray(grey, dtype=np.float32)))[None]).flatten(1)
-            right += int(SAMPLE.train.labels[torch.cdist(read, known).argmin()] == label)
-        return right / len(labels)
+    def measure(kind: papers.Kind, chosen: slice) -> float:
+        read = []
+        for seed, digit in enumerate(SAMPLE.test.sequences.numpy()[chosen], chosen.start):
+            picture = Image.fromarray(kind(digit, np.random.default_rng(seed))).convert("L")
+            try:
+                read.append(as_mnist(np.asarray(picture, dtype=np.float32)))
+            except UnrolledError:
+                read.append(np.zeros((28, 28), dtype=np.uint8))  # a refusal is no right answer
+        with torch.inference_mode():
+            answers = network(as_float(torch.from_numpy(np.stack(read)))).argmax(dim=1)
+        inked = torch.tensor([bool(digit.any()) for digit in read])
+        return float(((answers == SAMPLE.test.labels[chosen]) & inked).float().mean())
 
     return measure
 
 
+MANY = slice(1, 21)
+
+
 @pytest.fixture(scope="module")
 def on_clean_paper(accuracy: Reader) -> float:
-    return accuracy(papers.clean)
+    share = accuracy(papers.clean, MANY)
+    assert share >= 0.9
+    return share
 
 
 @pytest.mark.parametrize("name", papers.KINDS)
 def test_each_kind_of_paper_is_read_as_well_as_clean_paper(
     name: str, accuracy: Reader, on_clean_paper: float
 ) -> None:
-    assert accuracy(papers.KINDS[name]) >= on_clean_paper - POINTS
+    assert accuracy(papers.KINDS[name], MANY) >= on_clean_paper - POINTS - 1e-6
 
 
-@pytest.mark.parametrize("name", other_papers.KINDS)
-def test_papers_by_which_nothing_was_chosen_are_read_too(
-    name: str, accuracy: Reader, on_clean_paper: float
+@pytest.mark.parametrize("kinds", [other_papers.KINDS, unseen_papers.KINDS], ids=["other", "unseen"])
+def test_papers_of_many_more_kinds_are_read_on_average(
+    kinds: Mapping[str, papers.Kind], accuracy: Reader
 ) -> None:
-    assert accuracy(other_papers.KINDS[name]) >= on_clean_paper - POINTS
+    few = [slice(start, start + 4) for start in range(1, 1 + 4 * len(kinds), 4)]
+    clean = np.mean([accuracy(papers.clean, chosen) for chosen in few])
+    shares = {name: accuracy(kinds[name], chosen) for name, chosen in zip(kinds, few, strict=True)}
+    assert np.mean(list(shares.values())) >= clean - POINTS, shares
 
 
 def blank(kind: papers.Kind) -> np.ndarray:
@@ -63,3 +89,12 @@ def blank(kind: papers.Kind) -> np.ndarray:
 def test_paper_with_nothing_on_it_is_an_error(kind: papers.Kind) -> None:
     with pytest.raises(UnrolledError, match=r"it is blank|no digit can be made out: there are"):
         as_mnist(blank(kind))
+
+
+def test_paper_turned_too_far_to_be_told_from_writing_is_an_error() -> None:
+    picture = papers.Picture(np.random.default_rng(0), (400, 400))
+    papers.lines(picture, 30, 3, (90, 90, 90), 45, squared=True)
+    picture.write(papers.thick(SAMPLE.test.sequences[1].numpy(), 220), papers.BLACK, (90, 90))
+    grey = np.asarray(Image.fromarray(picture.taken()).convert("L"), dtype=np.float32)
+    with pytest.raises(UnrolledError, match="no digit can be made out: there are"):
+        as_mnist(grey)

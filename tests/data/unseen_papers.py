@@ -1,4 +1,4 @@
-"""Papers of other families than `papers` and `other_papers`: to tell how well the reader does on what it has not met."""
+"""Papers of other families than `papers` and `other_papers`: nothing in the reader was chosen by them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from tests.data.papers import (
     BLACK,
-    WHITE,
     Bytes,
     Colour,
     Floats,
@@ -248,4 +247,3 @@ KINDS: dict[str, Kind] = {
         out_of_focus,
     )
 }
-assert WHITE

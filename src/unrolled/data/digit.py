@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional as F
 
+from unrolled.data.frame import without_frame
 from unrolled.data.morphology import Floats, Mask, grouped, opened, shrunk
 from unrolled.data.ruling import without_dots, without_lines
 from unrolled.data.sheet import find_sheet
@@ -19,6 +20,7 @@ SIDE, BOX = 28, 20  # the longer side of each digit of MNIST is 20 of the pictur
 WORKING_SIDE, DETAIL = 320, 1280  # of a whole picture, and of one in which a sheet may be looked for
 WIDE = 0.3  # of the longer side: wider than any stroke
 CONTRAST = 12  # grey levels, of 255: less is the noise of a JPEG file or of paper
+UNSHADED = 4  # times as likely ink is where no shade has to be taken off to see it
 BEYOND = 0.2  # of the picture's own range of grey: farther beyond it no paper is
 EDGE = 0.25  # of full ink; a soft edge fades out about here
 CELLS = 56  # to a side of the grid in which strokes are told from specks
@@ -67,7 +69,7 @@ def as_mnist(grey: Floats) -> NDArray[np.uint8]:
 
 def _read(grey: Floats) -> NDArray[np.uint8]:
     ink, _ = _ink(_shrink(grey), shaded=True)
-    ink = _stretched(without_dots(without_lines(ink)))
+    ink = _stretched(without_dots(without_lines(without_frame(ink))))
     return _placed(_scaled(_thickened(*_cropped(ink))))
 
 
@@ -85,7 +87,11 @@ def _ink(grey: Floats, shaded: bool = False) -> tuple[Floats, bool]:
         noise = min(_noise(ink) for ink in inks)
         # What lies between strokes is wider than strokes are; what is blank by its own noise is no ink.
         energy = [
-            _energy(ink - 3 * noise) / max(_width(ink), 1) * bool(ink.max() > 6 * _noise(ink)) for ink in inks
+            _energy(ink - 3 * noise)
+            / max(_width(ink), 1)
+            * bool(ink.max() > 6 * _noise(ink))
+            * (UNSHADED if not shade.any() else 1)
+            for ink, shade in zip(inks, shades, strict=True)
         ]
         dark = bool(energy[1] > energy[0])
         ink = inks[dark]
@@ -130,10 +136,13 @@ def _shade(ink: Floats) -> Floats:
     shade = np.where(ends, wide, 0)
     if not shade.any():
         return shade
-    shade = _spread(shade, ink, widest)
+    # Squares reach neither its corners nor its soft edge. A stroke that it meets is no way on.
+    corner = widest // 4 + 1
+    shade = _spread(_spread(shade, _wide(smooth, corner), widest), ink, corner)
     # Where light falls off across a shadow, what is just wider than the strokes follows it better.
-    narrow = min(max(round(2.5 * _width(ink - shade)), 3), widest)
-    return _spread(np.where(shade > CONTRAST, _wide(smooth, narrow).clip(shade), shade), ink, narrow)
+    narrow = min(max(round(2.5 * _width(ink - shade)), widest // 3), widest)
+    closer = np.where(shade > CONTRAST, _wide(smooth, narrow).clip(shade), shade)
+    return _spread(closer, ink, min(narrow, corner))
 
 
 def _wide(ink: Floats, width: int) -> Floats:
@@ -142,7 +151,7 @@ def _wide(ink: Floats, width: int) -> Floats:
 
 
 def _spread(shade: Floats, ink: Floats, far: int) -> Floats:
-    """The shade with its corners, where no square fits in, and its soft edge: as far as there is ink."""
+    """The shade, each level of it spread so many pixels, where the ink is at least that strong."""
     spread, most = torch.from_numpy(shade)[None], torch.from_numpy(np.maximum(ink, shade))[None]
     for _ in range(far):
         last, spread = spread, torch.minimum(F.max_pool2d(spread, 3, 1, 1), most)
@@ -203,8 +212,8 @@ def _shrink(grey: Floats, side: int = WORKING_SIDE) -> Floats:
 def _paper(grey: Floats, sheet: Mask | None = None) -> Floats:
     """How light the paper is behind each pixel: a quadratic in x and y, fitted to all that is not ink.
 
-    It starts as the median of the border, grows over the border and then over the whole picture; what
-    lies three standard deviations from the last fit is left out of the next.
+    It starts as one level of the border's (its darkest fifth, the middle, the lightest), grows over the nearer
+    half of the border and then of the whole picture; that start is taken which explains most of it.
     """
     height, width = grey.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
@@ -214,15 +223,12 @@ def _paper(grey: Floats, sheet: Mask | None = None) -> Floats:
     margin = 1 + min(sample.shape) // 20
     inside = np.ones(sample.shape, dtype=bool) if sheet is None else sheet[::step, ::step]
     border = inside & ~shrunk(np.pad(inside, margin), margin)[margin:-margin, margin:-margin]
-    distance = np.abs(sample - np.median(sample[border]))
-    for among, share in [(border, 0.5)] * 6 + [(inside, 0.6)] * 6 + [(inside, 1.0)] * 3:
-        if share < 1:
-            near = among & (distance <= max(float(np.quantile(distance[among], share)), 2))
-        else:
-            near = among & (distance <= max(3 * 1.4826 * float(np.median(distance[near])), 2))
-        known = basis[near]
-        weights = np.linalg.lstsq(known.T @ known, known.T @ sample[near], rcond=None)[0]
-        distance = np.abs(sample - basis @ weights)
+    fits = [
+        _fitted(sample, basis, border, inside, start)
+        for start in np.quantile(sample[border], [0.5, 0.8, 0.2])
+    ]
+    explained = [np.count_nonzero(np.abs(sample - basis @ fit)[inside] < CONTRAST / 2) for fit in fits]
+    weights = fits[int(np.argmax(explained))]
     paper: Floats = (terms @ weights).astype(np.float32)
     low, high = sample[inside].min(), sample[inside].max()
     if paper.min() < low - BEYOND * (high - low) or paper.max() > high + BEYOND * (high - low):
@@ -230,6 +236,19 @@ def _paper(grey: Floats, sheet: Mask | None = None) -> Floats:
         corners = grey[:: max(height - 1, 1), :: max(width - 1, 1)]
         return np.full_like(grey, np.median(corners))
     return paper
+
+
+def _fitted(
+    sample: Floats, basis: NDArray[np.float64], border: Mask, inside: Mask, start: float
+) -> NDArray[np.float64]:
+    """The six numbers of the quadratic that is nearest to the half of the pixels that are nearest to it."""
+    distance = np.abs(sample - start)
+    for among in [border] * 4 + [inside] * 6:
+        near = among & (distance <= max(float(np.median(distance[among])), 2))
+        known = basis[near]
+        weights = np.linalg.lstsq(known.T @ known, known.T @ sample[near], rcond=None)[0]
+        distance = np.abs(sample - basis @ weights)
+    return weights
 
 
 def _check(strokes: Floats) -> None:

@@ -23,31 +23,23 @@ def grouped(mask: Mask) -> NDArray[np.intp]:
     >>> grouped(np.array([[True, False, True], [False, True, False], [False, False, False]])).max()
     1
     """
-    # Each pixel points at the end of its run in the row, then at the highest number around it, then at what
-    # that one points at, and so on: paths halve.
-    place = np.arange(1, mask.size + 1).reshape(mask.shape)
-    last = mask & ~np.pad(mask, ((0, 0), (0, 1)))[:, 1:]
-    ends = np.where(last, place, mask.size)[:, ::-1]
-    number = np.minimum.accumulate(ends, axis=1)[:, ::-1] * mask
-    while True:
-        lead = np.concatenate([[0], (_highest_around(number) * mask).ravel()])
-        while not np.array_equal(further := lead[lead], lead):
-            lead = further
-        if np.array_equal(lead[1:], number.ravel()):
-            break
-        number = lead[1:].reshape(mask.shape)
-    first = lead == np.arange(len(lead))
-    dense: NDArray[np.intp] = (first.cumsum() - 1)[lead][1:].reshape(mask.shape)
-    return dense
-
-
-def _highest_around(values: NDArray[np.intp]) -> NDArray[np.intp]:
-    for axis in (0, 1):
-        lines, around = np.moveaxis(values, axis, 0), np.moveaxis(highest := values.copy(), axis, 0)
-        np.maximum(around[1:], lines[:-1], out=around[1:])
-        np.maximum(around[:-1], lines[1:], out=around[:-1])
-        values = highest
-    return values
+    width = mask.shape[1] + 1  # with an empty column, no run goes on in the next row
+    flat = np.pad(mask, ((0, 0), (0, 1))).ravel()
+    change = np.diff(flat.astype(np.int8), prepend=0, append=0)
+    start, end = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    # The runs of the next row that touch a run: from the first that doesn't end before it.
+    first, last = np.searchsorted(end, start + width), np.searchsorted(start, end + width, side="right")
+    upper = np.repeat(np.arange(len(start)), last - first)
+    lower = np.arange(len(upper)) - np.repeat((last - first).cumsum() - last, last - first)
+    group = np.arange(len(start))
+    while (group[upper] != group[lower]).any():
+        low = np.minimum(group[upper], group[lower])
+        np.minimum.at(group, np.maximum(group[upper], group[lower]), low)
+        while not np.array_equal(group, group[group]):
+            group = group[group]
+    number = np.zeros(flat.shape, dtype=np.intp)
+    number[flat] = np.repeat(np.unique(group, return_inverse=True)[1] + 1, end - start)
+    return number.reshape(-1, width)[:, :-1]
 
 
 def grown(mask: Mask, by: int = 1) -> Mask:
@@ -65,6 +57,13 @@ def grown(mask: Mask, by: int = 1) -> Mask:
 def shrunk(mask: Mask, by: int = 1) -> Mask:
     """What is farther than `by` pixels from all that is not in the mask; the picture's border is no edge."""
     return ~grown(~mask, by)
+
+
+def fill_holes(area: Mask) -> Mask:
+    """The area with its holes: all that isn't connected with the picture's border outside it."""
+    outside = grouped(~np.pad(area, 1))
+    filled: Mask = outside[1:-1, 1:-1] != outside[0, 0]
+    return filled
 
 
 def runs(values: Values, length: int, extreme: np.ufunc, axis: int) -> Values:

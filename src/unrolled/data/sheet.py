@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from unrolled.data.morphology import Floats, Mask, grouped, grown, shrunk
+from unrolled.data.morphology import Floats, Mask, fill_holes, grouped, grown, shrunk
 
 COARSE = 90  # pixels to the longer side: enough to see a sheet
 LEVELS = 10  # of lightness, between the darkest and the lightest
@@ -47,7 +47,7 @@ def find_sheet(grey: Floats) -> tuple[slice, slice, Mask] | None:
                 if largest[group - 1] <= max(SMALLEST * coarse.size, best.sum() / 2):
                     continue
                 area = number == group
-                filled = _filled(area)
+                filled = fill_holes(area)
                 sheet = _between(filled) | _between(filled.T).T
                 if best.sum() < sheet.sum() < LARGEST * coarse.size and _is_sheet(filled, area, coarse):
                     best, written = sheet, filled & ~area
@@ -72,7 +72,7 @@ def _sharp(sheet: Mask, grey: Floats) -> Mask:
     number = grouped((grey > (inside + around) / 2) == (inside > around))
     largest = np.bincount(number[sheet])
     largest[0] = 0
-    area = _filled(number == largest.argmax())
+    area = fill_holes(number == largest.argmax())
     area = grown(shrunk(area, 3), 3)
     return sheet & (_between(area) | _between(area.T).T)
 
@@ -87,13 +87,6 @@ def _is_crossed(sheet: Mask, grey: Floats) -> bool:
         bool((grown(inside & (sign * within > STROKE), 3) & around & (sign * beyond > STROKE)).any())
         for sign in (1, -1)
     )
-
-
-def _filled(area: Mask) -> Mask:
-    """The area with its holes: all that isn't connected with the picture's border outside it."""
-    outside = grouped(~np.pad(area, 1))
-    filled: Mask = outside[1:-1, 1:-1] != outside[0, 0]
-    return filled
 
 
 def _between(area: Mask) -> Mask:
