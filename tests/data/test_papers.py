@@ -89,12 +89,3 @@ def blank(kind: papers.Kind) -> np.ndarray:
 def test_paper_with_nothing_on_it_is_an_error(kind: papers.Kind) -> None:
     with pytest.raises(UnrolledError, match=r"it is blank|no digit can be made out: there are"):
         as_mnist(blank(kind))
-
-
-def test_paper_turned_too_far_to_be_told_from_writing_is_an_error() -> None:
-    picture = papers.Picture(np.random.default_rng(0), (400, 400))
-    papers.lines(picture, 30, 3, (90, 90, 90), 45, squared=True)
-    picture.write(papers.thick(SAMPLE.test.sequences[1].numpy(), 220), papers.BLACK, (90, 90))
-    grey = np.asarray(Image.fromarray(picture.taken()).convert("L"), dtype=np.float32)
-    with pytest.raises(UnrolledError, match="no digit can be made out: there are"):
-        as_mnist(grey)

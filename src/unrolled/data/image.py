@@ -21,8 +21,8 @@ def read_digits(path: str | os.PathLike[str]) -> Tensor:
 
     A picture in any format that Pillow reads holds one digit, of any size, dark on light or light on
     dark, on paper that may be ruled, framed, in shadow or on a table; it is brought into that form; one of
-    28 x 28 is at most inverted. An IDX file, plain or gzip,
-    holds pictures that have the form already. The content says which it is.
+    28 x 28 is at most inverted. An IDX file, plain or gzip, holds pictures that have the form already. The
+    content says which it is.
 
     Args:
         path: the file.
