@@ -40,7 +40,7 @@ class PredictOptions:
 
 
 def predict(options: PredictOptions) -> None:
-    """Read the digit in each image: any size, dark on light or light on dark.
+    """Read the digit in each image: any size, dark on light or light on dark, on any paper.
 
     An image that cannot be read gets a line among the errors, the others their answers.
 

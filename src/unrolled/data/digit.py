@@ -10,17 +10,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional as F
 
+from unrolled.data.frame import without_frame
+from unrolled.data.ink import find_ink, find_paper
+from unrolled.data.morphology import Floats, Mask, grouped
+from unrolled.data.ruling import without_dots, without_lines
+from unrolled.data.sheet import find_sheet
 from unrolled.errors import UnrolledError
 
 SIDE, BOX = 28, 20  # the longer side of each digit of MNIST is 20 of the picture's 28 pixels
-WORKING_SIDE = 320
-CONTRAST = 12  # grey levels, of 255: less is the noise of a JPEG file or of paper
+WORKING_SIDE, DETAIL = 320, 1280  # of a whole picture, and of one in which a sheet may be looked for
 EDGE = 0.25  # of full ink; a soft edge fades out about here
 CELLS = 56  # to a side of the grid in which strokes are told from specks
+PIECES, HOLES = 4, 4  # of a digit, at most, with a break or two in its strokes and a blot or two
 SPECK = 0.05  # of the largest stroke
+DIGIT = 0.1  # of the longer side: the smallest digit
 THIN, THICKER = 0.065, 0.1  # of the longer side: the width of MNIST's thinnest strokes, and of common ones
-
-Floats = NDArray[np.float32]
 
 
 def as_mnist(grey: Floats) -> NDArray[np.uint8]:
@@ -37,7 +41,7 @@ def as_mnist(grey: Floats) -> NDArray[np.uint8]:
         uint8 [28, 28].
 
     Raises:
-        UnrolledError: there is no ink.
+        UnrolledError: there is no ink, or so many marks of it that they cannot be one digit.
 
     >>> page = np.full((300, 200), 230, dtype=np.float32)
     >>> page[100:200, 90:110] = 40
@@ -47,58 +51,66 @@ def as_mnist(grey: Floats) -> NDArray[np.uint8]:
 
     Reference: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
     """
-    ready = grey.shape == (SIDE, SIDE)
-    if not ready:
-        grey = _shrink(grey)
-    ink = grey - _paper(grey)
-    noise = 1.4826 * float(np.median(np.abs(ink)))  # the standard deviation, whatever the ink is
-    floor = 3 * noise
-    dark = _energy(-ink - floor) > _energy(ink - floor)
-    if dark:
-        ink = -ink
-    if ink.max() <= max(6 * noise, CONTRAST):
-        raise UnrolledError("it is blank: expected a digit that is darker or lighter than its background")
-    if ready:
+    if grey.shape == (SIDE, SIDE):
+        _, dark = find_ink(grey)
         return np.rint(255 - grey if dark else grey).astype(np.uint8)
+    whole = _shrink(grey, DETAIL)
+    sheet = _on_its_sheet(whole)
+    try:
+        return _read(sheet)
+    except UnrolledError:
+        if sheet is whole:
+            raise
+        return _read(whole)  # what looked like a sheet was a part of one
 
-    full = float(np.percentile(ink[ink > max(floor, 0.3 * ink.max())], 95))
-    floor = min(floor, full / 2)
-    ink = ((ink - floor) / (full - floor)).clip(0, 1)
+
+def _read(grey: Floats) -> NDArray[np.uint8]:
+    ink, _ = find_ink(_shrink(grey), shaded=True)
+    ink = _stretched(without_dots(without_lines(without_frame(ink))))
     return _placed(_scaled(_thickened(*_cropped(ink))))
 
 
-def _energy(excess: Floats) -> float:
-    return float(np.square(excess.clip(0)).sum())
+def _stretched(ink: Floats) -> Floats:
+    """1 where ink is full: its darkest twentieth."""
+    full = np.float32(np.percentile(ink[ink > 0.3 * ink.max()], 95))
+    stretched: Floats = (ink / full).clip(0, 1)
+    return stretched
 
 
-def _shrink(grey: Floats) -> Floats:
-    """Averaged down to at most WORKING_SIDE: enough for 20 pixels, and most of the noise is gone."""
-    factor = -(-max(grey.shape) // WORKING_SIDE)
+def _on_its_sheet(grey: Floats) -> Floats:
+    """The sheet alone, as a rectangle: beyond its edges there is paper."""
+    for _ in range(3):  # a frame on a sheet on a table
+        small = _shrink(grey)
+        if (found := find_sheet(small)) is None:
+            break
+        factor = -(-max(grey.shape) // WORKING_SIDE)
+        rows, columns, mask = found
+        grey = grey[rows.start * factor : rows.stop * factor, columns.start * factor : columns.stop * factor]
+        mask = np.kron(mask, np.ones((factor, factor), dtype=bool))[: grey.shape[0], : grey.shape[1]]
+        grey = np.where(mask, grey, find_paper(grey, mask))
+    return grey
+
+
+def _shrink(grey: Floats, side: int = WORKING_SIDE) -> Floats:
+    """Averaged down to at most so many pixels: enough for 20, and most of the noise is gone."""
+    factor = -(-max(grey.shape) // side)
     return F.avg_pool2d(torch.from_numpy(grey)[None], factor, ceil_mode=True)[0].numpy()
 
 
-def _paper(grey: Floats) -> Floats:
-    """How light the paper is behind each pixel: a quadratic in x and y, fitted to all that is not ink.
-
-    It starts as the median of the border, grows over the border and then over the whole picture; what
-    lies three standard deviations from the last fit is left out of the next.
-    """
-    height, width = grey.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    step = 1 + max(height, width) // 100  # of every so many pixels one is enough for six numbers
-    sample, basis = grey[::step, ::step], terms[::step, ::step]
-    margin = 1 + min(sample.shape) // 20
-    border = np.ones(sample.shape, dtype=bool)
-    border[margin:-margin, margin:-margin] = False
-    distance = np.abs(sample - np.median(sample[border]))
-    for among in [border] * 4 + [np.ones_like(border)] * 4:
-        near = among & (distance <= max(3 * 1.4826 * np.median(distance[among]), 2))
-        known = basis[near]
-        weights = np.linalg.lstsq(known.T @ known, known.T @ sample[near], rcond=None)[0]
-        distance = np.abs(sample - basis @ weights)
-    paper: Floats = (terms @ weights).astype(np.float32)
-    return paper
+def _check(strokes: Floats) -> None:
+    """Refuses what cannot be one digit: its parts and the holes in it are few."""
+    cells = F.adaptive_max_pool2d(
+        torch.from_numpy(strokes)[None], [min(CELLS, side) for side in strokes.shape]
+    )
+    inked = cells[0].numpy() > EDGE
+    parts = np.bincount(grouped(inked).ravel())[1:]
+    gaps = np.bincount(grouped(np.pad(~inked, 1, constant_values=True)).ravel())[1:]
+    pieces, holes = int((parts >= SPECK * parts.max()).sum()), int((gaps >= 4).sum()) - 1
+    if pieces > PIECES or holes > HOLES:
+        raise UnrolledError(
+            f"no digit can be made out: there are {pieces} marks with {holes} holes, expected one digit alone"
+            " on its paper: cut it out, or write it larger"
+        )
 
 
 def _cropped(ink: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -106,6 +118,7 @@ def _cropped(ink: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     strokes = _strokes(ink)
     rows, columns = np.nonzero(strokes)
     crop = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+    _check(np.where(strokes, ink, 0)[crop])
     return ink[crop], strokes[crop]
 
 
@@ -113,14 +126,27 @@ def _strokes(ink: Floats) -> NDArray[np.bool_]:
     """Where the digit's ink is: not in specks, which are groups of cells of a coarse grid with little ink."""
     inked = torch.from_numpy(np.where(ink > EDGE, ink, 0))[None]
     cells = F.adaptive_max_pool2d(inked, [min(CELLS, side) for side in ink.shape])[0]
-    # Each cell takes the highest number among its neighbours until a group has one number.
-    group = torch.arange(1.0, cells.numel() + 1).view_as(cells) * (cells > 0)
-    while not torch.equal(group, spread := F.max_pool2d(group[None], 3, 1, 1)[0] * (cells > 0)):
-        group = spread
-    mass = torch.bincount(group.long().ravel(), weights=cells.ravel())
-    stroke = (mass >= SPECK * mass.max())[group.long()].float()
+    group = torch.from_numpy(grouped((cells > 0).numpy()))
+    mass = torch.bincount(group.ravel(), weights=cells.ravel())
+    mass[_strips(group.numpy())] = 0
+    stroke = (mass >= SPECK * mass.max())[group].float()
     near = F.interpolate(stroke[None, None], size=ink.shape)[0, 0]
     return ((inked[0] > 0) & (near > 0)).numpy()
+
+
+def _strips(group: NDArray[np.intp]) -> Mask:
+    """Which groups lie along the picture's border, where another, as large as a digit, doesn't touch it."""
+    count = int(group.max()) + 1
+    border = np.zeros(group.shape, dtype=bool)
+    border[[0, -1]], border[:, [0, -1]] = True, True
+    contact = np.bincount(group[border], minlength=count)
+    longest = np.array(
+        [0] + [np.ptp(np.argwhere(group == each), axis=0).max() + 1 for each in range(1, count)]
+    )
+    if not ((contact == 0) & (longest >= DIGIT * max(group.shape))).any():
+        return np.zeros(count, dtype=bool)
+    along: Mask = contact >= 0.6 * np.maximum(longest, 1)
+    return along
 
 
 def _thickened(ink: Floats, strokes: NDArray[np.bool_]) -> Floats:

@@ -12,8 +12,9 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from unrolled.data.digit import Floats, as_mnist
+from unrolled.data.digit import as_mnist
 from unrolled.data.idx import is_idx, read_idx
+from unrolled.data.morphology import Floats
 from unrolled.errors import UnrolledError
 from unrolled.foreign import open_foreign
 
@@ -29,8 +30,9 @@ def read_digits(path: str | os.PathLike[str]) -> Tensor:
     """The digits in a file, in the form that MNIST's have: white on black, 28 x 28.
 
     A picture (PNG, JPEG, GIF, BMP, TIFF, WebP or PPM) holds one digit, of any size, dark on light or light
-    on dark, and is brought into that form; one of 28 x 28 is at most inverted. An IDX file, plain or gzip,
-    holds pictures that have the form already. The content says which it is.
+    on dark, on paper that may be ruled, framed, in shadow or on a table, and is brought into that form; one
+    of 28 x 28 is at most inverted. An IDX file, plain or gzip, holds pictures that have the form already.
+    The content says which it is.
 
     Args:
         path: the file.
