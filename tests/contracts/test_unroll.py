@@ -107,6 +107,16 @@ def test_asking_for_the_states_changes_no_result(name):
 
 
 @every_cell
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_outputs_and_states_can_be_changed_in_place_one_without_the_other(name, lengths):
+    cell = make(name)
+    x = draw(N, T, cell.input_size)
+    results = dynamic_unroll(cell, x, lengths, return_states=True)
+    memory = [part.untyped_storage().data_ptr() for result in results for part in parts(result)]
+    assert len(set(memory)) == len(memory)
+
+
+@every_cell
 @pytest.mark.parametrize("lengths", [None, [0] * N])
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_no_steps_give_no_outputs_and_the_initial_state(name, lengths, batch_first):

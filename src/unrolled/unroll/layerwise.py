@@ -129,6 +129,8 @@ class Walk(NamedTuple):
         if not self.return_states:
             return Unrolled(results.out, final, None, gates)
         every: Any = self._carried(results.out, h)
+        if every is results.out:  # which is the user's to change
+            every = every.clone()
         if layer.has_c:
             every = LSTMState(every, self._carried(results.c, results.c_n))
         return Unrolled(results.out, final, every, gates)
