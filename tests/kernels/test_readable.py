@@ -15,7 +15,18 @@ from torch.utils.checkpoint import checkpoint
 
 import unrolled
 from tests.tolerances import assert_close, assert_equal
-from unrolled import GRUCell, LSTMCell, StackedCell, dynamic_unroll, isa, networks
+from unrolled import (
+    GRUCell,
+    HighwayCell,
+    LSTMCell,
+    RNNCell,
+    StackedCell,
+    Stream,
+    dynamic_unroll,
+    isa,
+    networks,
+    static_unroll,
+)
 from unrolled.kernels import readable
 
 N, T, I, H = 4, 6, 3, 5
@@ -260,6 +271,93 @@ def test_memory_that_was_given_back_is_an_error_that_names_the_tensor(what):
             outputs.backward(gradient)
         {"x": x, "weight_hh": cell.weight_hh}[what].data.untyped_storage().resize_(0)
         dynamic_unroll(cell, x)
+
+
+UNROLLINGS = {
+    "dynamic": dynamic_unroll,
+    "static": lambda cell, x: static_unroll(cell, list(x.unbind(1))),
+    "no steps": lambda cell, x: dynamic_unroll(cell, x[:, :0]),
+    "above another": lambda cell, x: dynamic_unroll(StackedCell([GRUCell(I, I), cell]), x),
+    "stream": lambda cell, x: Stream(cell).step(x[:, 0]),
+    "stream of two": lambda cell, x: Stream(StackedCell([GRUCell(I, I), cell])).step(x[:, 0]),
+}
+WITH_WEIGHTS = {
+    "rnn": lambda: RNNCell(I, H),
+    "peepholes": lambda: LSTMCell(I, H, peephole=True, proj_size=2),
+    "norms of gates": lambda: LSTMCell(I, H, layer_norm="gates"),
+    "norms of projections": lambda: LSTMCell(I, H, layer_norm="projections"),
+    "no kernel": lambda: LSTMCell(I, H, activation="relu"),
+    "highway": lambda: HighwayCell(GRUCell(I, I)),
+}
+
+
+def put(cell, name, weight, way):
+    """Put a weight into the cell, as a parameter or otherwise."""
+    *path, last = name.split(".")
+    owner = cell.get_submodule(".".join(path))
+    delattr(owner, last)
+    if way == "buffer":
+        owner.register_buffer(last, weight)
+    else:
+        setattr(owner, last, nn.Parameter(weight) if way == "parameter" else weight)
+
+
+@pytest.mark.parametrize("way", ["parameter", "buffer", "attribute"])
+@pytest.mark.parametrize("unrolling", UNROLLINGS)
+@pytest.mark.parametrize("cell", WITH_WEIGHTS)
+def test_a_weight_on_meta_among_others_is_an_error(cell, unrolling, way):
+    for name, weight in WITH_WEIGHTS[cell]().named_parameters():
+        mixed = WITH_WEIGHTS[cell]()
+        put(mixed, name, weight.detach().to("meta"), way)
+        with pytest.raises(ValueError, match=rf"{name} is on meta, without numbers, but .* is on cpu: load"):
+            UNROLLINGS[unrolling](mixed, torch.randn(N, T, I))
+
+
+def given_back(weight):
+    odd = weight.clone()
+    odd.untyped_storage().resize_(0)
+    return odd
+
+
+def early_in_what_was_given_back(weight):
+    whole = torch.randn(weight.numel() + 7)
+    odd = whole[7:].view(weight.shape)
+    whole.untyped_storage().resize_(0)
+    return odd
+
+
+@pytest.mark.parametrize("emptied", [given_back, early_in_what_was_given_back])
+@pytest.mark.parametrize("unrolling", UNROLLINGS)
+@pytest.mark.parametrize("cell", WITH_WEIGHTS)
+def test_a_weight_whose_memory_was_given_back_is_an_error(cell, unrolling, emptied):
+    for name, weight in WITH_WEIGHTS[cell]().named_parameters():
+        odd = WITH_WEIGHTS[cell]()
+        put(odd, name, emptied(weight.detach()), "attribute")
+        words = f"{name} has no memory: its storage holds nothing"
+        if cell.startswith("norms") or cell == "peepholes":  # the kernels' names are those of all joined
+            words = "has no memory: its storage holds nothing"
+        with pytest.raises(ValueError, match=words):
+            UNROLLINGS[unrolling](odd, torch.randn(N, T, I))
+
+
+@pytest.mark.parametrize("what", ["x", "steps", "state"])
+def test_the_loop_reads_no_memory_that_was_cut_short(what, monkeypatch):
+    monkeypatch.setenv(isa.VARIABLE, isa.REFERENCE)
+    cell, x, state = GRUCell(I, H), torch.randn(N, T, I), torch.randn(N, H)
+    steps = [step.clone() for step in x.unbind(1)]
+    {"x": x, "steps": steps[3], "state": state}[what].untyped_storage().resize_(16)
+    with pytest.raises(
+        ValueError, match=rf"{what}.* has no memory: its storage holds 16 of \d+ bytes, though"
+    ):
+        dynamic_unroll(cell, x) if what == "x" else static_unroll(cell, steps, state=state)
+
+
+def test_a_module_that_is_on_meta_as_a_whole_tells_shapes():
+    cell = LSTMCell(I, H, peephole=True, device="meta")
+    x = torch.zeros(N, T, I, device="meta")
+    for outputs in (dynamic_unroll(cell, x)[0][:, 0], Stream(cell).step(x[:, 0])):
+        assert outputs.is_meta
+        assert outputs.shape == (N, H)
 
 
 class Named(torch.Tensor):

@@ -1,10 +1,11 @@
 """Which calls go to the kernels and which to torch.nn; the results are the same."""
 
-import contextlib
+import re
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 from torch.nn.utils.rnn import PackedSequence
 
 import unrolled
@@ -103,7 +104,7 @@ def test_functional_call_uses_the_weights_that_it_was_given(make, kernel_calls):
 def test_weights_of_a_wrong_shape_never_reach_a_kernel(make, kernel_calls):
     _, drop_in = make(I, H)
     drop_in.weight_hh_l0 = nn.Parameter(torch.randn(3, 2))
-    with contextlib.suppress(RuntimeError):  # torch.nn's LSTM does not notice
+    with pytest.raises((ValueError, RuntimeError)):
         drop_in(torch.randn(T, N, I))
     assert kernel_calls == []
 
@@ -174,3 +175,76 @@ def test_lengths_that_do_not_fit_are_refused(x, lengths, message, make):
     _, drop_in = make(I, H)
     with pytest.raises(ValueError, match=message):
         drop_in(x, lengths=lengths)
+
+
+SHORT_AND_LONG = [torch.randn(1, N, I), torch.randn(T, N, I)]
+
+
+@pytest.mark.parametrize("way", ["parameter", "buffer", "attribute"])
+@pytest.mark.parametrize("x", SHORT_AND_LONG, ids=["short", "long"])
+@pytest.mark.parametrize("made", ["drop-in", "accelerated", "subclass"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_an_lstms_weight_of_another_shape_is_an_error_that_names_it(made, x, way, bidirectional):
+    def layer():
+        kind = {"drop-in": unrolled.LSTM, "accelerated": nn.LSTM, "subclass": Thin}[made]
+        return unrolled.accelerate(kind(I, H, 2, bidirectional=bidirectional))
+
+    for name, weight in layer().named_parameters():
+        for wrong in (weight.detach()[:-2].clone(), weight.detach().flatten()[:1].clone()):
+            odd = layer()
+            delattr(odd, name)
+            if way == "buffer":
+                odd.register_buffer(name, wrong)
+            else:
+                setattr(odd, name, nn.Parameter(wrong) if way == "parameter" else wrong)
+            came, expected = re.escape(str(list(wrong.shape))), re.escape(str(list(weight.shape)))
+            words = f"{name} has shape {came}, expected {expected}: input_size is {I}, hidden_size {H}"
+            with pytest.raises(ValueError, match=words):
+                odd(x)
+
+
+class Thin(nn.LSTM):
+    def forward(self, input, hx=None):
+        return super().forward(input, hx)
+
+
+@pytest.mark.parametrize("x", SHORT_AND_LONG, ids=["short", "long"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_where_torch_nn_looks_at_shapes_itself_the_words_and_the_numbers_are_its_own(x, dtype, make):
+    for name, weight in make(I, H)[0].named_parameters():
+        for wrong in (weight.detach()[:-2], weight.detach().flatten()[:1]):
+            peer, drop_in = make(I, H, dtype=dtype)
+            if dtype == torch.float32 and isinstance(peer, nn.LSTM):
+                return
+            found = []
+            for layer in (peer, drop_in):
+                setattr(layer, name, nn.Parameter(wrong.to(dtype)))
+                try:
+                    found.append(tensors_of(layer(x.to(dtype))))
+                except RuntimeError as error:
+                    found.append(str(error))
+            if isinstance(found[0], str):
+                assert found[1] == found[0]
+            else:
+                assert_close(found[1], found[0])
+
+
+@pytest.mark.parametrize("x", SHORT_AND_LONG, ids=["short", "long"])
+def test_weights_that_are_computed_may_stand_anywhere(x):
+    layer = unrolled.LSTM(I, H)
+    expected = tensors_of(layer(x))
+    nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    nn.utils.parametrize.register_parametrization(layer, "weight_ih_l0", Padded(), unsafe=True)
+    prune.identity(layer, "bias_ih_l0")
+    assert layer.parametrizations.weight_ih_l0.original.shape == (4 * H, I + 2)
+    assert_close(tensors_of(layer(x)), expected)
+
+
+class Padded(nn.Module):
+    """A weight that is kept wider than it is used."""
+
+    def forward(self, kept):
+        return kept[:, :I]
+
+    def right_inverse(self, weight):
+        return nn.functional.pad(weight, (0, 2))

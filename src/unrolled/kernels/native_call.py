@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.kernels import isa
-from unrolled.kernels.readable import resolved
+from unrolled.kernels.readable import check_memory, resolved
 
 # As CellKind in native/layer.h.
 KINDS = (
@@ -236,9 +236,7 @@ def dense(name: str, value: Any) -> Any:
     if not isinstance(value, Tensor):
         return value
     value = resolved(value)
-    if value.numel() and not value.data_ptr():
-        shape = list(value.shape)
-        raise ValueError(f"{name} has no memory: its storage holds nothing, though its shape is {shape}")
+    check_memory(name, value)
     if name in _STEPS and (value.shape[-1] <= 1 or value.stride(-1) == 1):
         aligned = value
     else:

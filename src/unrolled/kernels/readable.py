@@ -9,11 +9,14 @@
 A subclass of Tensor or Parameter over plain memory is read, and its results are what its `__torch_function__`
 makes of the operator's. One with a `__torch_dispatch__` of its own is a wrapper that may be anything: it goes
 where the watched go. Negative and conjugate views and zeros without memory are read through a copy (`resolved`).
+
+PyTorch's own operators are no judge of what has numbers: a product with a weight on meta leaves in its result
+what was there before, and memory that was given back is read all the same. `check_numbers` says so first.
 """  # noqa: E501
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from unrolled.errors import UnrolledError
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -127,3 +132,72 @@ def resolved(tensor: Tensor) -> Tensor:
     if tensor._is_zerotensor():
         return tensor.clone()
     return tensor.resolve_conj().resolve_neg()
+
+
+def check_memory(name: str, tensor: Tensor) -> None:
+    """Raise an UnrolledError if the storage of a strided tensor ends before the tensor does.
+
+    >>> emptied = torch.ones(2)
+    >>> emptied.untyped_storage().resize_(0)
+    >>> check_memory("x", emptied)
+    Traceback (most recent call last):
+    unrolled.errors.UnrolledError: x has no memory: its storage holds nothing, though its shape is [2]
+    """
+    if not tensor.numel() or tensor._is_zerotensor():
+        return
+    last = sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
+    needed = (tensor.storage_offset() + last + 1) * tensor.element_size()
+    held = tensor.untyped_storage().nbytes()
+    if held < needed:
+        what = f"{held} of {needed} bytes" if held else "nothing"
+        raise UnrolledError(
+            f"{name} has no memory: its storage holds {what}, though its shape is {list(tensor.shape)}"
+        )
+
+
+def check_numbers(module: nn.Module, **beside: Any) -> None:
+    """Raise an UnrolledError if a weight of the module, or what stands beside it, has no numbers.
+
+    A module that is on meta as a whole has none and is right: it tells shapes. So is whatever is recorded
+    or transformed.
+    """
+    if is_recorded() or is_transformed():
+        return
+    given = [(name, value) for name, value in _parts(beside.items()) if _has_storage(value)]
+    weights = [(name, value) for name, value in _tensors(module) if _has_storage(value)]
+    real = next(((name, value.device) for name, value in (*given, *weights) if not value.is_meta), None)
+    for name, weight in weights:
+        if weight.is_meta and real is not None:
+            raise UnrolledError(
+                f"{name} is on meta, without numbers, but {real[0]} is on {real[1]}: load weights"
+            )
+    for name, value in (*given, *weights):
+        check_memory(name, value)
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """The parameters, buffers and plain attributes of a module and of its parts, with their names."""
+    for path, part in module.named_modules():
+        for holder in (part._parameters, part._buffers, vars(part)):
+            if type(holder) is dict:  # torch.jit's modules keep theirs elsewhere
+                for name, value in holder.items():
+                    yield f"{path}.{name}" if path else name, value
+
+
+def _parts(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """What is nested in tuples and lists, one by one."""
+    for name, value in named:
+        if isinstance(value, tuple | list):
+            yield from _parts((f"{name}[{place}]", part) for place, part in enumerate(value))
+        else:
+            yield name, value
+
+
+def _has_storage(value: Any) -> bool:
+    kind: type = type(value)
+    return (
+        (kind is Tensor or kind is nn.Parameter or _wraps_nothing(kind))
+        and value.layout is torch.strided
+        and not value.is_nested
+        and value.numel() > 0
+    )

@@ -11,7 +11,7 @@ from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from unrolled.layers.dynamo import let_through
-from unrolled.layers.fits import fits, is_short, weights_of
+from unrolled.layers.fits import check_shapes, fits, is_short, weights_of
 from unrolled.layers.leaf import call_in_graph, proxy_among
 from unrolled.layers.packing import Packing
 from unrolled.layers.walk import walk
@@ -43,7 +43,8 @@ class DropIn(nn.RNNBase):
             zero, final states are those at each length, and a length of 0 leaves the initial state.
 
         Raises:
-            ValueError: lengths that do not fit, or lengths of something else than a padded batch.
+            ValueError: lengths that do not fit, or lengths of something else than a padded batch; a weight
+                that was put in another's place and has another shape, where torch.nn would crash.
             ValueError, RuntimeError: what torch.nn raises for the same arguments.
         """
         if type(input) is not Tensor or hx is not None or lengths is not None:
@@ -97,7 +98,8 @@ class DropIn(nn.RNNBase):
 
     def _forward_of_peer(self, input: Any, hx: Any) -> Any:
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-            return _uncompiled(self.peer.forward, self, input, hx)
+            return _uncompiled(DropIn._forward_of_peer, self, input, hx)
+        check_shapes(self)
         return self.peer.forward(self, input, hx)
 
     def _pack_for_peer(self, x: Tensor, hx: Any, lengths: Tensor) -> tuple[Tensor, Any]:

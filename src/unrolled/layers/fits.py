@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -97,19 +98,50 @@ def _states_fit(layer: nn.RNNBase, input: Any, states: tuple[Any, ...] | list[An
     return all(state.shape == (walks, *batch, width) for state, width in zip(states, widths, strict=False))
 
 
+def check_shapes(layer: nn.RNNBase) -> None:
+    """Raise a ValueError for a weight that oneDNN, and so torch.nn's LSTM, would read past its end.
+
+    Every other way of torch.nn says itself what does not fit, or makes do with it. A parametrization knows
+    its own shape, and is not computed for this.
+    """
+    if layer.mode != "LSTM" or layer.proj_size or not torch._C._get_mkldnn_enabled():
+        return
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        return  # shapes are recorded there, and not compared
+    for name, expected in zip(layer._flat_weights_names, _known_shapes(*_sizes(layer)), strict=False):
+        weight: Any = layer._parameters.get(name)
+        if weight is None:
+            weight = layer._buffers.get(name, vars(layer).get(name))
+        if not isinstance(weight, Tensor) or weight.shape == expected:
+            continue
+        if weight.dtype is not torch.float64 and weight.device.type == "cpu":
+            raise ValueError(
+                f"{name} has shape {list(weight.shape)}, expected {list(expected)}: input_size is "
+                f"{layer.input_size}, hidden_size {layer.hidden_size}"
+            )
+
+
 def weight_shapes(layer: nn.RNNBase) -> list[tuple[int, ...]]:
     """The shapes that the layer's sizes give its weights, in torch.nn's order."""
-    directions = 2 if layer.bidirectional else 1
-    gates, output = _MODES[layer.mode][1] * layer.hidden_size, layer.proj_size or layer.hidden_size
+    return _shapes(*_sizes(layer))
+
+
+def _sizes(layer: nn.RNNBase) -> tuple[Any, ...]:
+    width = (layer.input_size, layer.hidden_size, layer.proj_size)
+    return (_MODES[layer.mode][1], *width, layer.num_layers, layer.bias, layer.bidirectional)
+
+
+def _shapes(
+    gates: int, width: int, hidden: int, proj_size: int, layers: int, bias: bool, bidirectional: bool
+) -> list[tuple[int, ...]]:
+    rows, output, directions = gates * hidden, proj_size or hidden, 2 if bidirectional else 1
     shapes: list[tuple[int, ...]] = []
-    for index in range(layer.num_layers):
-        width = layer.input_size if index == 0 else directions * output
-        of: dict[str, tuple[int, ...]] = {
-            "weight_ih": (gates, width),
-            "weight_hh": (gates, output),
-            "bias_ih": (gates,),
-            "bias_hh": (gates,),
-            "weight_hr": (output, layer.hidden_size),
-        }
-        shapes += [of[name] for name in weights_of_layer(layer)] * directions
+    for _ in range(layers):
+        biases = [(rows,), (rows,)] if bias else []
+        projection = [(output, hidden)] if proj_size else []
+        shapes += [(rows, width), (rows, output), *biases, *projection] * directions
+        width = directions * output
     return shapes
+
+
+_known_shapes = lru_cache(maxsize=256)(_shapes)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
-from unrolled.kernels.readable import resolved
+from unrolled.kernels.readable import check_memory, resolved
 from unrolled.stream.source import Source, name_of
 
 
@@ -35,6 +35,8 @@ def rows_of(x: Any, source: Source, known: int | None) -> Tensor:
     why = _why_unreadable(x) if isinstance(x, Tensor) else None
     if why is not None:
         raise UnrolledError(f"x has no numbers to read: {why}")
+    if isinstance(x, Tensor):
+        check_memory("x", x)
     if like is not None and name != name_of(like.dtype):
         raise UnrolledError(f"x is {name}, but the model is {name_of(like.dtype)}: convert one of them")
 
@@ -72,8 +74,4 @@ def _why_unreadable(x: Tensor) -> str | None:
         return f"its layout is {'nested' if x.is_nested else x.layout}"
     if type(x).__torch_dispatch__ != Tensor.__torch_dispatch__:
         return f"a {type(x).__name__} wraps other tensors"
-    last = x.storage_offset() + sum((size - 1) * step for size, step in zip(x.shape, x.stride(), strict=True))
-    held, needed = x.untyped_storage().nbytes(), (last + 1) * x.element_size()
-    if held < needed and not x._is_zerotensor():
-        return f"its storage has been resized to {held} bytes, and it needs {needed}"
     return None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError, check_count
-from unrolled.kernels.readable import is_recorded
+from unrolled.kernels.readable import check_numbers, is_recorded
 from unrolled.stream.inputs import like_given, rows_of
 from unrolled.stream.parts import walk_of
 from unrolled.stream.source import Source, check_state, source_of
@@ -155,6 +155,7 @@ class Stream:
         _check_that_nothing_records()
         with _building():
             watch = Watch(self._model)
+            check_numbers(self._model)
             return source_of(self._model), watch
 
     def _begin(self, batch_size: int, source: Source, watch: Watch, state: Any = None) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unrolled.cells.cell import Cell, check_cell
 from unrolled.cells.state import State, map_state
+from unrolled.kernels.readable import check_numbers
 from unrolled.unroll.layerwise import Unrolled, Walk
 from unrolled.unroll.lengths import Lengths, check_lengths
 
@@ -82,6 +83,7 @@ def dynamic_unroll(
 
 def _no_steps(cell: Cell, x: Tensor, state: State | None, time_axis: int) -> Unrolled:
     """The results for T = 0: no outputs, and the initial state."""
+    check_numbers(cell, state=state)
     batch_size = x.shape[1 - time_axis]
     state = cell.initial_state(batch_size) if state is None else state
 

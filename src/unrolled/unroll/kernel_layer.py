@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +12,7 @@ from unrolled.cells.gru import GRUCell
 from unrolled.cells.lstm import GateNorm, LSTMCell
 from unrolled.cells.rnn import RNNCell
 from unrolled.cells.state import State
-from unrolled.kernels.readable import is_like, is_memory, is_watched
+from unrolled.kernels.readable import check_memory, is_dispatched, is_like, is_memory, is_watched
 from unrolled.kernels.reference import EPSILON
 
 if TYPE_CHECKING:
@@ -85,14 +86,14 @@ def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
         "proj_clip": float(cell.proj_clip or 0.0),
     }
     if cell.peephole:
-        options["peephole"] = torch.stack([cell.weight_ci, cell.weight_cf, cell.weight_co])
+        options["peephole"] = _joined(torch.stack, cell, "weight_ci", "weight_cf", "weight_co")
     if cell.proj_size:
         options["weight_hr"] = cell.weight_hr
     if cell.layer_norm is not None:
-        norms: list[Any] = [getattr(cell, name) for name, _ in NORMS[cell.layer_norm]]
-        options["norm_weight"] = torch.cat([norm.weight for norm in norms])
-        if norms[0].bias is not None:
-            options["norm_bias"] = torch.cat([norm.bias for norm in norms])
+        norms = [name for name, _ in NORMS[cell.layer_norm]]
+        options["norm_weight"] = _joined(torch.cat, cell, *(f"{norm}.weight" for norm in norms))
+        if getattr(cell, norms[0]).bias is not None:
+            options["norm_bias"] = _joined(torch.cat, cell, *(f"{norm}.bias" for norm in norms))
 
     def noise(size: int) -> Tensor:
         return torch.rand(*x.shape[:2], size, dtype=x.dtype, device=x.device)
@@ -103,6 +104,16 @@ def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
     if cell.training and cell.zoneout:
         options["h_noise"], options["c_noise"] = noise(cell.output_size), noise(cell.hidden_size)
     return options
+
+
+def _joined(join: Any, cell: LSTMCell, *names: str) -> Tensor:
+    """Weights as one tensor; torch, which joins them, reads memory that was given back."""
+    weights = [operator.attrgetter(name)(cell) for name in names]
+    if not is_dispatched(weights):
+        for name, weight in zip(names, weights, strict=True):
+            check_memory(name, weight)
+    joined: Tensor = join(weights)
+    return joined
 
 
 def has_hooks(module: nn.Module) -> bool:
@@ -145,13 +156,10 @@ def _weights_fit(cell: Any, x: Tensor) -> bool:
             if cell.bias_ih is not None or cell.bias_hh is not None or not _norms_fit(cell):
                 return False
             weights += _norm_weights(cell)
-    return all(_weight_fits(name, getattr(part, name, None), shape, x) for part, name, shape in weights)
+    return all(_weight_fits(getattr(part, name, None), shape, x) for part, name, shape in weights)
 
 
-def _weight_fits(name: str, weight: Any, shape: tuple[int, ...], x: Tensor) -> bool:
-    if isinstance(weight, Tensor) and weight.device.type == "meta" and not x.is_meta:
-        # The loop would not say so: torch multiplies such a weight, and leaves in the result what was there.
-        raise ValueError(f"{name} is on meta, without numbers, but x is on {x.device}: load weights")
+def _weight_fits(weight: Any, shape: tuple[int, ...], x: Tensor) -> bool:
     return is_like(weight, x) and weight.shape == shape
 
 

@@ -18,6 +18,7 @@ from unrolled.cells.residual import ResidualCell
 from unrolled.cells.stacked import StackedCell
 from unrolled.cells.state import LSTMState, map_state
 from unrolled.kernels import isa, torch_ops
+from unrolled.kernels.readable import check_numbers
 from unrolled.kernels.unroll import unroll
 from unrolled.unroll.kernel_layer import fits, has_hooks, is_plain, kernel_of, layer_of, state_fits
 from unrolled.unroll.lengths import reverse_sequence
@@ -59,6 +60,7 @@ class Walk(NamedTuple):
             inner = self.through(cell.cell, x, state)
             return inner._replace(outputs=self._within(x) + inner.outputs)
         if isinstance(cell, HighwayCell):
+            check_numbers(cell, x=x)
             inner = self.through(cell.cell, x, state)
             # One product for each step: one for all would round otherwise with other numbers of steps.
             steps = zip(
@@ -137,6 +139,7 @@ class Walk(NamedTuple):
 
     def _loop(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
         """The plain loop, one step of the cell after another: the definition."""
+        check_numbers(cell, x=x, state=state)
         if self.reverse:
             x = reverse_sequence(x, self.lengths, batch_first=self.batch_first)
         outputs, states = [], []

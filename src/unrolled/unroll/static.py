@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unrolled.cells.cell import Cell, begin_sequence, check_cell
 from unrolled.cells.state import State, map_state
-from unrolled.kernels.readable import is_recorded
+from unrolled.kernels.readable import check_numbers, is_recorded
 from unrolled.unroll.lengths import Lengths, check_lengths
 
 
@@ -49,6 +49,8 @@ def static_unroll(
     """
     if len(steps) == 0:
         raise ValueError("steps is empty, expected at least one tensor [N, I]")
+    check_cell(cell)
+    check_numbers(cell, steps=steps, state=state)
     outputs = []
     for output, next_state in walk(cell, steps, lengths, state):
         outputs.append(output)
@@ -59,8 +61,7 @@ def static_unroll(
 def walk(
     cell: Cell, steps: Sequence[Tensor], lengths: Lengths | None, state: State | None
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Yield each step's output and the state after it, as `static_unroll` defines them."""
-    check_cell(cell)
+    """Yield each step's output and the state after it, as `static_unroll` defines them, of a checked cell."""
     batch_size, device = steps[0].shape[0], steps[0].device
     state = cell.initial_state(batch_size) if state is None else state
     begin_sequence(cell)

@@ -76,9 +76,7 @@ class Door {
       refuse(std::string(name) + " is " + text(nb::object(tensor.attr("dtype"))) + ", expected " +
              (numbers == Numbers::int64 ? "torch.int64"
               : numbers == Numbers::float32 ? "torch.float32 as x is" : "torch.float64 as x is"));
-    const size_t bytes = numbers == Numbers::float32 ? 4 : 8;
-    const bool misplaced = reinterpret_cast<uintptr_t>(seen.data) % bytes || (!seen.data && seen.count() > 0);
-    if (seen.negative || misplaced) ready_ = false;
+    if (seen.negative || !seen.is_placed()) ready_ = false;
     return seen;
   }
 

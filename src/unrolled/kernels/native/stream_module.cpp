@@ -162,11 +162,15 @@ class StreamDoor {
   }
 
   Input<Real> from_tensor(nb::handle x) const {
-    const Seen t = look_at(x);
-    if (!t.on_cpu || t.negative || t.numbers != kNumbers<Real> || !fits(t.dimensions, t.shape) ||
-        t.strides[t.dimensions - 1] != 1)
+    try {
+      const Seen t = look_at(x);
+      if (!t.on_cpu || t.negative || t.numbers != kNumbers<Real> || !fits(t.dimensions, t.shape) ||
+          t.strides[t.dimensions - 1] != 1 || !t.is_placed())
+        return {};
+      return {static_cast<const Real*>(t.data), t.dimensions == 2 ? t.strides[0] : 0, t.dimensions};
+    } catch (const nb::python_error&) {  // no memory that PyTorch could describe: Python says what it is
       return {};
-    return {static_cast<const Real*>(t.data), t.dimensions == 2 ? t.strides[0] : 0, t.dimensions};
+    }
   }
 
   nb::object tensor_step(const Input<Real>& input) {

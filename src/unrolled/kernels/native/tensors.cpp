@@ -109,6 +109,12 @@ bool Seen::is_contiguous() const {
   return true;
 }
 
+bool Seen::is_placed() const {
+  constexpr uintptr_t kFirstPossible = 1 << 16;  // no system maps memory below
+  const uintptr_t address = reinterpret_cast<uintptr_t>(data);
+  return address % (numbers == Numbers::float32 ? 4 : 8) == 0 && (address >= kFirstPossible || count() == 0);
+}
+
 bool is_tensor(nb::handle value) {
   PyTypeObject* wanted = reinterpret_cast<PyTypeObject*>(torch().tensor.ptr());
   return Py_TYPE(value.ptr()) == wanted || PyType_IsSubtype(Py_TYPE(value.ptr()), wanted);

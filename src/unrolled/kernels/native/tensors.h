@@ -25,6 +25,9 @@ struct Seen {
 
   int64_t count() const;
   bool is_contiguous() const;
+  // Whether the numbers stand somewhere, each at a multiple of its size. Of a storage that was given back, PyTorch has the
+  // distance from address 0: what is far into it looks like memory, and to ask for its storage's size would cost too much.
+  bool is_placed() const;
 };
 
 bool is_tensor(nanobind::handle value);
