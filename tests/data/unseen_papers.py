@@ -247,5 +247,5 @@ KINDS: dict[str, Kind] = {
         out_of_focus,
     )
 }
-# Read worse than by 5 points: stains and light with edges of its own, which look like ink, and paper on paper.
+# Read worse by more than 5 points: stains and light with edges of its own look like ink; paper on paper.
 HARD = ("coffee", "lamp", "sticky_note", "window_blind")
