@@ -196,6 +196,8 @@ def backward_call(chance: random.Random) -> Call:
         words.append(f"{name} {word}")
         same = same and kept
     wants_x = chance.random() < 0.7
+    if not layer.has_c:  # nothing can have used a c, and nothing reads its gradients
+        read |= {"d_c_n": None, "d_c": None}
 
     def run() -> Found:
         found = BACKWARD(*layer, *given.values(), wants_x)
