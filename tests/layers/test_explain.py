@@ -1,6 +1,7 @@
 """What explain() says and restore() does is true, whatever else has been done to a layer."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -233,3 +234,14 @@ def test_a_class_that_torch_makes_for_sharding_comes_off_too():
     assert reasons_of(layer) == [IN_KERNELS]
     unrolled.restore(layer)
     assert type(layer).__mro__[:3] == (type(layer), Sharded, nn.GRU)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "weights"),
+    [("num_layers", 1, "8, .* 4"), ("num_layers", 3, "8, .* 12"), ("bias", False, "8, .* 4")],
+)
+def test_sizes_that_were_changed_afterwards_are_told(name, value, weights):
+    layer = unrolled.accelerate(nn.GRU(H, H, num_layers=2))
+    setattr(layer, name, value)
+    (reason,) = reasons_of(layer)
+    assert re.fullmatch(f"it runs in torch.nn's code, as the number of its weights is {weights}", reason)

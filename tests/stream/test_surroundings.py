@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -148,6 +149,23 @@ def test_what_has_no_numbers_to_read_is_refused(x, words, steps_before, make):
     with pytest.raises(UnrolledError, match=words.replace("(", r"\(")):
         stream.step(x())
     stream.step(torch.randn(2, I))
+
+
+@pytest.mark.parametrize("array", [False, True])
+@pytest.mark.parametrize(
+    "make", [GRUCell, nn.LSTM, nn.RNNCell, lambda *size: LSTMCell(*size, activation="relu")]
+)
+def test_a_model_without_numbers_is_refused_and_streams_when_it_has_some(make, array):
+    model = make(I, H)
+    x = torch.randn(2, I)
+    stream, weights = Stream(model), model.state_dict()
+    before = stream.step(x)
+    model.to("meta")
+    stream.reset()
+    with pytest.raises(UnrolledError, match="the model is on the meta device"):
+        stream.step(x.numpy() if array else x)
+    model.load_state_dict(weights, assign=True)
+    assert_equal(stream.step(x), before)
 
 
 def emptied(x):

@@ -142,8 +142,10 @@ def _why_not_in_kernels(layer: DropIn) -> str | None:
         return f": {isa.explain()}"
     if is_watched():
         return " here, as autocast, torch.func or a tracer wants torch's own operators"
-    weights = weights_of(layer)
-    for name, weight, shape in zip(layer._flat_weights_names, weights, weight_shapes(layer), strict=True):
+    weights, shapes = weights_of(layer), weight_shapes(layer)
+    if len(weights) != len(shapes):  # num_layers, bias or bidirectional was set afterwards
+        return f", as the number of its weights is {len(weights)}, and its sizes ask for {len(shapes)}"
+    for name, weight, shape in zip(layer._flat_weights_names, weights, shapes, strict=True):
         if not isinstance(weight, Tensor):
             return f", as its {name} is {'missing' if weight is None else type(weight).__name__}"
         if weight.device.type != "cpu" or weight.dtype not in DTYPES:

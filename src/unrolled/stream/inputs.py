@@ -23,9 +23,11 @@ def rows_of(x: Any, source: Source, known: int | None) -> Tensor:
 
     Raises:
         TypeError: x is neither a tensor nor an array.
-        UnrolledError: it has another shape or dtype, or no numbers.
+        UnrolledError: it has another shape or dtype, or no numbers, or the model has none.
     """
     like = source.weight
+    if like is not None and like.is_meta:
+        raise UnrolledError("the model is on the meta device, without numbers: load its weights")
     if isinstance(x, np.ndarray):
         name = str(x.dtype)
     elif isinstance(x, Tensor):
