@@ -53,6 +53,8 @@ class Classes(NamedTuple):
         """What is to be said of labels that do not count from 0 to the number of classes."""
         if self.values is None or (self.values == np.arange(len(self.values))).all():
             return ()
+        if len(self.names) == 1:
+            return (f"the label {self.names[0]} is the only class, of this name",)
         first, last = self.names[0], self.names[-1]
         return (f"the {len(self.names)} labels from {first} to {last} are classes of these names",)
 
