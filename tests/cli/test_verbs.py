@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from unrolled import data
+from unrolled.errors import UnrolledError
 from unrolled.networks import CATALOGUE
 
 
@@ -193,6 +194,29 @@ def test_predict_notes_that_the_network_learnt_something_else_than_digits(unroll
         result.err
         == f"note: {folder} was trained on fashion-mnist; pictures are read as MNIST's digits are\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (("--device", "meta"), "--device meta: this torch cannot use it"),
+        (("--threads", 10**8), "--threads is 100000000, expected a whole number from 1 to 1024"),
+        (("--data", ""), "unknown data set or folder ''"),
+    ],
+)
+def test_what_cannot_be_trained_with_is_one_line(unrolled, tmp_path, mistake, message):
+    result = unrolled("train", "--steps", 1, "--run", tmp_path / "run", *mistake)
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert message in result.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("odd", ["\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_name_with_what_is_no_end_of_line_is_refused(waves, odd):
+    folder = waves("waves")
+    (folder / "classes.txt").write_text(f"a{odd}b\nc\n", encoding="utf-8")
+    with pytest.raises(UnrolledError, match="has 2 lines, expected the name of a class on each"):
+        data.open_arrays(folder)
 
 
 def test_a_network_of_one_class_is_trained_and_drawn_though_its_loss_is_nothing(unrolled, waves, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,7 +99,8 @@ def read_classes(path: Path, labels: NDArray[np.int64]) -> Classes:
         text = read_foreign(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnrolledError(f"{path} is not text in UTF-8: {error}") from error
-    names = tuple(line.strip() for line in text.splitlines())
+    # A form feed, say, ends no line: the names after it would move on by one.
+    names = tuple(line.strip(" \t\n") for line in io.StringIO(text, newline=None))
     if not all(name.isprintable() and name for name in names) or len(set(names)) < len(names) or not names:
         raise UnrolledError(
             f"{path} has {len(names)} lines, expected the name of a class on each, none twice"
