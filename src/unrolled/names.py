@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import unicodedata
 
 # Control characters, invisible ones that turn the text around, halves of characters, ends of lines.
@@ -31,6 +33,20 @@ def as_markdown(name: str) -> str:
     return re.sub(r"[\\`*_\[\]<>|&#$~]", r"\\\g<0>", printable(name))
 
 
+def pasteable(path: str | os.PathLike[str]) -> str:
+    r"""The path as a word of a shell's command line, whatever is in it.
+
+    >>> print(pasteable("runs/a"), pasteable("my runs/$x"), pasteable("-x"), pasteable("it's\n"))
+    runs/a 'my runs/$x' ./-x $'it\'s\x0a'
+    """
+    name = os.fspath(path)
+    if name.startswith("-"):
+        name = f"./{name}"  # it is no option
+    if name.isprintable():
+        return shlex.quote(name)
+    return f"$'{''.join(map(_in_c, name))}'"
+
+
 def escaped(character: str) -> str:
     r"""A character as its number.
 
@@ -38,6 +54,13 @@ def escaped(character: str) -> str:
     ('\\x1b', '\\u732b')
     """
     return character.encode("unicode_escape").decode("ascii")
+
+
+def _in_c(character: str) -> str:
+    """A character as it stands between the quotes of $'...'."""
+    if character.isprintable():
+        return f"\\{character}" if character in "\\'" else character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def _seen(character: str) -> str:

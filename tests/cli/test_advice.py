@@ -1,8 +1,11 @@
 """What a message advises exists: verbs, and for each verb its options."""
 
 import ast
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -164,3 +167,20 @@ def test_advice_that_names_a_run_can_be_pasted(unrolled, trained, tmp_path, monk
     (folder / "config.json").write_text(config.replace('"input_size": 28', '"input_size": 3'))
     (advised,) = re.findall("`(.*)`", unrolled("predict", "x.png", "--run", folder).err)
     assert shlex.split(advised) == ["unrolled", "evaluate", str(folder)]
+
+
+@pytest.mark.parametrize(
+    "name", ["a run; $(true)", "it's\n`id`\t\\", "\udcff0", "-resumed", "猫 !"], ids=ascii
+)
+def test_advice_on_a_training_is_one_word_of_a_shell_whatever_its_folder_is_called(
+    unrolled, trained, tmp_path, monkeypatch, name
+):
+    shutil.copytree(trained, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    said = unrolled("train", "--resume", name).err
+    advised = said.partition("`unrolled train --from ")[2].rpartition("` starts a new training")[0]
+    written = subprocess.run(["bash", "-c", f"printf %s {advised}"], capture_output=True, check=True).stdout
+    assert os.path.samefile(os.fsdecode(written), name)
+    (tmp_path / name / "checkpoint.safetensors").unlink()
+    (tmp_path / name / "reading.png").unlink()
+    assert f"`unrolled train --from {advised}` starts" in unrolled("train", "--resume", name).err

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from unrolled import data
+from unrolled.errors import UnrolledError
 from unrolled.networks import CATALOGUE
 
 
@@ -117,6 +119,58 @@ def test_evaluate_measures_the_other_runs_beside_one_that_is_none(unrolled, trai
     assert "no run folder" in second
 
 
+@pytest.fixture
+def waves(tmp_path):
+    """`waves("name", classes=["a", "b"], validation=4)`: a folder of sequences of two classes."""
+
+    def make(name, classes=None, validation=6, labels=(0, 1), first=0.0):
+        sequences = np.random.default_rng(0).normal(size=(20, 5, 3)).astype(np.float32)
+        sequences[0, 2, 1] += first
+        piece = sequences, np.array(labels * 10)
+        held_out = sequences[:validation], piece[1][:validation]
+        folder = tmp_path / name
+        if folder.exists():
+            shutil.rmtree(folder)
+        data.save_arrays(folder, train=[piece], test=[piece], validation=[held_out], classes=classes)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def waves_run(unrolled, waves, tmp_path):
+    folder = tmp_path / "waves-run"
+    assert unrolled("train", "--data", waves("waves"), "--steps", 1, "--run", folder).code == 0
+    return folder
+
+
+def test_evaluate_takes_other_data_with_the_examples_that_they_hold_out_themselves(
+    unrolled, waves_run, waves
+):
+    result = unrolled("evaluate", waves_run, "--data", waves("other", validation=4), "--split", "validation")
+    assert (result.code, result.err) == (0, "")
+    assert [line.split()[1] for line in result.out.splitlines() if line[:2] in ("0 ", "1 ")] == ["2", "2"]
+
+
+@pytest.mark.parametrize("names", [{"labels": (2, 3)}, {"labels": (1, 2)}, {"classes": ["1", "0"]}])
+def test_evaluate_refuses_data_whose_classes_are_others(unrolled, waves_run, waves, names):
+    result = unrolled("evaluate", waves_run, "--data", waves("other", **names))
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert "have other classes: number 0 is '0' in the run and " in result.err
+
+
+def test_evaluate_says_which_name_it_takes_for_which_number(unrolled, waves_run, waves):
+    result = unrolled("evaluate", waves_run, "--data", waves("other", classes=["slow", "fast"]))
+    assert result.code == 0
+    assert "0 is taken for slow, 1 is taken for fast" in result.out.splitlines()[0]
+
+
+def test_evaluate_refuses_numbers_that_are_none(unrolled, waves_run, waves):
+    result = unrolled("evaluate", waves_run, "--data", waves("other", first=float("nan")))
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert "test-sequences.npy: in row 0, step 2, number 1 is nan" in result.err
+
+
 def test_predict_says_so_where_the_network_reads_no_pictures(unrolled, trained, tmp_path, digit):
     folder = tmp_path / "other"
     shutil.copytree(trained, folder)
@@ -142,6 +196,37 @@ def test_predict_notes_that_the_network_learnt_something_else_than_digits(unroll
     )
 
 
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (("--device", "meta"), "--device meta: this torch cannot use it"),
+        (("--threads", 10**8), "--threads is 100000000, expected a whole number from 1 to 1024"),
+        (("--data", ""), "unknown data set or folder ''"),
+    ],
+)
+def test_what_cannot_be_trained_with_is_one_line(unrolled, tmp_path, mistake, message):
+    result = unrolled("train", "--steps", 1, "--run", tmp_path / "run", *mistake)
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert message in result.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("odd", ["\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_name_with_what_is_no_end_of_line_is_refused(waves, odd):
+    folder = waves("waves")
+    (folder / "classes.txt").write_text(f"a{odd}b\nc\n", encoding="utf-8")
+    with pytest.raises(UnrolledError, match="has 2 lines, expected the name of a class on each"):
+        data.open_arrays(folder)
+
+
+def test_a_network_of_one_class_is_trained_and_drawn_though_its_loss_is_nothing(unrolled, waves, tmp_path):
+    one = waves("one", labels=(5, 5))
+    result = unrolled("train", "--data", one, "--steps", 1, "--run", tmp_path / "run")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[0] == "note: the label 5 is the only class, of this name"
+    assert unrolled("report", tmp_path / "run").code == 0
+
+
 def test_compare_prints_and_saves_one_table(unrolled, tmp_path):
     folder = tmp_path / "comparison"
     result = unrolled("compare", "seed-000", "seed-004", "seed-000", "--steps", 3, "--run", folder)
@@ -156,6 +241,18 @@ def test_compare_prints_and_saves_one_table(unrolled, tmp_path):
         assert re.search(rf"\| {row['network']} \|.* {accuracy} \|", markdown)
         assert re.search(rf"{row['network']} .* {accuracy} ", result.out)
         assert (folder / row["network"] / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(("file", "wrong"), [("metrics.jsonl", "3\n"), ("config.json", "{")])
+def test_compare_shows_the_other_networks_beside_one_that_fails(unrolled, tmp_path, file, wrong):
+    folder = tmp_path / "comparison"
+    assert unrolled("compare", "seed-000", "seed-004", "--steps", 3, "--run", folder).code == 0
+    (folder / "seed-000" / file).write_text(wrong)
+    result = unrolled("compare", "--resume", folder)
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert f"seed-000/{file} is damaged" in result.err
+    assert re.search("^seed-004 .*33,290", result.out, re.M)
+    assert "| seed-004 |" in (folder / "comparison.md").read_text()
 
 
 def test_compare_checks_every_name_before_it_trains(unrolled, tmp_path):

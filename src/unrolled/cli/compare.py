@@ -150,12 +150,18 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions, made:
     from unrolled import data as datasets
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.progress import TrainingProgress
-    from unrolled.cli.terminal import Terminal
+    from unrolled.cli.terminal import OneByOne, Terminal
     from unrolled.training import Run
     from unrolled.training.keeping import reopened
     from unrolled.training.session import go_on
 
-    runs = [Run.open(folder / name) for name in names]
+    one_by_one = OneByOne()
+    runs: list[Run] = []
+    for name in names:
+        with one_by_one.each():
+            runs.append(Run.open(folder / name))
+    if not runs:
+        one_by_one.settle()
     asked = runs[0].config
     try:
         set_threads(options.threads)
@@ -172,19 +178,22 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions, made:
         console.print(f"note: {note}")
     comparison = Comparison(data.name, dataclasses.asdict(asked.recipe), asked.seed, list(names), [])
     for run in runs:
-        if is_new := not any("test_accuracy" in line for line in run.metrics()):
-            with reopened(run.folder) as run:
-                run.config = run.config.completed(data)
-                with TrainingProgress(console, run.config, data) as progress:
-                    go_on(run, data, device=device, on_step=progress.on_step, say=progress.say)
-        row = make_row(run)
-        if is_new:
-            console.print(f"  test accuracy {row.test_accuracy:.4f} in {row.seconds:.1f} s")
-        comparison.rows.append(row)
-        save(comparison, folder)
-    console.print()
-    show(comparison, console)
-    console.print(f"saved as {folder / TABLE} and {COMPARISON}")
+        with one_by_one.each():
+            if is_new := not any("test_accuracy" in line for line in run.metrics()):
+                with reopened(run.folder) as run:
+                    run.config = run.config.completed(data)
+                    with TrainingProgress(console, run.config, data) as progress:
+                        go_on(run, data, device=device, on_step=progress.on_step, say=progress.say)
+            row = make_row(run)
+            if is_new:
+                console.print(f"  test accuracy {row.test_accuracy:.4f} in {row.seconds:.1f} s")
+            comparison.rows.append(row)
+            save(comparison, folder)
+    if comparison.rows:
+        console.print()
+        show(comparison, console)
+        console.print(f"saved as {folder / TABLE} and {COMPARISON}")
+    one_by_one.settle()
 
 
 def discard(folder: Path, runs: Sequence[Run], made: Sequence[Path]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +74,10 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
 
     run = training.Run.open(folder)
     network = run.load_network().to(options.device)
-    data = datasets.load(options.data or run.config.data, options.data_dir, validation=run.config.validation)
+    name = run.config.data if options.data is None else options.data
+    is_its_own = run.config.data in (name, os.path.abspath(name))
+    held_out = run.config.validation if is_its_own else None  # other data have examples of their own for that
+    data = datasets.load(name, options.data_dir, validation=held_out)
     examples = getattr(data, options.split)
     reads = (run.config.network.input_size, run.config.network.classes)
     width, classes = examples.sequences.shape[2], len(data.classes)
@@ -81,9 +86,15 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
             f"{run.folder} reads steps of {reads[0]} into {reads[1]} classes, "
             f"but {data.name} has steps of {width} and {classes} classes: choose other data with --data"
         )
+    try:
+        if note := about_classes(run.config.classes, data.classes):
+            terminal.print(f"note: {run.folder} and {data.name} {note}")
+    except UnrolledError as error:
+        raise UnrolledError(f"{run.folder} and {data.name} have other classes: {error}") from error
     if len(examples) == 0:
         raise UnrolledError(f"{data.name} has no {options.split} examples: choose another --split")
 
+    examples.check_finite(options.split)
     result = training.evaluate(network, examples)
     matrix = training.confusion_matrix(examples.labels, result.predictions, classes)
     rows = []
@@ -96,3 +107,30 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
     terminal.print_table(headings, rows, f"{data.name}, {options.split}", right=headings[1:])
     terminal.print(f"{options.split} loss {result.loss:.4f}")
     terminal.print(f"{options.split} accuracy {result.accuracy:.4f}  {run.folder}")
+
+
+def about_classes(of_run: Sequence[str], of_data: Sequence[str]) -> str:
+    """What to say of classes, as many here as there, whose names differ; nothing if they are the same.
+
+    Names beside mere numbers from 0 are the same classes in the same order. Whatever else differs would be
+    counted as right or wrong without being either.
+
+    Raises:
+        UnrolledError: the names contradict each other.
+
+    >>> about_classes(["cat", "dog"], ["0", "1"])
+    'name their classes differently: cat is taken for 0, dog is taken for 1'
+    """
+    differing = [(ours, theirs) for ours, theirs in zip(of_run, of_data, strict=True) if ours != theirs]
+    if not differing:
+        return ""
+    numbers = [str(number) for number in range(len(of_run))]
+    for numbered, named in ((of_run, of_data), (of_data, of_run)):
+        if list(numbered) == numbers and not any(name.lstrip("-").isdecimal() for name in named):
+            pairs = ", ".join(f"{ours} is taken for {theirs}" for ours, theirs in differing)
+            return f"name their classes differently: {pairs}"
+    number = [*of_run].index(differing[0][0])
+    raise UnrolledError(
+        f"number {number} is {differing[0][0]!r} in the run and {differing[0][1]!r} in the data, expected "
+        "the same names in the same order: choose other data with --data, or name them in its classes.txt"
+    )

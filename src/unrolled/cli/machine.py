@@ -6,6 +6,8 @@ import os
 
 from unrolled.errors import UnrolledError, check_count
 
+MOST_THREADS = 1024  # with far more, torch ends the process
+
 
 def check_folder() -> None:
     """Raise an UnrolledError if the present folder has been removed: torch would end the process."""
@@ -23,7 +25,7 @@ def set_threads(threads: int | None) -> None:
 
     if threads is None:
         return
-    check_count("--threads", threads)
+    check_count("--threads", threads, most=MOST_THREADS)
     torch.set_num_threads(threads)
 
 
@@ -32,7 +34,7 @@ def check_device(name: str) -> str:
     import torch
 
     try:
-        torch.zeros(1, device=name)
+        torch.zeros(1, device=name).item()  # a device that holds no numbers is no place to compute
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise UnrolledError(

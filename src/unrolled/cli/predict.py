@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from unrolled.cli.options import Device, Threads
 from unrolled.errors import UnrolledError
+from unrolled.names import pasteable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,7 +86,7 @@ def check_reads_digits(run: Run) -> None:
     if width != WIDTH:
         raise UnrolledError(
             f"{run.folder} reads steps of {width} numbers, but a picture has rows of {WIDTH}: name "
-            f"another run with --run; `unrolled evaluate {shlex.quote(str(run.folder))}` measures this one"
+            f"another run with --run; `unrolled evaluate {pasteable(run.folder)}` measures this one"
         )
 
 

@@ -14,6 +14,7 @@ import typer
 
 from unrolled.cli.options import Patience, TrainingOptions
 from unrolled.errors import UnrolledError
+from unrolled.names import pasteable
 
 if TYPE_CHECKING:
     from unrolled.cli.stop_signals import StopSignals
@@ -139,7 +140,7 @@ def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: 
         log = TensorBoardLog(run.folder, run.config) if logs else None
         if distributed.total(stop())[0]:
             raise TrainingStoppedError(
-                f"stopped before the first step: unrolled train --resume {run.folder} goes on"
+                f"stopped before the first step: unrolled train --resume {pasteable(run.folder)} goes on"
             )
         with TrainingProgress(console, run.config, data) as progress, log or contextlib.nullcontext():
             listeners: list[TrainingProgress | TensorBoardLog] = [progress, log] if log else [progress]
@@ -171,7 +172,7 @@ def draw(outcome: Outcome, data: Dataset, console: Terminal) -> None:
     except OSError as error:
         raise UnrolledError(
             f"cannot write the pictures into {folder}: {error.strerror or error}; all else is there, and "
-            f"`unrolled train --resume {folder}` draws them"
+            f"`unrolled train --resume {pasteable(folder)}` draws them"
         ) from error
     console.print(f"trained for {outcome.seconds:.1f} s")
     console.print("pictures: " + "  ".join(str(path) for path in pictures))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unrolled.errors import UnrolledError
+from unrolled.names import pasteable
 
 if TYPE_CHECKING:
     from unrolled.cli.options import TrainingOptions
@@ -75,7 +76,7 @@ def check_unfinished(run: Run) -> None:
     ):
         raise UnrolledError(
             f"{run.folder} is finished, with a test accuracy of {lines[-1]['test_accuracy']:.4f}: "
-            f"`unrolled train --from {run.folder}` starts a new training with its weights"
+            f"`unrolled train --from {pasteable(run.folder)}` starts a new training with its weights"
         )
 
 
@@ -93,7 +94,7 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
     return RunConfig(
         config,
         changed_recipe(named.recipe, options),
-        options.data or named.data,
+        named.data if options.data is None else options.data,
         classes=(),
         seed=options.seed,
         validation=options.validation,

@@ -151,7 +151,7 @@ def _read_labels(folder: Path, part: str) -> NDArray[np.int64]:
             advice = (
                 f": numpy.unique(labels, return_inverse=True) gives the lines of {CLASSES_FILE} and numbers"
             )
-        raise UnrolledError(f"{path} holds {header}, expected integers [N]{advice}")
+        raise UnrolledError(f"{path} holds {header}, expected integers [N], N at least 1{advice}")
     return whole(MappedFile(path).array(header.offset, header.dtype, header.shape), path)
 
 

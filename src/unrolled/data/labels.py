@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +54,8 @@ class Classes(NamedTuple):
         """What is to be said of labels that do not count from 0 to the number of classes."""
         if self.values is None or (self.values == np.arange(len(self.values))).all():
             return ()
+        if len(self.names) == 1:
+            return (f"the label {self.names[0]} is the only class, of this name",)
         first, last = self.names[0], self.names[-1]
         return (f"the {len(self.names)} labels from {first} to {last} are classes of these names",)
 
@@ -96,7 +99,8 @@ def read_classes(path: Path, labels: NDArray[np.int64]) -> Classes:
         text = read_foreign(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnrolledError(f"{path} is not text in UTF-8: {error}") from error
-    names = tuple(line.strip() for line in text.splitlines())
+    # A form feed, say, ends no line: the names after it would move on by one.
+    names = tuple(line.strip(" \t\n") for line in io.StringIO(text, newline=None))
     if not all(name.isprintable() and name for name in names) or len(set(names)) < len(names) or not names:
         raise UnrolledError(
             f"{path} has {len(names)} lines, expected the name of a class on each, none twice"

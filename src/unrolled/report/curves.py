@@ -74,6 +74,8 @@ def draw_runs(runs: Sequence[Sequence[dict[str, Any]]], key: str) -> Figure | No
 
 
 def _scale_by_tens(axes: Axes) -> None:
+    if not any((np.asarray(line.get_ydata()) > 0).any() for line in axes.lines):
+        return  # of one class alone nothing is ever lost
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

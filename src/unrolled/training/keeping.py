@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unrolled.errors import UnrolledError
+from unrolled.names import pasteable
 from unrolled.training.lock import RunLock
 from unrolled.training.progress import TrainingDivergedError, TrainingStoppedError
 from unrolled.training.run import CHECKPOINT, WEIGHTS, PathLike, Run
@@ -76,11 +77,12 @@ def _leaving_what_is_good(run: Run, *, is_new: bool) -> Iterator[None]:
                 with suppress(OSError):
                     run.discard()
             else:
-                kept += f", and `unrolled train --resume {folder}` begins anew"
+                kept += f", and `unrolled train --resume {pasteable(folder)}` begins anew"
         elif isinstance(error, TrainingDivergedError):
             kept = _keep_last_good(run)
         else:
-            kept = f"the last checkpoint is kept, and `unrolled train --resume {folder}` goes on from it"
+            command = f"unrolled train --resume {pasteable(folder)}"
+            kept = f"the last checkpoint is kept, and `{command}` goes on from it"
         if isinstance(error, TrainingDivergedError):
             raise TrainingDivergedError(f"{error}; {kept}") from error
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):  # that is the screen's
@@ -95,10 +97,10 @@ def cannot_write(run: Run, error: OSError, kept: str) -> UnrolledError:
 
 def way_out(run: Run) -> str:
     """What can be done without the checkpoint."""
-    folder = run.folder
-    if (folder / WEIGHTS).exists():
-        return f"the best weights are whole: `unrolled train --from {folder}` starts a new training with them"
-    return f"remove it, and `unrolled train --resume {folder}` begins anew"
+    name = pasteable(run.folder)
+    if (run.folder / WEIGHTS).exists():
+        return f"the best weights are whole: `unrolled train --from {name}` starts a new training with them"
+    return f"remove it, and `unrolled train --resume {name}` begins anew"
 
 
 def _keep_last_good(run: Run) -> str:

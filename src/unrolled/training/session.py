@@ -13,6 +13,7 @@ import torch
 
 from unrolled.data import Dataset
 from unrolled.errors import UnrolledError
+from unrolled.names import pasteable
 from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
 from unrolled.training.checkpoint import load_checkpoint, save_checkpoint
@@ -176,9 +177,8 @@ def go_on(
                 on_epoch(metrics)
     if trainer.stopped:
         keep()
-        raise TrainingStoppedError(
-            f"stopped at step {trainer.progress.step}: unrolled train --resume {run.folder} goes on"
-        )
+        command = f"unrolled train --resume {pasteable(run.folder)}"
+        raise TrainingStoppedError(f"stopped at step {trainer.progress.step}: {command} goes on")
     if first:
         protocol.end()
     network.load_state_dict(trainer.best_weights)
@@ -234,7 +234,7 @@ def _load_state(run: Run) -> TrainingState | None:
         if (run.folder / WEIGHTS).exists():
             raise UnrolledError(
                 f"{run.folder} has weights but no {CHECKPOINT}: there is nothing to go on from; "
-                f"`unrolled train --from {run.folder}` starts a new training with its weights"
+                f"`unrolled train --from {pasteable(run.folder)}` starts a new training with its weights"
             )
         return None
     with torch.device("meta"):
