@@ -11,7 +11,7 @@ import stat
 from unrolled.errors import UnrolledError
 
 
-class MissingFileError(UnrolledError, FileNotFoundError):
+class MissingFileError(UnrolledError):
     """There is nothing of that name."""
 
 

@@ -67,7 +67,9 @@ def test_a_cell_of_torch_follows_its_weights():
             torch.optim.Adam(cell.parameters(), lr=0.1, fused=True).step()
         elif change == "data":
             cell.weight_hh.data.add_(0.1)
-            stream.state = stream.state
+            state = stream.state
+            stream.reset()
+            stream.state = state
         else:
             with torch.no_grad():
                 cell.weight_hh.add_(0.1)

@@ -128,6 +128,7 @@ def read_names(folder: Path) -> list[str]:
     Raises:
         UnrolledError: there is none in the folder, or it is damaged.
     """
+    from unrolled.foreign import MissingFileError
     from unrolled.training.run_file import parse_json, read_text
 
     path = folder / COMPARISON
@@ -136,7 +137,7 @@ def read_names(folder: Path) -> list[str]:
         names = values["networks"]
         if not (isinstance(names, list) and names and all(name in CATALOGUE for name in names)):
             raise ValueError("its networks are no names of the catalogue")
-    except FileNotFoundError:
+    except MissingFileError:
         raise UnrolledError(f"{folder} is no comparison: it has no {COMPARISON}") from None
     except UnrolledError:
         raise

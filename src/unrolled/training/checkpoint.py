@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unrolled.atomic import atomic_path
 from unrolled.errors import UnrolledError
+from unrolled.foreign import MissingFileError
 from unrolled.training.progress import Progress
 from unrolled.training.run_file import parse_json, shortened
 from unrolled.training.state import TrainingState
@@ -54,7 +55,7 @@ def load_checkpoint(
     path = Path(path)
     try:
         file = TensorsFile(path)
-    except FileNotFoundError as error:
+    except MissingFileError as error:
         raise UnrolledError(f"{path} is not there") from error
     if file.metadata.get("format") != FORMAT:
         raise UnrolledError(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import unrolled
 from unrolled.atomic import atomic_folder, atomic_path, clear_leftovers, is_leftover
 from unrolled.errors import UnrolledError
+from unrolled.foreign import MissingFileError
 from unrolled.training.lock import LOCK, RunLock
 from unrolled.training.metrics_file import METRICS as METRICS
 from unrolled.training.metrics_file import parse_metrics
@@ -119,7 +120,7 @@ class Run:
             values = parse_json(read_text(path))
             if not isinstance(values, dict):
                 raise ValueError(f"{type(values).__name__} came, expected an object")
-        except FileNotFoundError:
+        except MissingFileError:
             raise UnrolledError(
                 f"{folder} is not a run folder: it has no {CONFIG}; `unrolled train` makes one"
             ) from None
@@ -191,7 +192,7 @@ class Run:
         path = self.folder / METRICS
         try:
             return parse_metrics(path, read_text(path))
-        except FileNotFoundError:
+        except MissingFileError:
             return []
 
     def clean_up(self, epoch: int) -> None:
@@ -235,7 +236,7 @@ class Run:
         expected = blueprint(network)
         try:
             file = TensorsFile(path)
-        except FileNotFoundError:
+        except MissingFileError:
             raise UnrolledError(
                 f"{self.folder} has no {WEIGHTS}: its training did not finish an epoch"
             ) from None
