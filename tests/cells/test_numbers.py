@@ -8,10 +8,10 @@ import torch
 
 from tests.tolerances import assert_equal
 from unrolled import DropoutCell, GRUCell, LSTMCell, RNNCell, Stream, dynamic_unroll
-from unrolled.data import Examples, batches
+from unrolled.data import Examples, batches, load
 from unrolled.errors import UnrolledError, check_count
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.training import Recipe
+from unrolled.training import Recipe, Run, RunConfig
 
 KINDS = {
     "int": int,
@@ -109,3 +109,13 @@ def test_rates_may_be_numpys():
     assert NetworkConfig("mine", (("lstm", 5),), output_dropout=np.float32(0.5)).output_dropout == 0.5
     with pytest.raises(UnrolledError, match=r"learning_rate is .*nan"):
         Recipe(learning_rate=np.float32("nan"))
+
+
+@pytest.mark.parametrize("kind", [np.int64, torch.tensor], ids=["int64", "tensor"])
+def test_a_run_and_its_data_are_described_by_any_whole_numbers(kind, tmp_path):
+    data = load("sample", validation=kind(5))
+    assert len(data.validation) == 5
+    network = NetworkConfig("n", (("rnn", kind(3)),), input_size=kind(28), classes=kind(10))
+    config = RunConfig(network, Recipe(steps=kind(1)), "sample", data.classes, kind(0), kind(5))
+    run = Run.create(tmp_path / "run", config)
+    assert Run.open(run.folder).config == config

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unrolled.data.mapped import MappedFile
-from unrolled.errors import UnrolledError
+from unrolled.errors import UnrolledError, check_count
 
 MOST_VALIDATION = 5000
 BLOCK = 1 << 22  # numbers that are looked at together
@@ -112,12 +112,15 @@ def hold_out(
     Raises:
         UnrolledError: nothing would be left.
     """
-    count = min(len(train) // 10, most) if validation is None else validation
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < len(train):
+    if validation is None:
+        validation = min(len(train) // 10, most)
+    try:
+        count = check_count("validation", validation, least=0, most=len(train) - 1)
+    except UnrolledError:
         raise UnrolledError(
-            f"validation is {count!r}, expected a whole number from 0 to {len(train) - 1}: "
+            f"validation is {validation!r}, expected a whole number from 0 to {len(train) - 1}: "
             f"{name} has {len(train)} examples to train on"
-        )
+        ) from None
     return train[count:], train[:count]
 
 

@@ -66,6 +66,10 @@ def load(
     """
     if name not in CLASSES:
         if not os.path.isdir(name):
+            if os.path.isabs(name):  # as a run remembers it
+                raise UnrolledError(
+                    f"there is no folder {name}: put the data back, or a link to where they are now"
+                )
             raise unknown_name("data set or folder", name, DATASETS)
         if data_dir is not None:
             raise UnrolledError(f"data_dir is {str(data_dir)!r}, but {name} is a folder itself: leave it out")

@@ -130,7 +130,11 @@ def steps_per_epoch(order: str, examples: int, batch_size: int) -> int:
     return -(-examples // batch_size) if order == "shuffled" else max(1, examples // batch_size)
 
 
-def check_seed(seed: object, order: str) -> None:
-    """Raise an UnrolledError if `seed` is none that every generator of a training takes."""
+def check_seed(seed: object, order: str) -> int:
+    """`seed` as an int.
+
+    Raises:
+        UnrolledError: it is none that every generator of a training takes.
+    """
     # TensorFlow 1's tutorials shuffle by numpy's RandomState, which takes 32 bits.
-    check_count("seed", seed, least=0, most=2**32 - 1 if order == "next-batch" else 2**63 - 1)
+    return check_count("seed", seed, least=0, most=2**32 - 1 if order == "next-batch" else 2**63 - 1)

@@ -78,9 +78,11 @@ class RunConfig:
             )
         if not isinstance(self.protocol, str) or self.protocol not in PROTOCOL_NAMES:
             raise unknown_name("protocol", self.protocol, PROTOCOL_NAMES)
-        check_seed(self.seed, self.recipe.order)
+        object.__setattr__(self, "seed", check_seed(self.seed, self.recipe.order))
         if self.validation is not None or self.is_complete:
-            check_count("validation", self.validation, least=0, most=MOST)
+            object.__setattr__(
+                self, "validation", check_count("validation", self.validation, least=0, most=MOST)
+            )
 
     @property
     def is_complete(self) -> bool:

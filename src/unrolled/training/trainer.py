@@ -72,13 +72,12 @@ class Trainer:
         seed: int = 0,
         contents: Contents | None = None,
     ) -> None:
-        check_seed(seed, recipe.order)
         if contents is not None:
             self.contents = contents
         self.network = network
         self.data = data
         self.recipe = recipe
-        self.seed = seed
+        self.seed = check_seed(seed, recipe.order)
         self.total_steps = recipe.total_steps(len(data.train))
         self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
