@@ -47,6 +47,11 @@ def test_an_import_says_what_it_found_and_leaves_a_run(unrolled, checkpoint, tmp
     with torch.no_grad():
         np.testing.assert_allclose(run.load_network()(torch.from_numpy(x)), expected, rtol=0, atol=1e-5)
     assert run.config.network.name == "model"
+    result = unrolled("evaluate", run.folder)
+    assert (result.code, result.err) == (
+        2,
+        f"unrolled: {run.folder} was imported, and says nothing of data: name some with --data\n",
+    )
 
 
 def test_a_run_is_numbered_when_no_folder_is_named(unrolled, checkpoint, tmp_path, monkeypatch):

@@ -84,3 +84,8 @@ def test_an_unknown_unrolling_is_refused():
         unroll(make("lstm"), X, kind="dynamc")
     with pytest.raises(ValueError, match=message):
         bidirectional_unroll(make("lstm"), make("lstm"), X, kind="dynamc")
+
+
+def test_an_array_in_the_place_of_x_is_an_error_that_says_so():
+    with pytest.raises(TypeError, match=r"x is a ndarray, expected a torch\.Tensor \[N, T, I\]"):
+        dynamic_unroll(make("lstm"), X.numpy())

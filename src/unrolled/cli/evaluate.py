@@ -71,10 +71,13 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
     """
     from unrolled import data as datasets
     from unrolled import training
+    from unrolled.training.run_config import NO_DATA
 
     run = training.Run.open(folder)
     network = run.load_network().to(options.device)
     name = run.config.data if options.data is None else options.data
+    if name == NO_DATA:
+        raise UnrolledError(f"{run.folder} was imported, and says nothing of data: name some with --data")
     is_its_own = run.config.data in (name, os.path.abspath(name))
     held_out = run.config.validation if is_its_own else None  # other data have examples of their own for that
     data = datasets.load(name, options.data_dir, validation=held_out)

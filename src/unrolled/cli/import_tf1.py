@@ -79,6 +79,7 @@ def import_tf1(options: ImportOptions) -> None:
     from unrolled.tf1.graph import Graph
     from unrolled.training import Recipe, Run, RunConfig
     from unrolled.training.run import check_free, next_free
+    from unrolled.training.run_config import NO_DATA
 
     say = Terminal().print
     if options.run is not None:
@@ -105,7 +106,7 @@ def import_tf1(options: ImportOptions) -> None:
         RunConfig(
             config,
             Recipe(),
-            data=options.data or ("mnist" if fits_mnist(config) else "none"),
+            data=options.data or ("mnist" if fits_mnist(config) else NO_DATA),
             classes=tuple(str(number) for number in range(config.classes)),
             seed=0,
             validation=0,

@@ -82,11 +82,14 @@ def predict(options: PredictOptions) -> None:
 
 def check_reads_digits(run: Run) -> None:
     """Raise an UnrolledError if a run's network cannot read pictures of digits, row by row."""
+    from unrolled.training.run_config import NO_DATA
+
     width = run.config.network.input_size
     if width != WIDTH:
+        data = " --data FOLDER" if run.config.data == NO_DATA else ""
         raise UnrolledError(
             f"{run.folder} reads steps of {width} numbers, but a picture has rows of {WIDTH}: name "
-            f"another run with --run; `unrolled evaluate {pasteable(run.folder)}` measures this one"
+            f"another run with --run; `unrolled evaluate {pasteable(run.folder)}{data}` measures this one"
         )
 
 

@@ -12,6 +12,8 @@ from unrolled.training.recipe import MOST, Recipe, check_seed
 if TYPE_CHECKING:
     from unrolled.data import Dataset
 
+NO_DATA = "none"  # of an imported network, in the place of the data's name
+
 # What `protocols` measures and prints: here, so that a configuration can be read without torch.
 PROTOCOL_NAMES = (
     "epochs",

@@ -54,7 +54,7 @@ def dynamic_unroll(
         None for a cell that has none or no kernel. Time comes first with batch_first=False.
 
     Raises:
-        TypeError: cell is not a cell.
+        TypeError: cell is not a cell, x no tensor.
         ValueError: x, lengths or a state that do not fit.
 
     >>> from unrolled.cells import GRUCell
@@ -64,6 +64,8 @@ def dynamic_unroll(
     """
     check_cell(cell)
     layout = "[N, T, I]" if batch_first else "[T, N, I]"
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x is a {type(x).__name__}, expected a torch.Tensor {layout}")
     if x.is_nested:
         raise ValueError(
             f"x is a nested tensor, expected {layout}: torch.nested.to_padded_tensor makes one of it"
