@@ -86,10 +86,10 @@ def check_reads_digits(run: Run) -> None:
 
     width = run.config.network.input_size
     if width != WIDTH:
-        data = " --data FOLDER" if run.config.data == NO_DATA else ""
+        measured = f"; `unrolled evaluate {pasteable(run.folder)}` measures this one"
         raise UnrolledError(
             f"{run.folder} reads steps of {width} numbers, but a picture has rows of {WIDTH}: name "
-            f"another run with --run; `unrolled evaluate {pasteable(run.folder)}{data}` measures this one"
+            "another run with --run" + ("" if run.config.data == NO_DATA else measured)
         )
 
 

@@ -20,7 +20,7 @@ def grouped(mask: Mask) -> NDArray[np.intp]:
     Args:
         mask: [H, W].
 
-    >>> grouped(np.array([[True, False, True], [False, True, False], [False, False, False]])).max()
+    >>> int(grouped(np.array([[True, False, True], [False, True, False], [False, False, False]])).max())
     1
     """
     width = mask.shape[1] + 1  # with an empty column, no run goes on in the next row

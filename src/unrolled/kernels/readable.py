@@ -138,7 +138,7 @@ def check_memory(name: str, tensor: Tensor) -> None:
     """Raise an UnrolledError if the storage of a strided tensor ends before the tensor does.
 
     >>> emptied = torch.ones(2)
-    >>> emptied.untyped_storage().resize_(0)
+    >>> _ = emptied.untyped_storage().resize_(0)
     >>> check_memory("x", emptied)
     Traceback (most recent call last):
     unrolled.errors.UnrolledError: x has no memory: its storage holds nothing, though its shape is [2]
