@@ -210,11 +210,13 @@ def _keep(name: str, case: int, what: str, seeds: list[Files], folder: Path) -> 
     tries = 60 if "busy" not in what else 0
     for file in list(files):
         size = len(files[file]) // 2
-        while size and tries and fails(files):
+        while size and tries > 0 and fails(files):
             for start in range(0, len(files[file]), size):
                 smaller = {**files, file: files[file][:start] + files[file][start + size :]}
                 tries -= 1
-                if tries and fails(smaller):
+                if tries <= 0:
+                    break
+                if fails(smaller):
                     files = smaller
                     break
             else:

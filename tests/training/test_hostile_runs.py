@@ -229,6 +229,7 @@ BAD_FILES = {
     "a negative shape": header({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 0]}}),
     "no shape": header({"a": {"dtype": "F32"}}),
     "another type": header({"a": {"dtype": "F4", "shape": [1], "data_offsets": [0, 4]}}),
+    "a type that is a list": header({"a": {"dtype": ["F32"], "shape": [1], "data_offsets": [0, 4]}}),
     "a value": header({"a": 3}),
     "metadata of numbers": header({"__metadata__": 3}),
     "something behind the tensors": header({}) + b"x",

@@ -94,7 +94,7 @@ def _read_header(file: BinaryIO, size: int) -> tuple[bytes, dict[str, Any]]:
 
 
 def _tensor(name: str, described: Any) -> Tensor:
-    if not isinstance(described, dict) or described.get("dtype") not in TYPES:
+    if not isinstance(described, dict) or str(described.get("dtype")) not in TYPES:
         raise ValueError(f"the header says of {name} {described!r}")
     shape = described.get("shape")
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
