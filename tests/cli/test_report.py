@@ -49,7 +49,7 @@ def test_several_runs_have_their_report_where_both_are(unrolled, runs, tmp_path,
 @pytest.mark.parametrize("file", ["config.json", "metrics.jsonl", "weights.safetensors"])
 def test_a_damaged_run_costs_the_others_nothing(unrolled, runs, tmp_path, file):
     shutil.copytree(runs / "a", runs / "c")
-    (runs / "b" / file).write_bytes(b"nothing of the kind")
+    (runs / "b" / file).write_bytes(b"nothing of the kind\n")
     result = unrolled("report", runs, tmp_path / "nowhere", "--output", tmp_path / "page.html")
     assert (result.code, result.out) == (2, f"report  {tmp_path / 'page.html'}\n")
     assert len(result.err.splitlines()) == 2

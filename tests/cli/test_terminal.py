@@ -82,10 +82,11 @@ def test_markdown_shows_the_name(name):
 
 
 def test_a_bar_without_a_loss_yet_says_none():
-    config = RunConfig(CATALOGUE["seed-000"], Recipe(steps=3), "sample", ("a",), seed=0, validation=0)
+    digits = load("sample")
+    config = RunConfig(CATALOGUE["seed-000"], Recipe(steps=3), "sample", digits.classes, seed=0, validation=0)
 
     def show(terminal):
-        with TrainingProgress(terminal, config, load("sample")) as progress:
+        with TrainingProgress(terminal, config, digits) as progress:
             terminal.print(progress._bar)
             progress.on_step(Step(1, 0.5, None))
             terminal.print(progress._bar)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -142,10 +142,11 @@ class Parsed(HTMLParser):
 
 @given(lists_of_names(3), names, names, names)
 @settings(max_examples=6)
-@example(list(NASTY[:3]), "<script>", "\x00", "\ud800")
+@example(list(NASTY[:3]), "<script>", "\x01", "\ud800")
 @example(["</script>", "\u202e", "\x1b["], "{{ 1 }}", "猫", "</title>")
 def test_the_page_is_as_it_would_be_with_other_names(classes, network, data, name):
     """The same elements with the same attributes, and the names as text."""
+    assume("\0" not in data)  # no folder of data has such a name, and a run refuses it
 
     def page(classes, network, data, name):
         with tempfile.TemporaryDirectory() as place:
@@ -174,6 +175,7 @@ def test_the_page_is_as_it_would_be_with_other_names(classes, network, data, nam
 @settings(max_examples=10)
 def test_tensorboard_takes_every_name(classes, network, data):
     pytest.importorskip("tensorboard")
+    assume("\0" not in data)
     config = RunConfig(
         NetworkConfig(network, (("lstm", 7),), input_size=5, classes=3),
         Recipe(),
