@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 import torch
-from hypothesis import assume, example, given, settings
+from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -141,7 +141,7 @@ class Parsed(HTMLParser):
 
 
 @given(lists_of_names(3), names, names, names)
-@settings(max_examples=6)
+@settings(phases=[Phase.explicit])  # a page takes seconds
 @example(list(NASTY[:3]), "<script>", "\x01", "\ud800")
 @example(["</script>", "\u202e", "\x1b["], "{{ 1 }}", "猫", "</title>")
 def test_the_page_is_as_it_would_be_with_other_names(classes, network, data, name):
