@@ -340,6 +340,11 @@ def test_a_weight_whose_memory_was_given_back_is_an_error(cell, unrolling, empti
             UNROLLINGS[unrolling](odd, torch.randn(N, T, I))
 
 
+def test_memory_that_was_given_back_is_an_error_with_any_default_device():
+    with torch.device("cpu"):
+        test_a_weight_whose_memory_was_given_back_is_an_error("peepholes", "dynamic", given_back)
+
+
 @pytest.mark.parametrize("what", ["x", "steps", "state"])
 def test_the_loop_reads_no_memory_that_was_cut_short(what, monkeypatch):
     monkeypatch.setenv(isa.VARIABLE, isa.REFERENCE)

@@ -163,8 +163,8 @@ def check_numbers(module: nn.Module, **beside: Any) -> None:
     """
     if is_recorded() or is_transformed():
         return
-    given = [(name, value) for name, value in _parts(beside.items()) if _has_storage(value)]
-    weights = [(name, value) for name, value in _tensors(module) if _has_storage(value)]
+    given = [(name, value) for name, value in _parts(beside.items()) if has_storage(value)]
+    weights = [(name, value) for name, value in _tensors(module) if has_storage(value)]
     real = next(((name, value.device) for name, value in (*given, *weights) if not value.is_meta), None)
     for name, weight in weights:
         if weight.is_meta and real is not None:
@@ -193,7 +193,8 @@ def _parts(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _has_storage(value: Any) -> bool:
+def has_storage(value: Any) -> bool:
+    """Whether this is a strided tensor with numbers, whose memory can be measured."""
     kind: type = type(value)
     return (
         (kind is Tensor or kind is nn.Parameter or _wraps_nothing(kind))
