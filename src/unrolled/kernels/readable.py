@@ -161,10 +161,7 @@ def check_numbers(module: nn.Module, **beside: Any) -> None:
     A module that is on meta as a whole has none and is right: it tells shapes. So is whatever is recorded
     or transformed.
     """
-    if is_recorded() or is_transformed():
-        return
-    given = [(name, value) for name, value in _parts(beside.items()) if has_storage(value)]
-    weights = [(name, value) for name, value in _tensors(module) if has_storage(value)]
+    given, weights = _measurable(_parts(beside.items())), _measurable(_tensors(module))
     real = next(((name, value.device) for name, value in (*given, *weights) if not value.is_meta), None)
     for name, weight in weights:
         if weight.is_meta and real is not None:
@@ -173,6 +170,19 @@ def check_numbers(module: nn.Module, **beside: Any) -> None:
             )
     for name, value in (*given, *weights):
         check_memory(name, value)
+
+
+def check_memories(named: Iterable[tuple[str, Any]]) -> None:
+    """Raise an UnrolledError for the first of these whose memory ends too early: see `check_memory`."""
+    for name, value in _measurable(named):
+        check_memory(name, value)
+
+
+def _measurable(named: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Those that have memory of their own: none of what is recorded or transformed."""
+    if is_recorded() or is_transformed():
+        return []
+    return [(name, value) for name, value in named if _has_storage(value)]
 
 
 def _tensors(module: nn.Module) -> Iterator[tuple[str, Any]]:
@@ -193,8 +203,7 @@ def _parts(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def has_storage(value: Any) -> bool:
-    """Whether this is a strided tensor with numbers, whose memory can be measured."""
+def _has_storage(value: Any) -> bool:
     kind: type = type(value)
     return (
         (kind is Tensor or kind is nn.Parameter or _wraps_nothing(kind))

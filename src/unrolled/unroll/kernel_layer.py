@@ -12,15 +12,7 @@ from unrolled.cells.gru import GRUCell
 from unrolled.cells.lstm import GateNorm, LSTMCell
 from unrolled.cells.rnn import RNNCell
 from unrolled.cells.state import State
-from unrolled.kernels.readable import (
-    check_memory,
-    has_storage,
-    is_like,
-    is_memory,
-    is_recorded,
-    is_transformed,
-    is_watched,
-)
+from unrolled.kernels.readable import check_memories, is_like, is_memory, is_watched
 from unrolled.kernels.reference import EPSILON
 
 if TYPE_CHECKING:
@@ -117,10 +109,7 @@ def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
 def _joined(join: Any, cell: LSTMCell, *names: str) -> Tensor:
     """Weights as one tensor; torch, which joins them, reads memory that was given back."""
     weights = [operator.attrgetter(name)(cell) for name in names]
-    if not (is_recorded() or is_transformed()):
-        for name, weight in zip(names, weights, strict=True):
-            if has_storage(weight):
-                check_memory(name, weight)
+    check_memories(zip(names, weights, strict=True))
     joined: Tensor = join(weights)
     return joined
 
