@@ -212,17 +212,13 @@ def discard(folder: Path, runs: Sequence[Run], made: Sequence[Path]) -> None:
 
 def make_row(run: Run) -> Row:
     """The comparison's row of a finished training, from its record."""
-    import torch
-
     from unrolled.networks import SequenceClassifier
 
     *epochs, test = (line for line in run.metrics() if "epoch" in line or "test_accuracy" in line)
     best = [line for line in epochs if line.get("best")][-1]
-    with torch.device("meta"):  # counted, and made nowhere
-        parameters = SequenceClassifier(run.config.network).parameter_count
     return Row(
         network=run.config.network.name,
-        parameters=parameters,
+        parameters=SequenceClassifier.outline(run.config.network).parameter_count,
         validation_accuracy=best.get("validation_accuracy"),
         test_accuracy=test["test_accuracy"],
         seconds=test["seconds"],

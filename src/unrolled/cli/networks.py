@@ -27,7 +27,7 @@ def networks(options: NetworksOptions) -> None:
 
     rows = []
     for number, (name, config) in enumerate(CATALOGUE.items(), start=1):
-        parameters = SequenceClassifier(config).parameter_count
+        parameters = SequenceClassifier.outline(config).parameter_count
         reads = "→" if config.direction == "forward" else "⇄"
         rows.append((str(number), name, layers(config), config.unroll, reads, f"{parameters:,}"))
     terminal = Terminal()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from types import TracebackType
 
-import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unrolled.cli.terminal import Terminal
@@ -29,8 +28,7 @@ class TrainingProgress:
         self._protocol = config.protocol
         total_steps = recipe.total_steps(len(data.train))
         self._epochs = math.ceil(total_steps / recipe.steps_per_epoch(len(data.train)))
-        with torch.device("meta"):  # counted, and made nowhere
-            parameters = SequenceClassifier(network).parameter_count
+        parameters = SequenceClassifier.outline(network).parameter_count
         console.print(
             f"{network.name}: {parameters:,} parameters, {network.unroll} unrolling; {data.name}: "
             f"{len(data.train):,} examples to train, {len(data.validation):,} to validate, "

@@ -128,6 +128,17 @@ class SequenceClassifier(nn.Module):
         # graph they differ: T copies of a step, or one operation with a free time axis.
         return self.config.unroll if torch.compiler.is_compiling() else "dynamic"
 
+    @classmethod
+    def outline(cls, config: NetworkConfig) -> SequenceClassifier:
+        """A network of shapes and types without memory, on the device "meta": to be counted and compared.
+
+        >>> from unrolled.networks import CATALOGUE
+        >>> SequenceClassifier.outline(CATALOGUE["seed-000"]).parameter_count
+        6674
+        """
+        with torch.device("meta"):
+            return cls(config)
+
     @property
     def parameter_count(self) -> int:
         """How many numbers training can change, the second of two biases that only add up left out."""

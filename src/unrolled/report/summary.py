@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from unrolled.networks import SequenceClassifier
@@ -60,14 +59,12 @@ def summarize(run: Run, name: str) -> RunSummary:
     test = next((line for line in lines if "test_accuracy" in line), None)
     last = epochs[-1] if epochs else None
     status = _status(run, last, test)
-    with torch.device("meta"):  # counted, and made nowhere
-        parameters = SequenceClassifier(run.config.network).parameter_count
     seconds = None if last is None else (test or last).get("seconds", last["seconds"])
     return RunSummary(
         name=name,
         run=run,
         settings=_settings(run, trained=status != "imported"),
-        parameters=parameters,
+        parameters=SequenceClassifier.outline(run.config.network).parameter_count,
         epochs=epochs,
         status=status,
         best=next((line for line in reversed(epochs) if line.get("best")), last),

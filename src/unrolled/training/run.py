@@ -229,11 +229,12 @@ class Run:
         Raises:
             UnrolledError: there are none yet, they are damaged, or they are another network's.
         """
-        from unrolled.training.state import blueprint, check_finite, check_fits
+        from unrolled.networks import SequenceClassifier
+        from unrolled.training.state import check_finite, check_fits
         from unrolled.training.tensors_file import TensorsFile
 
         path, network = self.folder / WEIGHTS, self.config.network
-        expected = blueprint(network)
+        expected = SequenceClassifier.outline(network).state_dict()
         try:
             file = TensorsFile(path)
         except MissingFileError:

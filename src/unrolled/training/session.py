@@ -26,7 +26,7 @@ from unrolled.training.protocols import PROTOCOLS
 from unrolled.training.run import CHECKPOINT, CONFIG, WEIGHTS, PathLike, Run
 from unrolled.training.run_config import RunConfig
 from unrolled.training.run_file import shortened
-from unrolled.training.state import TrainingState, blueprint, check_fits, group
+from unrolled.training.state import TrainingState, check_fits, group
 from unrolled.training.state_checks import check_sizes
 from unrolled.training.trainer import Trainer
 
@@ -237,8 +237,7 @@ def _load_state(run: Run) -> TrainingState | None:
                 f"`unrolled train --from {pasteable(run.folder)}` starts a new training with its weights"
             )
         return None
-    with torch.device("meta"):
-        network = SequenceClassifier(run.config.network)
+    network = SequenceClassifier.outline(run.config.network)
     try:
         return load_checkpoint(path, lambda shapes: _fit(run, lambda: check_sizes(shapes, network)))
     except UnrolledError as error:
@@ -264,7 +263,7 @@ def _make_trainer(
         source = Path(config.start)
         weights = distributed.from_first(lambda: Run.open(source).load_weights())
         try:
-            check_fits(blueprint(config.network), weights)
+            check_fits(SequenceClassifier.outline(config.network).state_dict(), weights)
         except UnrolledError as error:
             raise UnrolledError(
                 f"{source} has weights of another network than {config.network.name}: {error}"

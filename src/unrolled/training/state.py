@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import UnrolledError
-from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training.progress import Progress
 
 GROUPS = ("weights", "best", "optimizer")
@@ -42,12 +41,6 @@ def group(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     return {
         key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")
     }
-
-
-def blueprint(config: NetworkConfig) -> dict[str, Tensor]:
-    """The weights of a network by name, as shapes and types without memory: on the device "meta"."""
-    with torch.device("meta"):
-        return SequenceClassifier(config).state_dict()
 
 
 def check_fits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor], *, cast: bool = False) -> None:
