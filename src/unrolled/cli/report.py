@@ -98,7 +98,7 @@ def read_run(folder: Path, name: str) -> RunSummary:
 
     run = Run.open(folder)
     if (folder / WEIGHTS).exists():
-        run.load_network()
+        run.load_weights()
     return summarize(run, name)
 
 
