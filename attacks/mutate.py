@@ -96,17 +96,6 @@ def anyhow(content: bytes, dice: Dice) -> bytes:
     return bytes(data)
 
 
-def repeatedly(mutation: Mutation) -> Mutation:
-    """The mutation once, or now and then some times more."""
-
-    def mutate(content: bytes, dice: Dice) -> bytes:
-        for _ in range(1 + int(dice.expovariate(1.2))):
-            content = mutation(content, dice)
-        return content
-
-    return mutate
-
-
 def repacked(content: bytes, dice: Dice) -> bytes:
     """Inside gzip."""
     if content[:2] != b"\x1f\x8b":

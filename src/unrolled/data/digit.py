@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from unrolled.data.frame import without_frame
 from unrolled.data.ink import find_ink, find_paper
-from unrolled.data.morphology import Floats, Mask, grouped
+from unrolled.data.morphology import Floats, Mask, grouped, stroke_width
 from unrolled.data.ruling import without_dots, without_lines
 from unrolled.data.sheet import find_sheet
 from unrolled.errors import UnrolledError
@@ -155,10 +155,7 @@ def _thickened(ink: Floats, strokes: NDArray[np.bool_]) -> Floats:
     A pen is thinner than MNIST's strokes more often than not: scaled down to 20 pixels, such a digit is
     a faint line of a kind that no network has seen.
     """
-    filled = torch.from_numpy(strokes).float()[None]
-    inside = -F.max_pool2d(F.pad(-filled, [1] * 4), 3, stride=1)
-    # A line of width w and length l has l w pixels, of which 2 l are its outline.
-    width = 2 * float(filled.sum() / (filled - inside).sum())
+    width = stroke_width(strokes)
     longest = max(ink.shape)
     if width >= THIN * longest:
         return ink

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from unrolled.data.morphology import Floats, Mask, grouped, opened, shrunk
+from unrolled.data.morphology import Floats, Mask, grouped, opened, shrunk, stroke_width
 from unrolled.errors import UnrolledError
 
 WIDE = 0.3  # of the longer side: wider than any stroke
@@ -56,10 +56,7 @@ def _noise(difference: Floats) -> float:
 
 def _width(ink: Floats) -> float:
     """How wide the strokes are, in pixels, if this is ink."""
-    strokes = ink > ink.max() / 2
-    outline = strokes & ~shrunk(np.pad(strokes, 1))[1:-1, 1:-1]
-    # A line of width w and length l has l w pixels, of which 2 l are its outline.
-    return 2 * float(strokes.sum()) / max(float(outline.sum()), 1)
+    return stroke_width(ink > ink.max() / 2)
 
 
 def _widest(picture: Floats) -> int:

@@ -59,6 +59,19 @@ def shrunk(mask: Mask, by: int = 1) -> Mask:
     return ~grown(~mask, by)
 
 
+def outline(mask: Mask) -> Mask:
+    """The pixels of the mask that have one beside them that is none of it; the picture's border is an edge."""
+    return mask & ~shrunk(np.pad(mask, 1))[1:-1, 1:-1]
+
+
+def stroke_width(strokes: Mask) -> float:
+    """How wide strokes are, in pixels.
+
+    A line of width w and length l has l w pixels, of which 2 l are its outline.
+    """
+    return 2 * float(strokes.sum()) / max(float(outline(strokes).sum()), 1)
+
+
 def fill_holes(area: Mask) -> Mask:
     """The area with its holes: all that isn't connected with the picture's border outside it."""
     outside = grouped(~np.pad(area, 1))

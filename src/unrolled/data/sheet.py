@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from unrolled.data.morphology import Floats, Mask, fill_holes, grouped, grown, shrunk
+from unrolled.data.morphology import Floats, Mask, fill_holes, grouped, grown, outline, shrunk
 
 COARSE = 90  # pixels to the longer side: enough to see a sheet
 LEVELS = 10  # of lightness, between the darkest and the lightest
@@ -98,7 +98,7 @@ def _between(area: Mask) -> Mask:
 def _is_sheet(filled: Mask, area: Mask, grey: Floats) -> bool:
     if filled.sum() == area.sum():
         return False
-    points = np.argwhere(filled & ~shrunk(np.pad(filled, 1))[1:-1, 1:-1])
+    points = np.argwhere(outline(filled))
     hull, quadrilateral = _hull_and_quadrilateral(points)
     if filled.sum() < STRAIGHT * hull or quadrilateral < CORNERS * hull:
         return False
