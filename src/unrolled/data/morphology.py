@@ -60,7 +60,7 @@ def shrunk(mask: Mask, by: int = 1) -> Mask:
 
 
 def outline(mask: Mask) -> Mask:
-    """The pixels of the mask that have one beside them that is none of it; the picture's border is an edge."""
+    """The mask's pixels that have one beside them outside of it; the picture's border is an edge."""
     return mask & ~shrunk(np.pad(mask, 1))[1:-1, 1:-1]
 
 
