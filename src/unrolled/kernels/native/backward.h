@@ -157,41 +157,43 @@ struct BackwardWalk {
     }
   }
 
-  // to[slot] (+)= a row of pieces, from(slot), times panels, for a thread's tiles.
+  // to(step, slot) (+)= a row of pieces, from(step, slot), times panels, for a thread's rows of the steps from
+  // first_step to end_step.
   template <class From, class To>
-  void product(int64_t step, Pieces pieces, const From& from_slot, const Real* panels, int64_t columns, bool add,
-               int thread, int team, const To& to_slot) const {
+  void product(int64_t first_step, int64_t end_step, Pieces pieces, const From& from_row, const Real* panels,
+               int64_t columns, bool add, int thread, int team, const To& to_row) const {
     const int64_t vectors = divide_up(columns, lanes);
     const int64_t depth = pieces.count * pieces.length * lanes;  // numbers of a column of vectors
     const Plan::Share share = plan.share(thread, team, vectors);
     for (int64_t first = share.first_block; first < share.end_block; first += kTileVectors) {
       const int64_t next = first + 2 * kTileVectors <= share.end_block ? first + kTileVectors : share.first_block;
-      for (int64_t i = 0; i < divide_up(plan.tiles, share.team); ++i) {
-        const int64_t tile = plan.tile_of(i, share.thread, share.team);
-        const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
-        if (rows == 0) continue;
-        const int64_t slot = plan.tile_begin(tile);
+      const int width = group_width(first, vectors);
+      int64_t turn = 0;
+      plan.each_tile_of_steps(first_step, end_step, share, [&](int rows, const int64_t* step, const int64_t* slot) {
         Real* to[kTileRows];
         const Real* from[kTileRows];
         for (int r = 0; r < rows; ++r) {
-          to[r] = to_slot(slot + r) + first * lanes;
-          from[r] = from_slot(slot + r);
+          to[r] = to_row(step[r], slot[r]) + first * lanes;
+          from[r] = from_row(step[r], slot[r]);
         }
-        product_group<Real>(rows, group_width(first, vectors), to, add, columns - first * lanes, from, pieces,
-                            panels + first * depth,
-                            lines_of<Real>(panels + next * depth, i, group_width(next, vectors) * lanes));
-      }
+        product_group<Real>(rows, width, {to, add ? to : nullptr, columns - first * lanes}, from, pieces,
+                            {panels + first * depth, width * lanes,
+                             lines_of<Real>(panels + next * depth, turn++, group_width(next, vectors) * lanes)});
+      });
     }
   }
 
-  // The same from the gradients of `count` slots of the cell from `gate` on.
+  // The same from the gradients of `count` slots of the cell from `gate` on; first_chunk_step is where they stand in
+  // the chunk.
   template <class To>
-  void gate_product(int64_t step, int64_t chunk_step, int gate, int count, const Real* panels, int64_t columns,
-                    bool add, int thread, int team, const To& to_slot) const {
+  void gate_product(int64_t first_step, int64_t end_step, int64_t first_chunk_step, int gate, int count,
+                    const Real* panels, int64_t columns, bool add, int thread, int team, const To& to_row) const {
     product(
-        step, {blocks, count * lanes, plan.slots * Cell::slots * lanes},
-        [&](int64_t slot) { return weights.d_gates(chunk_step, 0, slot) + gate * lanes; }, panels, columns, add, thread,
-        team, to_slot);
+        first_step, end_step, {blocks, count * lanes, plan.slots * Cell::slots * lanes},
+        [&](int64_t step, int64_t slot) {
+          return weights.d_gates(first_chunk_step + step - first_step, 0, slot) + gate * lanes;
+        },
+        panels, columns, add, thread, team, to_row);
   }
 
   template <class Action>
@@ -290,9 +292,9 @@ struct BackwardWalk {
       each_slot(step, thread, team, [&](int64_t slot) { incoming_h(step, chunk_step, slot); });
       if (layer.options.weight_hr)
         product(
-            step, {outputs / lanes, lanes, plan.slots * lanes},
-            [&](int64_t slot) { return weights.d_second(chunk_step, 0, slot); }, second_panels, stride, false, thread,
-            team, [&](int64_t slot) { return second_row(chunk_step, slot); });
+            step, step + 1, {outputs / lanes, lanes, plan.slots * lanes},
+            [&](int64_t, int64_t slot) { return weights.d_second(chunk_step, 0, slot); }, second_panels, stride, false,
+            thread, team, [&](int64_t, int64_t slot) { return second_row(chunk_step, slot); });
       for (int64_t i = 0; i < divide_up(plan.tiles, team); ++i) {
         const int64_t tile = plan.tile_of(i, thread, team);
         if (tile >= plan.tiles || plan.rows_at(tile, step) == 0) continue;
@@ -306,19 +308,24 @@ struct BackwardWalk {
       if (plan.by_units) wait_for_team(team);
     }
     if constexpr (Cell::two_halves) {
-      gate_product(step, chunk_step, 0, 1, second_panels, stride, false, thread, team,
-                   [&](int64_t slot) { return d_reset + slot * stride; });
+      gate_product(step, step + 1, chunk_step, 0, 1, second_panels, stride, false, thread, team,
+                   [&](int64_t, int64_t slot) { return d_reset + slot * stride; });
       each_slot(step, thread, team, [&](int64_t slot) { slot_reset(step, chunk_step, slot); });
     }
   }
 
-  void step_rows(int64_t step, int64_t chunk_step, int thread, int team) const {
+  // The gradients of h before the step, and now and then those of x of the steps that have gone by: where a step has few
+  // rows, the rows of several use W while it is there.
+  void step_rows(int64_t step, int64_t first_step, int64_t end_step, int thread, int team) const {
+    const int64_t chunk_step = step - first_step, at_once = plan.steps_at_once();
     step_gates(step, chunk_step, thread, team);
-    gate_product(step, chunk_step, Cell::h_first, Cell::h_count, h_panels, outputs, true, thread, team,
-                 [&](int64_t slot) { return d_h + slot * outputs; });
-    if (result.d_x.data)
-      gate_product(step, chunk_step, Cell::x_first, Cell::x_count, x_panels, layer.input, false, thread, team,
-                   [&](int64_t slot) { return at(result.d_x, plan.row[slot], plan.time_of(slot, step)); });
+    gate_product(step, step + 1, chunk_step, Cell::h_first, Cell::h_count, h_panels, outputs, true, thread, team,
+                 [&](int64_t, int64_t slot) { return d_h + slot * outputs; });
+    if (result.d_x.data && chunk_step % at_once == 0)
+      gate_product(step, step + at_once < end_step ? step + at_once : end_step, chunk_step, Cell::x_first, Cell::x_count,
+                   x_panels, layer.input, false, thread, team, [&](int64_t step, int64_t slot) {
+                     return at(result.d_x, plan.row[slot], plan.time_of(slot, step));
+                   });
   }
 
   void walk(int thread, int team) const {
@@ -331,7 +338,7 @@ struct BackwardWalk {
         each_slot(step, thread, team, [&](int64_t slot) { note_rows(step, step - first_step, slot); });
       if (plan.by_units) wait_for_team(team);
       for (int64_t step = end_step - 1; step >= first_step; --step)
-        step_rows(step, step - first_step, thread, team);
+        step_rows(step, first_step, end_step, thread, team);
       wait_for_team(team);
       weights.add_chunk(first_step, end_step, thread, team);
       wait_for_team(team);

@@ -17,6 +17,7 @@ struct ForwardWalk {
   Panels<Cell, Real> panels;
   Saved<Cell, Real> saved;
   bool keep;
+  int64_t chunk;             // steps whose products with x are formed at once
   int64_t blocks, stride;    // of units, and the units of all blocks
   int64_t outputs;           // the numbers of h in whole vectors
   Real* h[2] = {};           // [N][outputs] before and after the step, by the step's parity
@@ -24,9 +25,9 @@ struct ForwardWalk {
   Real* second = {};         // [N][stride] what the second product takes: r * h of the GRU that resets before, m of an LSTM
   Real* scratch = {};        // [threads][kTileRows][stride]
 
-  // Where the step's gates go: without backward, every step's to the same place, and only if a second half reads it.
+  // Where the step's gates go; without backward, to the place of the same step of the chunk before.
   Real* gates(int64_t step, int64_t block, int64_t slot) const {
-    return saved.gates(keep ? step : 0, block, slot);
+    return saved.gates(keep ? step : step % chunk, block, slot);
   }
 
   void pack(int thread, int team) const {
@@ -66,35 +67,78 @@ struct ForwardWalk {
     if (Cell::has_c) std::memcpy(result.c_n + row * H, c + slot * stride, size_t(H) * sizeof(Real));
   }
 
-  // One step of some blocks of units for R slots from `first` on; of a cell with two halves the first, and of one that
-  // needs whole rows the pre-activations alone.
-  template <int R, int Blocks = 1>
-  void tile(int64_t step, int64_t block, int64_t first, int64_t turn) const {
-    constexpr bool in_place = Cell::whole_rows && Blocks == 1;
-    alignas(64) Real own[in_place ? 1 : Blocks * R * Cell::slots * lanes];
-    Real* pre = in_place ? gates(step, block, first) : own;
-    Operand<Real, R> x, before;
-    for (int r = 0; r < R; ++r) {
-      x.rows[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
-      before.rows[r] = h[step % 2] + (first + r) * outputs;
+  // Of the slots `of` at the steps `at_step`: pre = bias + W x, for the slots of the cell that x has a part in, and the
+  // bias for the others; of some blocks of units, which lie `apart` numbers from one another.
+  template <int Rows = 0, int Blocks = 1>
+  void products_with_x(int64_t block, int rows, const int64_t* at_step, const int64_t* of, Real* const* pre, int64_t apart,
+                       int64_t turn) const {
+    constexpr int64_t of_block = Cell::slots * lanes, x_first = Cell::x_first * lanes, width = Cell::x_count * lanes;
+    const Real *x[kTileRows], *bias[kTileRows], *ahead = panels.x(block + Blocks < blocks ? block + Blocks : 0);
+    for (int r = 0; r < rows; ++r) {
+      x[r] = at(layer.x, plan.row[of[r]], plan.time_of(of[r], at_step[r]));
+      bias[r] = panels.bias(block);
+      for (int slot = 0; slot < Cell::slots; ++slot)
+        for (int b = 0; b < Blocks && (slot < Cell::x_first || slot >= Cell::x_first + Cell::x_count); ++b)
+          store(pre[r] + b * apart + slot * lanes, load(bias[r] + b * of_block + slot * lanes));
     }
-    const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
-    x.panel = panels.x(block), x.depth = layer.input;
-    x.apart = panels.x(1) - panels.x(0), before.apart = panels.h(1) - panels.h(0);
-    x.ahead = lines_of<Real>(panels.x(next), turn, Cell::x_count * lanes);
-    before.ahead = lines_of<Real>(panels.h(next), turn, Cell::h_count * lanes);
-    before.panel = panels.h(block), before.depth = layer.output;
-    preactivate<Cell, Real, R, Blocks>(pre, panels.bias(block), x, before);
-    if constexpr (Cell::whole_rows) {
-      for (int i = 0; !in_place && i < Blocks * R; ++i)
-        std::memcpy(gates(step, block + i / R, first + i % R), pre + i * Cell::slots * lanes,
-                    sizeof(Real) * Cell::slots * lanes);
-    } else {
-      for (int i = 0; i < Blocks * R; ++i)
-        begin_row(step, block + i / R, first + i % R, pre + i * Cell::slots * lanes);
+    const Sums<Real> sums = {pre, bias, width, x_first, apart, of_block};
+    const Panel<Real> panel = {panels.x(block), width, lines_of<Real>(ahead, turn, width), panels.x(1) - panels.x(0)};
+    product<Cell::x_count, Rows, Blocks>(rows, sums, x, layer.input, panel);
+  }
+
+  // pre += U h, for the slots of the cell that h has a part in.
+  template <int Rows = 0, int Blocks = 1>
+  void products_with_h(int64_t step, int64_t block, int64_t first, int rows, Real* const* pre, int64_t apart,
+                       int64_t turn) const {
+    constexpr int64_t width = Cell::h_count * lanes;
+    const Real *before[kTileRows], *ahead = panels.h(block + Blocks < blocks ? block + Blocks : 0);
+    for (int r = 0; r < rows; ++r) before[r] = h[step % 2] + (first + r) * outputs;
+    const Sums<Real> sums = {pre, pre, width, Cell::h_first * lanes, apart, apart};
+    const Panel<Real> panel = {panels.h(block), width, lines_of<Real>(ahead, turn, width), panels.h(1) - panels.h(0)};
+    product<Cell::h_count, Rows, Blocks>(rows, sums, before, layer.output, panel);
+  }
+
+  template <int W, int Rows, int Blocks>
+  static void product(int rows, const Sums<Real>& sums, const Real* const* from, int64_t depth, const Panel<Real>& panel) {
+    if constexpr (Blocks > 1) return product_tile<Real, Rows, W, Blocks>(sums, from, {1, depth, 0}, panel);
+    product_window<Real, W>(rows, sums, from, {1, depth, 0}, panel);
+  }
+
+  // The products with x of all steps from first_step to end_step, for the thread's blocks and tiles: where a step has
+  // few rows, or the weights are far away, the rows of several steps use W while it is there.
+  void read_ahead(int64_t first_step, int64_t end_step, const Plan::Share& share) const {
+    for (int64_t block = share.first_block; block < share.end_block; ++block) {
+      int64_t turn = 0;
+      plan.each_tile_of_steps(first_step, end_step, share, [&](int rows, const int64_t* step, const int64_t* slot) {
+        Real* pre[kTileRows];
+        for (int r = 0; r < rows; ++r) pre[r] = gates(step[r], block, slot[r]);
+        products_with_x(block, rows, step, slot, pre, 0, turn++);
+      });
+    }
+  }
+
+  // One step of some blocks of units for the slots from `first` on; of a cell with two halves the first, and of one that
+  // needs whole rows the pre-activations alone.
+  template <int Rows = 0, int Blocks = 1>
+  void tile(int64_t step, int64_t block, int64_t first, int rows, int64_t turn) const {
+    constexpr int64_t of_block = Cell::slots * lanes;
+    alignas(64) Real own[(Rows ? Rows : kTileRows) * Blocks * of_block];
+    const bool in_place = Cell::whole_rows || chunk > 1;
+    const int64_t apart = in_place ? gates(step, 1, 0) - gates(step, 0, 0) : rows * of_block;
+    Real* pre[kTileRows];
+    for (int r = 0; r < rows; ++r) pre[r] = in_place ? gates(step, block, first + r) : own + r * of_block;
+    if (chunk == 1) {
+      int64_t steps[kTileRows], slots[kTileRows];
+      for (int r = 0; r < rows; ++r) steps[r] = step, slots[r] = first + r;
+      products_with_x<Rows, Blocks>(block, rows, steps, slots, pre, apart, turn);
+    }
+    products_with_h<Rows, Blocks>(step, block, first, rows, pre, apart, turn);
+    if constexpr (!Cell::whole_rows) {
+      for (int b = 0; b < Blocks; ++b)
+        for (int r = 0; r < rows; ++r) begin_row(step, block + b, first + r, pre[r] + b * apart);
       if constexpr (!Cell::two_halves)
-        for (int i = 0; i < Blocks * R; ++i)
-          end_row(step, block + i / R, first + i % R, pre + i * Cell::slots * lanes);
+        for (int b = 0; b < Blocks; ++b)
+          for (int r = 0; r < rows; ++r) end_row(step, block + b, first + r, pre[r] + b * apart);
     }
   }
 
@@ -165,8 +209,8 @@ struct ForwardWalk {
         to[r] = product + r * kTileVectors * lanes;
         for (int v = 0; v < width; ++v) store(to[r] + v * lanes, begins(first + r, group + v));
       }
-      product_group<Real>(rows, width, to, true, width * lanes, from, {1, layer.hidden, 0}, panels.second(group),
-                          panels.second(group));
+      product_group<Real>(rows, width, {to, to, width * lanes}, from, {1, layer.hidden, 0},
+                          {panels.second(group), width * lanes, panels.second(group)});
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < width; ++v) done(first + r, group + v, load(to[r] + v * lanes));
     }
@@ -242,19 +286,8 @@ struct ForwardWalk {
     }
   }
 
-  void block_of_tile(int64_t step, int64_t block, int64_t first, int rows, int64_t turn) const {
-    switch (rows) {
-      case 1: return tile<1>(step, block, first, turn);
-      case 2: return tile<2>(step, block, first, turn);
-      case 3: return tile<3>(step, block, first, turn);
-      case 4: return tile<4>(step, block, first, turn);
-      case 5: return tile<5>(step, block, first, turn);
-      case 6: return tile<6>(step, block, first, turn);
-    }
-  }
-
-  // Of a thread with one tile of one or two rows: takes as many of its blocks at a time as kPassBlocks says, and
-  // returns the first that is left.
+  // Of a thread with one tile of one or two rows: takes several of its blocks in a pass, and returns the
+  // first that is left.
   int64_t several_blocks(int64_t step, int64_t tile, const Plan::Share& share) const {
     const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
     if (rows == 1) return several_blocks_of<1>(step, tile, share);
@@ -263,11 +296,11 @@ struct ForwardWalk {
 
   template <int R>
   int64_t several_blocks_of(int64_t step, int64_t tile, const Plan::Share& share) const {
-    constexpr int together = kPassBlocks<Cell, R>;
+    constexpr int together = blocks_of_pass(R, Cell::h_count);
     int64_t block = share.first_block;
     if constexpr (together > 1)
       for (; block + together <= share.end_block; block += together)
-        this->template tile<R, together>(step, block, plan.tile_begin(tile), 0);
+        this->template tile<R, together>(step, block, plan.tile_begin(tile), R, 0);
     return block;
   }
 
@@ -282,12 +315,15 @@ struct ForwardWalk {
     const int64_t tiles = divide_up(plan.tiles, share.team);
     if (plan.by_units) wait_for_team(team);
     for (int64_t step = 0; step < plan.steps; ++step) {
+      if (chunk > 1 && step % chunk == 0)
+        read_ahead(step, step + chunk < plan.steps ? step + chunk : plan.steps, share);
       int64_t block = share.first_block;
       if (tiles == 1) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
       for (; block < share.end_block; ++block)
         for (int64_t i = 0; i < tiles; ++i) {
           const int64_t tile = plan.tile_of(i, share.thread, share.team);
-          if (tile < plan.tiles) block_of_tile(step, block, plan.tile_begin(tile), plan.rows_at(tile, step), i);
+          const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
+          if (rows > 0) this->template tile<>(step, block, plan.tile_begin(tile), rows, i);
         }
       if (plan.by_units) wait_for_team(team);
       if constexpr (Cell::two_halves || Cell::whole_rows)
@@ -315,16 +351,19 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   if (!order) return false;
   const Plan plan = make_plan<Cell>(layer, order);
 
-  // Without backward every step's gates go to one place, and only if a second half reads them.
+  // Without backward the gates of a chunk have a place, and only if something reads them later.
   const bool keep = result.saved != nullptr;
-  const int64_t step_gates = keep || !second ? 0 : N * Saved<Cell, Real>::width(layer.hidden, projected_width(layer));
+  const int64_t chunk = plan.steps_at_once();
+  const int64_t width = Saved<Cell, Real>::width(layer.hidden, projected_width(layer));
+  const int64_t step_gates = keep || !(second || chunk > 1) ? 0 : chunk * N * width;
   Buffer<Real> memory(N * (2 * outputs + stride * (Cell::has_c + second)) + plan.threads * kTileRows * stride + step_gates);
   if (!memory) return false;
 
   Real* part = memory;
   const auto take = [&part](int64_t size) { return (part += size) - size; };
   Walk walk = {layer, result, plan, {result.packed, layer.input, layer.hidden, layer.output, blocks},
-               {keep ? result.saved : take(step_gates), N, layer.hidden, projected_width(layer)}, keep, blocks, stride, outputs};
+               {keep ? result.saved : take(step_gates), N, layer.hidden, projected_width(layer)}, keep, chunk, blocks, stride,
+               outputs};
   walk.h[0] = take(N * outputs);
   walk.h[1] = take(N * outputs);
   walk.c = take(N * stride * Cell::has_c);

@@ -17,30 +17,23 @@ constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int greatest(int a, int b) { return a > b ? a : b; }
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// sum[r][b][first + v] += Σ_k rows[r][k] * panel_b[k][v] for v in [0, Count) and each of the panels, which lie `apart`
-// numbers from one another; `stride` numbers lie between two k. On the way one line of each k is fetched from `ahead`,
-// the panel whose turn comes next: weights that do not fit into the second cache then arrive while this panel's are
-// used. One row uses each number of a panel once, which the processor foresees better by itself.
-template <class Real, int R, int W, int First, int Count, int Blocks = 1>
-UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][W], const Real* const (&rows)[R],
-                                                    const Real* __restrict panel, int64_t stride, int64_t depth,
-                                    const Real* ahead, int64_t apart = 0) {
-  if constexpr (Count > 0) {
-    for (int64_t k = 0; k < depth; ++k, panel += stride, ahead += stride) {
-      if constexpr (R > 1) __builtin_prefetch(ahead, 0, 2);
-      Vec<Real> weight[Blocks * Count];
+// sum[r][b][v] += Σ_k rows[r][k] * panel_b[k][v] for W vectors v of each of the panels, which lie `apart` numbers from
+// one another; `stride` numbers lie between two k. On the way one line of each k is fetched from `ahead`, the panel
+// whose turn comes next: weights that do not fit into the second cache then arrive while this panel's are used. One
+// row uses each number of a panel once, which the processor foresees better by itself.
+template <class Real, int R, int W, int Blocks>
+UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][Blocks * W], const Real* const (&rows)[R], const Real* __restrict panel,
+                              int64_t stride, int64_t apart, const Real* ahead, int64_t depth) {
+  for (int64_t k = 0; k < depth; ++k, panel += stride, ahead += stride) {
+    if constexpr (R > 1) __builtin_prefetch(ahead, 0, 2);
+    Vec<Real> weight[Blocks * W];
 #pragma GCC unroll 16
-      for (int i = 0; i < Blocks * Count; ++i)
-        weight[i] = load(panel + i / Count * apart + i % Count * kLanes<Real>);
+    for (int i = 0; i < Blocks * W; ++i) weight[i] = load(panel + i / W * apart + i % W * kLanes<Real>);
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const Vec<Real> number = broadcast(rows[r][k]);
+    for (int r = 0; r < R; ++r) {
+      const Vec<Real> number = broadcast(rows[r][k]);
 #pragma GCC unroll 16
-        for (int i = 0; i < Blocks * Count; ++i) {
-          Vec<Real>& to = sum[r][i / Count * (W / Blocks) + First + i % Count];
-          to = fma(number, weight[i], to);
-        }
-      }
+      for (int i = 0; i < Blocks * W; ++i) sum[r][i] = fma(number, weight[i], sum[r][i]);
     }
   }
 }
@@ -52,97 +45,72 @@ UNROLLED_INLINE const Real* lines_of(const Real* next, int64_t tile, int64_t str
   return next + (lines > 0 ? tile % lines : 0) * line;
 }
 
-// One operand of preactivate(): rows of `depth` numbers, and the panel [depth][window][lanes] of their weights.
-template <class Real, int R>
-struct Operand {
-  const Real* rows[R];
-  const Real* panel;
-  int64_t depth;
-  int64_t apart;      // numbers from the panel of one block of units to the next block's
-  const Real* ahead;  // what to fetch meanwhile: somewhere in a panel of the same size
-};
-
-// A sum waits four cycles for its last product, so a pass needs several: with one or two rows it takes all slots, and
-// several blocks of units, until they keep up with the second cache or are as many as registers hold.
-constexpr int kSums = least(8, 256 / kVectorBytes);
-
-template <class Cell, int R>
-constexpr int kPassSlots = R <= 2 ? Cell::slots : kTileVectors;
-template <class Cell, int R>
-constexpr int kPassBlocks = greatest(1, kSums / (R * Cell::h_count));
-
-// pre[block][r][slot] = bias[slot] + W x + U h for the tile's rows and some blocks of units, in passes of kPassSlots.
-template <class Cell, class Real, int R, int Blocks, int Slot = 0>
-UNROLLED_INLINE void preactivate(Real* __restrict pre, const Real* bias,
-                                                       const Operand<Real, R>& x, const Operand<Real, R>& h) {
-  if constexpr (Slot < Cell::slots) {
-    constexpr int lanes = kLanes<Real>, width = least(kPassSlots<Cell, R>, Cell::slots - Slot), end = Slot + width;
-    constexpr int x_begin = greatest(Slot, Cell::x_first), x_end = least(end, Cell::x_first + Cell::x_count);
-    constexpr int h_begin = greatest(Slot, Cell::h_first), h_end = least(end, Cell::h_first + Cell::h_count);
-
-    Vec<Real> sum[R][Blocks * width];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 16
-      for (int i = 0; i < Blocks * width; ++i)
-        sum[r][i] = load(bias + (i / width * Cell::slots + Slot + i % width) * lanes);
-
-    multiply<Real, R, Blocks * width, x_begin - Slot, greatest(0, x_end - x_begin), Blocks>(
-        sum, x.rows, x.panel + (x_begin - Cell::x_first) * lanes, Cell::x_count * lanes, x.depth, x.ahead, x.apart);
-    multiply<Real, R, Blocks * width, h_begin - Slot, greatest(0, h_end - h_begin), Blocks>(
-        sum, h.rows, h.panel + (h_begin - Cell::h_first) * lanes, Cell::h_count * lanes, h.depth, h.ahead, h.apart);
-
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 16
-      for (int i = 0; i < Blocks * width; ++i)
-        store(pre + ((i / width * R + r) * Cell::slots + Slot + i % width) * lanes, sum[r][i]);
-    preactivate<Cell, Real, R, Blocks, end>(pre, bias, x, h);
-  }
-}
-
 // A matrix whose rows come in pieces: number k of piece p of a row lies at row[p * piece_stride + k].
 struct Pieces {
   int64_t count, length, stride;
 };
 
-// to[r][0 .. columns) = rows[r] times panel [pieces][length][W][lanes], or that added to what stands there.
-template <class Real, int R, int W>
-inline void product_tile(Real* const* to, bool add, int64_t columns, const Real* const* rows, Pieces pieces,
-                         const Real* __restrict panel, const Real* ahead) {
+// Weights as the products read them: some vectors of each k.
+template <class Real>
+struct Panel {
+  const Real* data;
+  int64_t stride;     // numbers from one k to the next
+  const Real* ahead;  // what to fetch meanwhile: somewhere in a panel of the same size
+  int64_t apart = 0;  // numbers from one block's panel to the next one's
+};
+
+// Where the sums of a tile go, and what they start from: sums of row r and block b are to[r] + shift + b * to_apart,
+// and start from what stands at from[r] + shift + b * from_apart, or from zero if `from` is null.
+template <class Real>
+struct Sums {
+  Real* const* to;
+  const Real* const* from;
+  int64_t columns;  // numbers there are, of each row; of one block
+  int64_t shift = 0;
+  int64_t to_apart = 0, from_apart = 0;
+};
+
+// Sums of R rows times W vectors of each of some blocks.
+template <class Real, int R, int W, int Blocks = 1>
+[[gnu::noinline]] void product_tile(const Sums<Real>& sums, const Real* const* rows, Pieces pieces, Panel<Real> panel) {
   constexpr int lanes = kLanes<Real>;
-  Vec<Real> sum[R][W];
+  Vec<Real> sum[R][Blocks * W];
   const Real* row[R];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     row[r] = rows[r];
-#pragma GCC unroll 8
-    for (int v = 0; v < W; ++v)
-      sum[r][v] = add ? load_first(to[r] + v * lanes, columns - v * lanes) : Vec<Real>{};
+#pragma GCC unroll 16
+    for (int i = 0; i < Blocks * W; ++i) {
+      const int64_t first = i % W * lanes;
+      sum[r][i] = sums.from ? load_first(sums.from[r] + sums.shift + i / W * sums.from_apart + first, sums.columns - first)
+                            : Vec<Real>{};
+    }
   }
   for (int64_t piece = 0; piece < pieces.count; ++piece) {
-    multiply<Real, R, W, 0, W>(sum, row, panel, W * lanes, pieces.length, ahead);
-    panel += pieces.length * W * lanes;
-    ahead += pieces.length * W * lanes;
+    multiply<Real, R, W, Blocks>(sum, row, panel.data, panel.stride, panel.apart, panel.ahead, pieces.length);
+    panel.data += pieces.length * panel.stride;
+    panel.ahead += pieces.length * panel.stride;
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) row[r] += pieces.stride;
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < W; ++v) store_first(to[r] + v * lanes, sum[r][v], columns - v * lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < Blocks * W; ++i) {
+      const int64_t first = i % W * lanes;
+      store_first(sums.to[r] + sums.shift + i / W * sums.to_apart + first, sum[r][i], sums.columns - first);
+    }
 }
 
 template <class Real, int W>
-inline void product_rows(int rows_count, Real* const* to, bool add, int64_t columns, const Real* const* rows,
-                         Pieces pieces, const Real* panel, const Real* ahead) {
+void product_rows(int rows_count, const Sums<Real>& sums, const Real* const* rows, Pieces pieces, Panel<Real> panel) {
   switch (rows_count) {
-    case 1: return product_tile<Real, 1, W>(to, add, columns, rows, pieces, panel, ahead);
-    case 2: return product_tile<Real, 2, W>(to, add, columns, rows, pieces, panel, ahead);
-    case 3: return product_tile<Real, 3, W>(to, add, columns, rows, pieces, panel, ahead);
-    case 4: return product_tile<Real, 4, W>(to, add, columns, rows, pieces, panel, ahead);
-    case 5: return product_tile<Real, 5, W>(to, add, columns, rows, pieces, panel, ahead);
-    case 6: return product_tile<Real, 6, W>(to, add, columns, rows, pieces, panel, ahead);
+    case 1: return product_tile<Real, 1, W>(sums, rows, pieces, panel);
+    case 2: return product_tile<Real, 2, W>(sums, rows, pieces, panel);
+    case 3: return product_tile<Real, 3, W>(sums, rows, pieces, panel);
+    case 4: return product_tile<Real, 4, W>(sums, rows, pieces, panel);
+    case 5: return product_tile<Real, 5, W>(sums, rows, pieces, panel);
+    case 6: return product_tile<Real, 6, W>(sums, rows, pieces, panel);
   }
 }
 
@@ -152,17 +120,40 @@ inline int group_width(int64_t first, int64_t vectors) {
   return vectors - first < kTileVectors ? int(vectors - first) : kTileVectors;
 }
 
-// product_tile() for one group of columns of a tile; columns counts from the group's first.
+// For `width` vectors, up to kTileVectors.
 template <class Real>
-inline void product_group(int rows_count, int width, Real* const* to, bool add, int64_t columns,
-                          const Real* const* rows, Pieces pieces, const Real* panel, const Real* ahead) {
+void product_group(int rows_count, int width, const Sums<Real>& sums, const Real* const* rows, Pieces pieces,
+                   Panel<Real> panel) {
   switch (width) {
-    case 1: return product_rows<Real, 1>(rows_count, to, add, columns, rows, pieces, panel, ahead);
-    case 2: return product_rows<Real, 2>(rows_count, to, add, columns, rows, pieces, panel, ahead);
+    case 1: return product_rows<Real, 1>(rows_count, sums, rows, pieces, panel);
+    case 2: return product_rows<Real, 2>(rows_count, sums, rows, pieces, panel);
 #if UNROLLED_TILE_VECTORS > 2
-    case 3: return product_rows<Real, 3>(rows_count, to, add, columns, rows, pieces, panel, ahead);
-    case 4: return product_rows<Real, 4>(rows_count, to, add, columns, rows, pieces, panel, ahead);
+    case 3: return product_rows<Real, 3>(rows_count, sums, rows, pieces, panel);
+    case 4: return product_rows<Real, 4>(rows_count, sums, rows, pieces, panel);
 #endif
+  }
+}
+
+// A sum waits four cycles for its last product, so a pass needs several: with one or two rows it takes all vectors of
+// a window of slots, and several blocks of units, until they keep up with the second cache or are as many as
+// registers hold.
+constexpr int kSums = least(8, 256 / kVectorBytes);
+constexpr int blocks_of_pass(int rows, int width) { return greatest(1, kSums / (rows * width)); }
+
+// For the W vectors of a window of slots, in passes of kTileVectors where there are many rows.
+template <class Real, int W, int Slot = 0>
+void product_window(int rows_count, Sums<Real> sums, const Real* const* rows, Pieces pieces, Panel<Real> panel) {
+  if constexpr (W <= kTileVectors) {
+    return product_rows<Real, W>(rows_count, sums, rows, pieces, panel);
+  } else if constexpr (Slot < W) {
+    if (rows_count == 1) return product_tile<Real, 1, W>(sums, rows, pieces, panel);
+    if (rows_count == 2) return product_tile<Real, 2, W>(sums, rows, pieces, panel);
+    constexpr int width = least(kTileVectors, W - Slot);
+    product_rows<Real, width>(rows_count, sums, rows, pieces, panel);
+    sums.shift += width * kLanes<Real>;
+    sums.columns -= width * kLanes<Real>;
+    panel.data += width * kLanes<Real>;
+    product_window<Real, W, Slot + width>(rows_count, sums, rows, pieces, panel);
   }
 }
 

@@ -9,37 +9,73 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-constexpr int64_t kPackedDepth = 64;  // numbers of a row that are moved at a time, so that the panel stays in L1
-
-// panel [depth][Count][lanes] of one block of units from weight [gates H, depth], and back.
-template <class Real, int Count>
-void pack_block(Real* __restrict panel, const Real* weight, const int (&gate)[Count], int64_t block, int64_t hidden,
-                int64_t depth) {
+// A square of numbers: rows become columns.
+template <class Real>
+UNROLLED_INLINE void transpose(Vec<Real> (&rows)[kLanes<Real>]) {
   constexpr int lanes = kLanes<Real>;
-  const int64_t unit = block * lanes;
-  const int64_t units = hidden - unit < lanes ? hidden - unit : lanes;
-  if (units < lanes) std::memset(panel, 0, size_t(depth * Count * lanes) * sizeof(Real));
-  for (int64_t first = 0; first < depth; first += kPackedDepth) {
-    const int64_t end = first + kPackedDepth < depth ? first + kPackedDepth : depth;
-    for (int v = 0; v < Count; ++v)
-      for (int64_t lane = 0; lane < units; ++lane) {
-        const Real* row = weight + (gate[v] * hidden + unit + lane) * depth;
-        for (int64_t k = first; k < end; ++k) panel[(k * Count + v) * lanes + lane] = row[k];
-      }
+#pragma GCC unroll 8
+  for (int pass = 1; pass < lanes; pass *= 2) {
+    Vec<Real> next[lanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes; ++i) next[i] = interleave<Real>(rows[i / 2], rows[i / 2 + lanes / 2], i % 2);
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes; ++i) rows[i] = next[i];
   }
 }
 
+// to[k * to_row + lane] = from[lane * from_row + k] for a vector's lanes, zero in those from `known` on.
+template <class Real>
+void gather_columns(Real* __restrict to, int64_t to_row, const Real* from, int64_t from_row, int64_t known,
+                    int64_t depth) {
+  constexpr int lanes = kLanes<Real>;
+  for (int64_t k = 0; k < depth; k += lanes) {
+    Vec<Real> square[lanes];
+#pragma GCC unroll 16
+    for (int lane = 0; lane < lanes; ++lane)
+      square[lane] = lane < known ? load_first(from + lane * from_row + k, depth - k) : Vec<Real>{};
+    transpose<Real>(square);
+    if (depth - k >= lanes) {
+#pragma GCC unroll 16
+      for (int i = 0; i < lanes; ++i) store(to + (k + i) * to_row, square[i]);
+    } else {
+      for (int i = 0; i < depth - k; ++i) store(to + (k + i) * to_row, square[i]);
+    }
+  }
+}
+
+// to[lane * to_row + k] = from[k * from_row + lane] for the first `known` lanes.
+template <class Real>
+void scatter_columns(Real* __restrict to, int64_t to_row, const Real* from, int64_t from_row, int64_t known,
+                     int64_t depth) {
+  constexpr int lanes = kLanes<Real>;
+  for (int64_t k = 0; k < depth; k += lanes) {
+    Vec<Real> square[lanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes; ++i) square[i] = k + i < depth ? load(from + (k + i) * from_row) : Vec<Real>{};
+    transpose<Real>(square);
+    for (int lane = 0; lane < lanes && lane < known; ++lane)
+      store_first(to + lane * to_row + k, square[lane], depth - k);
+  }
+}
+
+// panel [depth][Count][lanes] of one block of units from weight [gates H, depth], and back.
 template <class Real, int Count>
-void unpack_block(const Real* __restrict panel, Real* weight, const int (&gate)[Count], int64_t block,
-                  int64_t hidden, int64_t depth, int64_t begin, int64_t end) {
+void pack_block(Real* panel, const Real* weight, const int (&gate)[Count], int64_t block, int64_t hidden, int64_t depth) {
   constexpr int lanes = kLanes<Real>;
   const int64_t unit = block * lanes;
-  const int64_t units = hidden - unit < lanes ? hidden - unit : lanes;
   for (int v = 0; v < Count; ++v)
-    for (int64_t lane = 0; lane < units; ++lane) {
-      Real* row = weight + (gate[v] * hidden + unit + lane) * depth;
-      for (int64_t k = begin; k < end; ++k) row[k] = panel[(k * Count + v) * lanes + lane];
-    }
+    gather_columns(panel + v * lanes, Count * lanes, weight + (gate[v] * hidden + unit) * depth, depth, hidden - unit,
+                   depth);
+}
+
+template <class Real, int Count>
+void unpack_block(const Real* panel, Real* weight, const int (&gate)[Count], int64_t block, int64_t hidden,
+                  int64_t depth) {
+  constexpr int lanes = kLanes<Real>;
+  const int64_t unit = block * lanes;
+  for (int v = 0; v < Count; ++v)
+    scatter_columns(weight + (gate[v] * hidden + unit) * depth, depth, panel + v * lanes, Count * lanes, hidden - unit,
+                    depth);
 }
 
 // Panels of columns of weight [gates H, columns] for a product over the window's gates: group by group
@@ -141,11 +177,10 @@ void pack_bias(Real* to, const Layer<Real>& layer, int64_t block) {
 template <class Real>
 void pack_group(Real* panel, const Real* weight, int64_t first, int64_t hidden, int64_t depth) {
   constexpr int lanes = kLanes<Real>;
-  const int64_t width = group_width(first, divide_up(hidden, lanes)) * lanes;
-  for (int64_t lane = 0; lane < width; ++lane) {
-    const int64_t unit = first * lanes + lane;
-    for (int64_t k = 0; k < depth; ++k)
-      panel[k * width + lane] = unit < hidden ? weight[unit * depth + k] : Real(0);
+  const int width = group_width(first, divide_up(hidden, lanes));
+  for (int v = 0; v < width; ++v) {
+    const int64_t unit = (first + v) * lanes;
+    gather_columns(panel + v * lanes, width * lanes, weight + unit * depth, depth, hidden - unit, depth);
   }
 }
 

@@ -12,6 +12,7 @@
 namespace unrolled::UNROLLED_ISA {
 
 constexpr int64_t kSecondCacheBytes = 1 << 20, kFewRows = 64;
+constexpr int64_t kRowsAtOnce = 96;  // of several steps: so many that the weights' way to the core costs little
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr size_t kNearBytes = 1;  // a block of its own for all but nothing: an overflow is then seen
@@ -69,6 +70,35 @@ struct Plan {
     if (!by_units) return {0, blocks, thread, team};
     const int64_t groups = divide_up(blocks, kTileVectors), end = (thread + 1) * groups / team * kTileVectors;
     return {thread * groups / team * kTileVectors, end < blocks ? end : blocks, 0, 1};
+  }
+
+  // How many steps' rows, of one thread, a product takes at once where it may take any.
+  int64_t steps_at_once() const {
+    const int64_t rows = by_units || threads < 2 ? slots : divide_up(slots, threads);
+    const int64_t wanted = divide_up(kRowsAtOnce, rows > 0 ? rows : 1);
+    return wanted < 1 || steps < 1 ? 1 : wanted < steps ? wanted : steps;
+  }
+
+  // action(rows, step[rows], slot[rows]) for all rows of the steps from first_step to end_step that a thread takes, in
+  // tiles across the steps.
+  template <class Action>
+  void each_tile_of_steps(int64_t first_step, int64_t end_step, const Share& share, const Action& action) const {
+    int64_t step_of[kTileRows], slot_of[kTileRows];
+    int rows = 0;
+    for (int64_t step = first_step; step < end_step; ++step)
+      for (int64_t i = 0; i < divide_up(tiles, share.team); ++i) {
+        const int64_t tile = tile_of(i, share.thread, share.team);
+        const int64_t begin = tile < tiles ? tile_begin(tile) : 0, end = tile < tiles ? begin + rows_at(tile, step) : 0;
+        for (int64_t slot = begin; slot < end; ++slot) {
+          step_of[rows] = step;
+          slot_of[rows++] = slot;
+          if (rows == kTileRows) {
+            action(rows, step_of, slot_of);
+            rows = 0;
+          }
+        }
+      }
+    if (rows > 0) action(rows, step_of, slot_of);
   }
 
   // The thread's i-th tile: side by side if all sequences are of one length, else dealt to and fro, as the first

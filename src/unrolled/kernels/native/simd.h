@@ -118,6 +118,22 @@ UNROLLED_INLINE void store_first<float>(float* to, Vec<float> v, int64_t count) 
 }
 #endif
 
+// The lanes of a and b by turns, out of the first half of both, or the second.
+template <class Real>
+UNROLLED_INLINE Vec<Real> interleave(Vec<Real> a, Vec<Real> b, bool second) {
+  constexpr int lanes = kLanes<Real>;
+  const int first = second ? lanes / 2 : 0;
+#ifdef __clang__
+  Vec<Real> mixed = {};
+  for (int i = 0; i < lanes; ++i) mixed[i] = i % 2 ? b[first + i / 2] : a[first + i / 2];
+  return mixed;
+#else
+  Int<Real> from = {};
+  for (int i = 0; i < lanes; ++i) from[i] = first + i / 2 + (i % 2 ? lanes : 0);
+  return __builtin_shuffle(a, b, from);
+#endif
+}
+
 // Lanes from `count` on become zero: what stands in the lanes that pad a vector may be NaN, and 0 * NaN is NaN.
 template <class Real>
 UNROLLED_INLINE Vec<Real> keep_first(Vec<Real> v, int64_t count) {

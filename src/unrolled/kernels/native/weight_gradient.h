@@ -105,12 +105,9 @@ struct WeightSums {
     }
   }
 
-  // The tile's sums, into torch's layout.
-  void finish(int64_t block, int64_t tile, Real* weight, const int (&gate)[Count], int64_t hidden) const {
-    const int64_t begin = tile * factor.depth / tiles(factor.depth);
-    const int64_t end = (tile + 1) * factor.depth / tiles(factor.depth);
-    unpack_block(factor.sums + block * factor.depth * Count * lanes, weight, gate, block, hidden, factor.depth, begin,
-                 end);
+  // The block's sums, into torch's layout.
+  void finish(int64_t block, Real* weight, const int (&gate)[Count], int64_t hidden) const {
+    unpack_block(factor.sums + block * factor.depth * Count * lanes, weight, gate, block, hidden, factor.depth);
   }
 };
 
@@ -272,24 +269,18 @@ struct WeightWalk {
     }
   }
 
-  // The thread's pieces, into torch's layout.
+  // The thread's blocks, into torch's layout.
   void finish(int thread, int team) const {
     const int64_t H = layer.hidden;
-    const XSums x_sums = {d_gates, by_x};
-    const HSums h_sums = {d_gates, by_h};
-    const SecondSums second_sums = {d_second, by_second};
-    each_piece(
-        thread, team,
-        [&](int64_t block, int64_t tile) { x_sums.finish(block, tile, result.d_weight_ih, Cell::x_gate, H); },
-        [&](int64_t block, int64_t tile) { h_sums.finish(block, tile, result.d_weight_hh, Cell::h_gate, H); },
-        [&](int64_t block, int64_t tile) {
-          second_sums.finish(block, tile, Cell::two_halves ? result.d_weight_hh : result.d_weight_hr, Second::gate,
-                             layer.output);
-        },
-        [&](int64_t block) {
-          finish_biases(block);
-          finish_unit_vectors(block);
-        });
+    for (int64_t block = thread; block < blocks; block += team) {
+      XSums{d_gates, by_x}.finish(block, result.d_weight_ih, Cell::x_gate, H);
+      HSums{d_gates, by_h}.finish(block, result.d_weight_hh, Cell::h_gate, H);
+      finish_biases(block);
+      finish_unit_vectors(block);
+    }
+    for (int64_t block = thread; block < second_blocks; block += team)
+      SecondSums{d_second, by_second}.finish(block, Cell::two_halves ? result.d_weight_hh : result.d_weight_hr,
+                                             Second::gate, layer.output);
   }
 };
 
