@@ -176,9 +176,9 @@ struct BackwardWalk {
           to[r] = to_row(step[r], slot[r]) + first * lanes;
           from[r] = from_row(step[r], slot[r]);
         }
-        product_group<Real>(rows, width, {to, add ? to : nullptr, columns - first * lanes}, from, pieces,
-                            {panels + first * depth, width * lanes,
-                             lines_of<Real>(panels + next * depth, turn++, group_width(next, vectors) * lanes)});
+        const Real* ahead = lines_of<Real>(panels + next * depth, turn++, group_width(next, vectors) * lanes);
+        product_group<Real>(rows, width, {to, add ? to : nullptr, columns - first * lanes},
+                            {from, pieces, {panels + first * depth, width * lanes, ahead}});
       });
     }
   }

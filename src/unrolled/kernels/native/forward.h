@@ -67,52 +67,82 @@ struct ForwardWalk {
     if (Cell::has_c) std::memcpy(result.c_n + row * H, c + slot * stride, size_t(H) * sizeof(Real));
   }
 
-  // Of the slots `of` at the steps `at_step`: pre = bias + W x, for the slots of the cell that x has a part in, and the
-  // bias for the others; of some blocks of units, which lie `apart` numbers from one another.
-  template <int Rows = 0, int Blocks = 1>
-  void products_with_x(int64_t block, int rows, const int64_t* at_step, const int64_t* of, Real* const* pre, int64_t apart,
-                       int64_t turn) const {
-    constexpr int64_t of_block = Cell::slots * lanes, x_first = Cell::x_first * lanes, width = Cell::x_count * lanes;
-    const Real *x[kTileRows], *bias[kTileRows], *ahead = panels.x(block + Blocks < blocks ? block + Blocks : 0);
-    for (int r = 0; r < rows; ++r) {
-      x[r] = at(layer.x, plan.row[of[r]], plan.time_of(of[r], at_step[r]));
-      bias[r] = panels.bias(block);
-      for (int slot = 0; slot < Cell::slots; ++slot)
-        for (int b = 0; b < Blocks && (slot < Cell::x_first || slot >= Cell::x_first + Cell::x_count); ++b)
-          store(pre[r] + b * apart + slot * lanes, load(bias[r] + b * of_block + slot * lanes));
-    }
-    const Sums<Real> sums = {pre, bias, width, x_first, apart, of_block};
-    const Panel<Real> panel = {panels.x(block), width, lines_of<Real>(ahead, turn, width), panels.x(1) - panels.x(0)};
-    product<Cell::x_count, Rows, Blocks>(rows, sums, x, layer.input, panel);
+  // A tile of rows before a block of units, or several: where its pre-activations stand, x and h, and their products.
+  struct Tile {
+    Real* pre[kTileRows];
+    int64_t apart;  // from one block's pre-activations to the next one's
+    const Real *x[kTileRows], *h[kTileRows], *bias[kTileRows];
+  };
+
+  Factor<Real> by_x(const Tile& tile, int64_t block, int64_t next, int64_t turn) const {
+    constexpr int64_t width = Cell::x_count * lanes;
+    return {tile.x, {1, layer.input, 0},
+            {panels.x(block), width, lines_of<Real>(panels.x(next), turn, width), panels.x(1) - panels.x(0)}};
   }
 
-  // pre += U h, for the slots of the cell that h has a part in.
-  template <int Rows = 0, int Blocks = 1>
-  void products_with_h(int64_t step, int64_t block, int64_t first, int rows, Real* const* pre, int64_t apart,
-                       int64_t turn) const {
+  Factor<Real> by_h(const Tile& tile, int64_t block, int64_t next, int64_t turn) const {
     constexpr int64_t width = Cell::h_count * lanes;
-    const Real *before[kTileRows], *ahead = panels.h(block + Blocks < blocks ? block + Blocks : 0);
-    for (int r = 0; r < rows; ++r) before[r] = h[step % 2] + (first + r) * outputs;
-    const Sums<Real> sums = {pre, pre, width, Cell::h_first * lanes, apart, apart};
-    const Panel<Real> panel = {panels.h(block), width, lines_of<Real>(ahead, turn, width), panels.h(1) - panels.h(0)};
-    product<Cell::h_count, Rows, Blocks>(rows, sums, before, layer.output, panel);
+    return {tile.h, {1, layer.output, 0},
+            {panels.h(block), width, lines_of<Real>(panels.h(next), turn, width), panels.h(1) - panels.h(0)}};
+  }
+
+  // pre = bias + W x in the slots of the cell that x has a part in, and the bias in the others.
+  template <int Rows = 0, int Blocks = 1>
+  void multiply_x(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+    constexpr int64_t of_block = Cell::slots * lanes, first = Cell::x_first * lanes, end = first + Cell::x_count * lanes;
+    Real* pre[kTileRows];
+    for (int r = 0; r < rows; ++r) {
+      tile.bias[r] = panels.bias(block) + first;
+      pre[r] = tile.pre[r] + first;
+      for (int64_t other = 0; other < of_block; other += lanes)
+        for (int b = 0; b < Blocks && (other < first || other >= end); ++b)
+          store(tile.pre[r] + b * tile.apart + other, load(panels.bias(block + b) + other));
+    }
+    const Factor<Real> factor = by_x(tile, block, next, turn);
+    product<Cell::x_count, Rows, Blocks>(rows, {pre, tile.bias, end - first, tile.apart, of_block}, &factor, 1);
+  }
+
+  // pre += U h in the slots that h has a part in.
+  template <int Rows = 0, int Blocks = 1>
+  void multiply_h(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+    Real* pre[kTileRows];
+    for (int r = 0; r < rows; ++r) pre[r] = tile.pre[r] + Cell::h_first * lanes;
+    const Factor<Real> factor = by_h(tile, block, next, turn);
+    product<Cell::h_count, Rows, Blocks>(rows, {pre, pre, Cell::h_count * lanes, tile.apart, tile.apart}, &factor, 1);
+  }
+
+  // pre = bias + W x + U h, in one pass where both have a part in every slot.
+  template <int Rows = 0, int Blocks = 1>
+  void multiply_both(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+    if constexpr (Cell::x_count == Cell::slots && Cell::h_count == Cell::slots) {
+      for (int r = 0; r < rows; ++r) tile.bias[r] = panels.bias(block);
+      const Factor<Real> factors[] = {by_x(tile, block, next, turn), by_h(tile, block, next, turn)};
+      constexpr int64_t of_block = Cell::slots * lanes;
+      product<Cell::slots, Rows, Blocks>(rows, {tile.pre, tile.bias, of_block, tile.apart, of_block}, factors, 2);
+    } else {
+      multiply_x<Rows, Blocks>(tile, rows, block, next, turn);
+      multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
+    }
   }
 
   template <int W, int Rows, int Blocks>
-  static void product(int rows, const Sums<Real>& sums, const Real* const* from, int64_t depth, const Panel<Real>& panel) {
-    if constexpr (Blocks > 1) return product_tile<Real, Rows, W, Blocks>(sums, from, {1, depth, 0}, panel);
-    product_window<Real, W>(rows, sums, from, {1, depth, 0}, panel);
+  static void product(int rows, const Sums<Real>& sums, const Factor<Real>* factors, int count) {
+    if constexpr (Blocks > 1) return product_tile<Real, Rows, W, Blocks>(sums, factors, count);
+    product_window<Real, W>(rows, sums, factors, count);
   }
 
   // The products with x of all steps from first_step to end_step, for the thread's blocks and tiles: where a step has
-  // few rows, or the weights are far away, the rows of several steps use W while it is there.
+  // few rows, those of several steps use W while it is there.
   void read_ahead(int64_t first_step, int64_t end_step, const Plan::Share& share) const {
     for (int64_t block = share.first_block; block < share.end_block; ++block) {
       int64_t turn = 0;
       plan.each_tile_of_steps(first_step, end_step, share, [&](int rows, const int64_t* step, const int64_t* slot) {
-        Real* pre[kTileRows];
-        for (int r = 0; r < rows; ++r) pre[r] = gates(step[r], block, slot[r]);
-        products_with_x(block, rows, step, slot, pre, 0, turn++);
+        Tile tile;
+        for (int r = 0; r < rows; ++r) {
+          tile.pre[r] = gates(step[r], block, slot[r]);
+          tile.x[r] = at(layer.x, plan.row[slot[r]], plan.time_of(slot[r], step[r]));
+        }
+        multiply_x(tile, rows, block, block + 1 < share.end_block ? block + 1 : share.first_block, turn++);
       });
     }
   }
@@ -120,25 +150,29 @@ struct ForwardWalk {
   // One step of some blocks of units for the slots from `first` on; of a cell with two halves the first, and of one that
   // needs whole rows the pre-activations alone.
   template <int Rows = 0, int Blocks = 1>
-  void tile(int64_t step, int64_t block, int64_t first, int rows, int64_t turn) const {
+  void step_of_tile(int64_t step, int64_t block, int64_t first, int rows, int64_t turn) const {
     constexpr int64_t of_block = Cell::slots * lanes;
     alignas(64) Real own[(Rows ? Rows : kTileRows) * Blocks * of_block];
     const bool in_place = Cell::whole_rows || chunk > 1;
-    const int64_t apart = in_place ? gates(step, 1, 0) - gates(step, 0, 0) : rows * of_block;
-    Real* pre[kTileRows];
-    for (int r = 0; r < rows; ++r) pre[r] = in_place ? gates(step, block, first + r) : own + r * of_block;
-    if (chunk == 1) {
-      int64_t steps[kTileRows], slots[kTileRows];
-      for (int r = 0; r < rows; ++r) steps[r] = step, slots[r] = first + r;
-      products_with_x<Rows, Blocks>(block, rows, steps, slots, pre, apart, turn);
+    Tile tile;
+    tile.apart = in_place ? gates(step, 1, 0) - gates(step, 0, 0) : rows * of_block;
+    for (int r = 0; r < rows; ++r) {
+      tile.pre[r] = in_place ? gates(step, block, first + r) : own + r * of_block;
+      tile.h[r] = h[step % 2] + (first + r) * outputs;
     }
-    products_with_h<Rows, Blocks>(step, block, first, rows, pre, apart, turn);
+    const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
+    if (chunk > 1) {
+      multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
+    } else {
+      for (int r = 0; r < rows; ++r) tile.x[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
+      multiply_both<Rows, Blocks>(tile, rows, block, next, turn);
+    }
     if constexpr (!Cell::whole_rows) {
       for (int b = 0; b < Blocks; ++b)
-        for (int r = 0; r < rows; ++r) begin_row(step, block + b, first + r, pre[r] + b * apart);
+        for (int r = 0; r < rows; ++r) begin_row(step, block + b, first + r, tile.pre[r] + b * tile.apart);
       if constexpr (!Cell::two_halves)
         for (int b = 0; b < Blocks; ++b)
-          for (int r = 0; r < rows; ++r) end_row(step, block + b, first + r, pre[r] + b * apart);
+          for (int r = 0; r < rows; ++r) end_row(step, block + b, first + r, tile.pre[r] + b * tile.apart);
     }
   }
 
@@ -209,8 +243,8 @@ struct ForwardWalk {
         to[r] = product + r * kTileVectors * lanes;
         for (int v = 0; v < width; ++v) store(to[r] + v * lanes, begins(first + r, group + v));
       }
-      product_group<Real>(rows, width, {to, to, width * lanes}, from, {1, layer.hidden, 0},
-                          {panels.second(group), width * lanes, panels.second(group)});
+      product_group<Real>(rows, width, {to, to, width * lanes},
+                          {from, {1, layer.hidden, 0}, {panels.second(group), width * lanes, panels.second(group)}});
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < width; ++v) done(first + r, group + v, load(to[r] + v * lanes));
     }
@@ -300,7 +334,7 @@ struct ForwardWalk {
     int64_t block = share.first_block;
     if constexpr (together > 1)
       for (; block + together <= share.end_block; block += together)
-        this->template tile<R, together>(step, block, plan.tile_begin(tile), R, 0);
+        this->template step_of_tile<R, together>(step, block, plan.tile_begin(tile), R, 0);
     return block;
   }
 
@@ -323,7 +357,7 @@ struct ForwardWalk {
         for (int64_t i = 0; i < tiles; ++i) {
           const int64_t tile = plan.tile_of(i, share.thread, share.team);
           const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
-          if (rows > 0) this->template tile<>(step, block, plan.tile_begin(tile), rows, i);
+          if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i);
         }
       if (plan.by_units) wait_for_team(team);
       if constexpr (Cell::two_halves || Cell::whole_rows)

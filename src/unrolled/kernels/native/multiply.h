@@ -59,39 +59,50 @@ struct Panel {
   int64_t apart = 0;  // numbers from one block's panel to the next one's
 };
 
-// Where the sums of a tile go, and what they start from: sums of row r and block b are to[r] + shift + b * to_apart,
-// and start from what stands at from[r] + shift + b * from_apart, or from zero if `from` is null.
+// Where the sums of a tile go, and what they start from: those of row r and block b stand at to[r] + b * to_apart, and
+// start from what is at from[r] + b * from_apart, or from zero if `from` is null.
 template <class Real>
 struct Sums {
   Real* const* to;
   const Real* const* from;
-  int64_t columns;  // numbers there are, of each row; of one block
-  int64_t shift = 0;
+  int64_t columns;  // how many there are of each row and block
   int64_t to_apart = 0, from_apart = 0;
+  int64_t shift = 0;  // the first of them that a pass takes, of a panel's vectors too
 };
 
-// Sums of R rows times W vectors of each of some blocks.
+// One factor of a product: rows and their weights.
+template <class Real>
+struct Factor {
+  const Real* const* rows;
+  Pieces pieces;
+  Panel<Real> panel;
+};
+
+// Sums of R rows times W vectors of each of some blocks, over one factor after another.
 template <class Real, int R, int W, int Blocks = 1>
-[[gnu::noinline]] void product_tile(const Sums<Real>& sums, const Real* const* rows, Pieces pieces, Panel<Real> panel) {
+[[gnu::noinline]] void product_tile(const Sums<Real>& sums, const Factor<Real>* factors, int count) {
   constexpr int lanes = kLanes<Real>;
   Vec<Real> sum[R][Blocks * W];
-  const Real* row[R];
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    row[r] = rows[r];
+  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
     for (int i = 0; i < Blocks * W; ++i) {
       const int64_t first = i % W * lanes;
       sum[r][i] = sums.from ? load_first(sums.from[r] + sums.shift + i / W * sums.from_apart + first, sums.columns - first)
                             : Vec<Real>{};
     }
-  }
-  for (int64_t piece = 0; piece < pieces.count; ++piece) {
-    multiply<Real, R, W, Blocks>(sum, row, panel.data, panel.stride, panel.apart, panel.ahead, pieces.length);
-    panel.data += pieces.length * panel.stride;
-    panel.ahead += pieces.length * panel.stride;
+  for (const Factor<Real>* factor = factors; factor < factors + count; ++factor) {
+    const Panel<Real>& panel = factor->panel;
+    const Real *weights = panel.data + sums.shift, *ahead = panel.ahead, *row[R];
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) row[r] += pieces.stride;
+    for (int r = 0; r < R; ++r) row[r] = factor->rows[r];
+    for (int64_t piece = 0; piece < factor->pieces.count; ++piece) {
+      multiply<Real, R, W, Blocks>(sum, row, weights, panel.stride, panel.apart, ahead, factor->pieces.length);
+      weights += factor->pieces.length * panel.stride;
+      ahead += factor->pieces.length * panel.stride;
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) row[r] += factor->pieces.stride;
+    }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
@@ -103,14 +114,14 @@ template <class Real, int R, int W, int Blocks = 1>
 }
 
 template <class Real, int W>
-void product_rows(int rows_count, const Sums<Real>& sums, const Real* const* rows, Pieces pieces, Panel<Real> panel) {
-  switch (rows_count) {
-    case 1: return product_tile<Real, 1, W>(sums, rows, pieces, panel);
-    case 2: return product_tile<Real, 2, W>(sums, rows, pieces, panel);
-    case 3: return product_tile<Real, 3, W>(sums, rows, pieces, panel);
-    case 4: return product_tile<Real, 4, W>(sums, rows, pieces, panel);
-    case 5: return product_tile<Real, 5, W>(sums, rows, pieces, panel);
-    case 6: return product_tile<Real, 6, W>(sums, rows, pieces, panel);
+void product_rows(int rows, const Sums<Real>& sums, const Factor<Real>* factors, int count = 1) {
+  switch (rows) {
+    case 1: return product_tile<Real, 1, W>(sums, factors, count);
+    case 2: return product_tile<Real, 2, W>(sums, factors, count);
+    case 3: return product_tile<Real, 3, W>(sums, factors, count);
+    case 4: return product_tile<Real, 4, W>(sums, factors, count);
+    case 5: return product_tile<Real, 5, W>(sums, factors, count);
+    case 6: return product_tile<Real, 6, W>(sums, factors, count);
   }
 }
 
@@ -122,14 +133,13 @@ inline int group_width(int64_t first, int64_t vectors) {
 
 // For `width` vectors, up to kTileVectors.
 template <class Real>
-void product_group(int rows_count, int width, const Sums<Real>& sums, const Real* const* rows, Pieces pieces,
-                   Panel<Real> panel) {
+void product_group(int rows, int width, const Sums<Real>& sums, const Factor<Real>& factor) {
   switch (width) {
-    case 1: return product_rows<Real, 1>(rows_count, sums, rows, pieces, panel);
-    case 2: return product_rows<Real, 2>(rows_count, sums, rows, pieces, panel);
+    case 1: return product_rows<Real, 1>(rows, sums, &factor);
+    case 2: return product_rows<Real, 2>(rows, sums, &factor);
 #if UNROLLED_TILE_VECTORS > 2
-    case 3: return product_rows<Real, 3>(rows_count, sums, rows, pieces, panel);
-    case 4: return product_rows<Real, 4>(rows_count, sums, rows, pieces, panel);
+    case 3: return product_rows<Real, 3>(rows, sums, &factor);
+    case 4: return product_rows<Real, 4>(rows, sums, &factor);
 #endif
   }
 }
@@ -142,18 +152,17 @@ constexpr int blocks_of_pass(int rows, int width) { return greatest(1, kSums / (
 
 // For the W vectors of a window of slots, in passes of kTileVectors where there are many rows.
 template <class Real, int W, int Slot = 0>
-void product_window(int rows_count, Sums<Real> sums, const Real* const* rows, Pieces pieces, Panel<Real> panel) {
+void product_window(int rows, Sums<Real> sums, const Factor<Real>* factors, int count) {
   if constexpr (W <= kTileVectors) {
-    return product_rows<Real, W>(rows_count, sums, rows, pieces, panel);
+    return product_rows<Real, W>(rows, sums, factors, count);
   } else if constexpr (Slot < W) {
-    if (rows_count == 1) return product_tile<Real, 1, W>(sums, rows, pieces, panel);
-    if (rows_count == 2) return product_tile<Real, 2, W>(sums, rows, pieces, panel);
+    if (rows == 1) return product_tile<Real, 1, W>(sums, factors, count);
+    if (rows == 2) return product_tile<Real, 2, W>(sums, factors, count);
     constexpr int width = least(kTileVectors, W - Slot);
-    product_rows<Real, width>(rows_count, sums, rows, pieces, panel);
+    product_rows<Real, width>(rows, sums, factors, count);
     sums.shift += width * kLanes<Real>;
     sums.columns -= width * kLanes<Real>;
-    panel.data += width * kLanes<Real>;
-    product_window<Real, W, Slot + width>(rows_count, sums, rows, pieces, panel);
+    product_window<Real, W, Slot + width>(rows, sums, factors, count);
   }
 }
 

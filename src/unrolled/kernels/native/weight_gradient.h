@@ -41,9 +41,9 @@ inline void add_to(Real* sums, Vec<Real> sum) {
   store(sums, load(sums) + sum);
 }
 
-// A factor of the sums: the rows that stand beside the gate gradients of every (step, slot), and a window of slots.
+// The rows that stand beside the gate gradients of every (step, slot), and their sums for a window of slots.
 template <class Real>
-struct Factor {
+struct Rows {
   const Real* const* rows;  // [steps of the chunk][slots]
   int64_t depth;            // numbers of a row
   Real* sums;               // [blocks][depth][window][lanes]
@@ -64,7 +64,7 @@ template <class Cell, class Real, int First, int Count>
 struct WeightSums {
   static constexpr int lanes = kLanes<Real>;
   const GateGradients<Cell, Real>& d_gates;
-  const Factor<Real>& factor;
+  const Rows<Real>& factor;
 
   static int64_t tiles(int64_t depth) { return divide_up(depth, kTileRows); }
 
@@ -164,7 +164,7 @@ struct WeightWalk {
   int64_t second_blocks = 0;                                   // of what the second product gives; 0: there is none
   GateGradients<Cell, Real> d_gates = {};                      // of a chunk
   GateGradients<typename Second::Gradients, Real> d_second = {};
-  Factor<Real> by_x = {}, by_h = {}, by_second = {};
+  Rows<Real> by_x = {}, by_h = {}, by_second = {};
   Real* bias_sums = {};                                        // [blocks][slots][lanes]
   Real* unit_sums = {};                                        // [slots of the batch][blocks][UnitSums::count][lanes]
 
@@ -187,7 +187,7 @@ struct WeightWalk {
   }
 
   void clear(int thread, int team) const {
-    const auto clear_tile = [](const Factor<Real>& factor, int64_t block, int64_t tile, int count) {
+    const auto clear_tile = [](const Rows<Real>& factor, int64_t block, int64_t tile, int count) {
       const int64_t tiles = XSums::tiles(factor.depth);
       const int64_t begin = tile * factor.depth / tiles, end = (tile + 1) * factor.depth / tiles;
       std::memset(factor.sums + (block * factor.depth + begin) * count * lanes, 0,
