@@ -287,7 +287,8 @@ struct BackwardWalk {
   }
 
   // From the gradients of h and c after the step to those of its gates.
-  void step_gates(int64_t step, int64_t chunk_step, int thread, int team) const {
+  void step_gates(int64_t step, int64_t chunk_step, Member& me) const {
+    const int thread = me.thread, team = me.team;
     if constexpr (Cell::whole_rows) {
       each_slot(step, thread, team, [&](int64_t slot) { incoming_h(step, chunk_step, slot); });
       if (layer.options.weight_hr)
@@ -305,7 +306,7 @@ struct BackwardWalk {
       for (int64_t block = share.first_block; block < share.end_block; ++block)  // the slots of one lie side by side
         each_slot(step, share.thread, share.team,
                   [&](int64_t slot) { gate_gradients(step, chunk_step, block, slot); });
-      if (plan.by_units) wait_for_team(team);
+      if (plan.by_units && me.meet()) me.waited_too_long(plan.steps - 1 - step);
     }
     if constexpr (Cell::two_halves) {
       gate_product(step, step + 1, chunk_step, 0, 1, second_panels, stride, false, thread, team,
@@ -316,9 +317,10 @@ struct BackwardWalk {
 
   // The gradients of h before the step, and now and then those of x of the steps that have gone by: where a step has few
   // rows, the rows of several use W while it is there.
-  void step_rows(int64_t step, int64_t first_step, int64_t end_step, int thread, int team) const {
+  void step_rows(int64_t step, int64_t first_step, int64_t end_step, Member& me) const {
     const int64_t chunk_step = step - first_step, at_once = plan.steps_at_once();
-    step_gates(step, chunk_step, thread, team);
+    const int thread = me.thread, team = me.team;
+    step_gates(step, chunk_step, me);
     gate_product(step, step + 1, chunk_step, Cell::h_first, Cell::h_count, h_panels, outputs, true, thread, team,
                  [&](int64_t, int64_t slot) { return d_h + slot * outputs; });
     if (result.d_x.data && chunk_step % at_once == 0)
@@ -328,23 +330,25 @@ struct BackwardWalk {
                    });
   }
 
-  void walk(int thread, int team) const {
-    pack(thread, team);
-    each_slot(-1, thread, team, [&](int64_t slot) { begin(slot); });
-    wait_for_team(team);
+  void walk(Member& me) const {
+    pack(me.thread, me.team);
+    each_slot(-1, me.thread, me.team, [&](int64_t slot) { begin(slot); });
+    me.meet();
     for (int64_t end_step = plan.steps; end_step > 0; end_step -= chunk) {
       const int64_t first_step = end_step > chunk ? end_step - chunk : 0;
       for (int64_t step = end_step - 1; step >= first_step; --step)
-        each_slot(step, thread, team, [&](int64_t slot) { note_rows(step, step - first_step, slot); });
-      if (plan.by_units) wait_for_team(team);
-      for (int64_t step = end_step - 1; step >= first_step; --step)
-        step_rows(step, first_step, end_step, thread, team);
-      wait_for_team(team);
-      weights.add_chunk(first_step, end_step, thread, team);
-      wait_for_team(team);
+        each_slot(step, me.thread, me.team, [&](int64_t slot) { note_rows(step, step - first_step, slot); });
+      if (plan.by_units) me.meet();
+      for (int64_t step = end_step - 1; step >= first_step; --step) {
+        if (plan.by_units && !me.goes_on(plan.steps - 1 - step)) return;
+        step_rows(step, first_step, end_step, me);
+      }
+      me.meet();
+      weights.add_chunk(first_step, end_step, me.thread, me.team);
+      me.meet();
     }
-    each_slot(-1, thread, team, [&](int64_t slot) { end(slot); });
-    weights.finish(thread, team);
+    each_slot(-1, me.thread, me.team, [&](int64_t slot) { end(slot); });
+    weights.finish(me.thread, me.team);
   }
 };
 
@@ -405,7 +409,7 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   lay_out(memory);
   std::memset(walk.zeros, 0, size_t(outputs) * sizeof(Real));
 
-  run_team(plan.threads, [&](int thread, int team) { walk.walk(thread, team); });
+  run_team(plan.threads, [&](Member& me) { walk.walk(me); });
   return true;
 }
 

@@ -338,39 +338,45 @@ struct ForwardWalk {
     return block;
   }
 
-  void walk(int thread, int team) const {
-    const int64_t mine = divide_up(plan.tiles, team);
-    for (int64_t i = 0; i < mine; ++i) {
-      const int64_t tile = plan.tile_of(i, thread, team);
+  template <class Action>
+  void each_slot(const Member& me, const Action& action) const {
+    for (int64_t i = 0; i < divide_up(plan.tiles, me.team); ++i) {
+      const int64_t tile = plan.tile_of(i, me.thread, me.team);
       if (tile >= plan.tiles) continue;
-      for (int64_t slot = plan.tile_begin(tile); slot < plan.tile_begin(tile + 1); ++slot) begin(slot);
+      for (int64_t slot = plan.tile_begin(tile); slot < plan.tile_begin(tile + 1); ++slot) action(slot);
     }
-    const Plan::Share share = plan.share(thread, team, blocks);
-    const int64_t tiles = divide_up(plan.tiles, share.team);
-    if (plan.by_units) wait_for_team(team);
+  }
+
+  void walk(Member& me) const {
+    each_slot(me, [&](int64_t slot) { begin(slot); });
+    if (plan.by_units) me.meet();
     for (int64_t step = 0; step < plan.steps; ++step) {
+      if (plan.by_units && !me.goes_on(step)) return;
+      const Plan::Share share = plan.share(me.thread, me.team, blocks);
       if (chunk > 1 && step % chunk == 0)
         read_ahead(step, step + chunk < plan.steps ? step + chunk : plan.steps, share);
-      int64_t block = share.first_block;
-      if (tiles == 1) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
-      for (; block < share.end_block; ++block)
-        for (int64_t i = 0; i < tiles; ++i) {
-          const int64_t tile = plan.tile_of(i, share.thread, share.team);
-          const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
-          if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i);
-        }
-      if (plan.by_units) wait_for_team(team);
+      step_of_units(step, share);
+      if (plan.by_units && me.meet()) me.waited_too_long(step);
       if constexpr (Cell::two_halves || Cell::whole_rows)
-        for (int64_t i = 0; i < mine; ++i) {
-          const int64_t tile = plan.tile_of(i, thread, team);
-          if (tile < plan.tiles) second_half(step, plan.tile_begin(tile), plan.rows_at(tile, step), thread);
+        for (int64_t i = 0; i < divide_up(plan.tiles, me.team); ++i) {
+          const int64_t tile = plan.tile_of(i, me.thread, me.team);
+          if (tile < plan.tiles) second_half(step, plan.tile_begin(tile), plan.rows_at(tile, step), me.thread);
         }
     }
-    for (int64_t i = 0; i < mine; ++i) {
-      const int64_t tile = plan.tile_of(i, thread, team);
-      if (tile >= plan.tiles) continue;
-      for (int64_t slot = plan.tile_begin(tile); slot < plan.tile_begin(tile + 1); ++slot) end(slot);
-    }
+    each_slot(me, [&](int64_t slot) { end(slot); });
+  }
+
+  // A thread's share of a step: block after block, all its tiles while the block's weights are there.
+  void step_of_units(int64_t step, const Plan::Share& share) const {
+    const int64_t tiles = divide_up(plan.tiles, share.team);
+    int64_t block = share.first_block;
+    if (tiles == 1) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
+    for (; block < share.end_block; ++block)
+      for (int64_t i = 0; i < tiles; ++i) {
+        const int64_t tile = plan.tile_of(i, share.thread, share.team);
+        const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
+        if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i);
+      }
   }
 };
 
@@ -404,12 +410,12 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   walk.second = take(N * stride * second);
   walk.scratch = take(plan.threads * kTileRows * stride);
 
-  run_team(plan.threads, [&](int thread, int team) {
+  run_team(plan.threads, [&](Member& me) {
     if (!result.packed_ready) {
-      walk.pack(thread, team);
-      wait_for_team(team);
+      walk.pack(me.thread, me.team);
+      me.meet();
     }
-    walk.walk(thread, team);
+    walk.walk(me);
   });
   return true;
 }

@@ -8,10 +8,13 @@
 #include "layer.h"
 #include "memory.h"
 #include "multiply.h"
+#include "team.h"
 
 namespace unrolled::UNROLLED_ISA {
 
 constexpr int64_t kSecondCacheBytes = 1 << 20, kFewRows = 64;
+constexpr int64_t kMeetingBytes = 512 << 10;  // weights that take longer to read than two threads to meet
+constexpr double kThreadProducts = 1 << 20;   // what one thread does before a second one has woken
 constexpr int64_t kRowsAtOnce = 96;  // of several steps: so many that the weights' way to the core costs little
 
 #ifdef __SANITIZE_ADDRESS__
@@ -118,14 +121,23 @@ int64_t plan_size(const Layer<Real>& layer) {
   return 2 * layer.batch + 2 * layer.time + 2;
 }
 
-// Few sequences with weights that fill the second cache: threads do better to keep a part of the weights each, and to
-// meet at every step, than to read all of them each.
+// Few sequences with large weights: threads do better to keep a part of the weights each, and to meet at every step,
+// than to read all of them each.
 template <class Cell, class Real>
-bool shares_units(const Layer<Real>& layer) {
+bool shares_units(const Layer<Real>& layer, int threads) {
   const int64_t groups = divide_up(divide_up(layer.hidden, kLanes<Real>), kTileVectors);
-  const int64_t weights = Cell::gates * layer.hidden * (layer.input + layer.output) * int64_t(sizeof(Real));
-  if (Cell::two_halves || Cell::whole_rows || layer.threads < 2 || groups < 2) return false;
-  return layer.batch <= kTileRows || (weights > kSecondCacheBytes && layer.batch <= kFewRows);
+  const int64_t weights = Cell::h_count * layer.hidden * layer.output * int64_t(sizeof(Real));
+  if (Cell::two_halves || Cell::whole_rows || threads < 2 || groups < 2) return false;
+  return weights >= (layer.batch <= kTileRows ? kMeetingBytes : kSecondCacheBytes) && layer.batch <= kFewRows;
+}
+
+// As many threads as the call's products are worth, and as are free.
+template <class Cell, class Real>
+int threads_for(const Layer<Real>& layer) {
+  const double products = double(layer.time) * double(layer.batch) * double(layer.hidden) *
+                          double(Cell::x_count * layer.input + Cell::h_count * layer.output);
+  if (layer.threads < 2 || products < kThreadProducts) return 1;
+  return free_threads(layer.threads);
 }
 
 template <class Cell, class Real>
@@ -153,8 +165,8 @@ Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
   while (plan.steps < T && plan.active[plan.steps] > 0) ++plan.steps;
 
   plan.tiles = divide_up(N, kTileRows);
-  plan.threads = layer.threads < 1 ? 1 : layer.threads;
-  plan.by_units = shares_units<Cell>(layer);
+  plan.threads = threads_for<Cell>(layer);
+  plan.by_units = shares_units<Cell>(layer, plan.threads);
   const int64_t shares = plan.by_units ? divide_up(divide_up(layer.hidden, kLanes<Real>), kTileVectors) : plan.tiles;
   if (plan.threads > shares) plan.threads = shares > 0 ? int(shares) : 1;
   if (!plan.by_units) plan.tiles = divide_up(plan.tiles, plan.threads) * plan.threads;

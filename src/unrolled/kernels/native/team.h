@@ -5,35 +5,34 @@
 #include <omp.h>
 #endif
 
+#include "meeting.h"
 #include "simd.h"
 
 namespace unrolled::UNROLLED_ISA {
 
-// work(thread, team) on each thread of a team of at most `threads`. A team of one stays on the caller's thread.
+// work(member) on each thread of a team of at most `threads`. A team of one stays on the caller's thread.
 template <class Work>
 void run_team(int threads, const Work& work) {
+  Meeting meeting;
 #ifdef _OPENMP
   if (threads > 1) {
 #pragma omp parallel num_threads(threads)
     {
       const FlushDenormals flush;
-      work(omp_get_thread_num(), omp_get_num_threads());
+      const int thread = omp_get_thread_num(), team = omp_get_num_threads();
+      Member member(thread, team, &meeting);
+      work(member);
+      member.team = team;
+      const bool too_long = member.meet();
+      if (thread == 0 && team > 1) remember(too_long);
     }
     return;
   }
 #endif
   (void)threads;
   const FlushDenormals flush;
-  work(0, 1);
-}
-
-inline void wait_for_team(int team) {
-#ifdef _OPENMP
-  if (team > 1) {
-#pragma omp barrier
-  }
-#endif
-  (void)team;
+  Member member(0, 1, &meeting);
+  work(member);
 }
 
 }  // namespace unrolled::UNROLLED_ISA
