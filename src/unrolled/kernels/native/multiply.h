@@ -18,14 +18,17 @@ constexpr int greatest(int a, int b) { return a > b ? a : b; }
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // sum[r][b][v] += Σ_k rows[r][k] * panel_b[k][v] for W vectors v of each of the panels, which lie `apart` numbers from
-// one another; `stride` numbers lie between two k. On the way one line of each k is fetched from `ahead`, the panel
-// whose turn comes next: weights that do not fit into the second cache then arrive while this panel's are used. One
-// row uses each number of a panel once, which the processor foresees better by itself.
+// one another; `stride` numbers lie between two k. On the way lines of each k are fetched from `ahead`, the panel whose
+// turn comes next: weights that do not fit into the second cache then arrive while this panel's are used. One row uses
+// each number of a panel once, which the processor foresees better by itself.
 template <class Real, int R, int W, int Blocks>
 UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][Blocks * W], const Real* const (&rows)[R], const Real* __restrict panel,
                               int64_t stride, int64_t apart, const Real* ahead, int64_t depth) {
   for (int64_t k = 0; k < depth; ++k, panel += stride, ahead += stride) {
-    if constexpr (R > 1) __builtin_prefetch(ahead, 0, 2);
+    if constexpr (R > 1) {
+      __builtin_prefetch(ahead, 0, 2);
+      if constexpr (Blocks * W > 2) __builtin_prefetch(ahead + kLanes<Real>, 0, 2);
+    }
     Vec<Real> weight[Blocks * W];
 #pragma GCC unroll 16
     for (int i = 0; i < Blocks * W; ++i) weight[i] = load(panel + i / W * apart + i % W * kLanes<Real>);
@@ -38,11 +41,11 @@ UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][Blocks * W], const Real* const
   }
 }
 
-// Where the i-th tile that uses a panel begins to fetch the next one: each takes other lines of each k.
+// Where the i-th tile that uses a panel begins to fetch the next one: each takes two lines of each k, in turn.
 template <class Real>
 UNROLLED_INLINE const Real* lines_of(const Real* next, int64_t tile, int64_t stride) {
   const int64_t line = kLineBytes / int64_t(sizeof(Real)), lines = stride / line;
-  return next + (lines > 0 ? tile % lines : 0) * line;
+  return next + (lines > 1 ? 2 * tile % lines : 0) * line;
 }
 
 // A matrix whose rows come in pieces: number k of piece p of a row lies at row[p * piece_stride + k].
