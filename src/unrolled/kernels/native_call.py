@@ -112,6 +112,18 @@ def forward(layer: Layer, keep: int = NOTHING, keep_c: bool = False, chosen: str
     return Results(*found)
 
 
+def forward_both(
+    layers: tuple[Layer, Layer], keep: int = NOTHING, keep_c: bool = False
+) -> tuple[Results, Results]:
+    """Run two layers of the same numbers, side by side if there are threads for both."""
+    native, threads = _native(), torch.get_num_threads()
+    found = native.forward_both(isa.active(), *layers, threads, keep, keep_c)
+    if found is None:
+        one, other = (layer.dense() for layer in layers)
+        found = native.forward_both(isa.active(), one, other, threads, keep, keep_c)
+    return Results(*found[0]), Results(*found[1])
+
+
 def forward_shapes(layer: Layer, keep: int, keep_c: bool) -> Results:
     """The results of a layer with the right shapes and any content."""
     time, batch, _, hidden, output = layer.sizes
@@ -150,6 +162,10 @@ class Incoming(NamedTuple):
     c_n: Tensor | None
     c: Tensor | None
 
+    def dense(self) -> Incoming:
+        """The same as the kernels read it."""
+        return Incoming(*(dense(f"d_{name}", value) for name, value in zip(self._fields, self, strict=True)))
+
 
 class Gradients(NamedTuple):
     """The gradients that backward gives; None where not wanted or where there is no such input.
@@ -175,10 +191,26 @@ def backward(layer: Layer, saved: Tensor, incoming: Incoming, wants_x: bool) -> 
     native, threads = _native(), torch.get_num_threads()
     found = native.backward(layer, threads, saved, incoming, wants_x)
     if found is None:
-        names = ("d_out", "d_h_n", "d_c_n", "d_c")
-        arrived = Incoming(*(dense(*named) for named in zip(names, incoming, strict=True)))
-        found = native.backward(layer.dense(), threads, dense("saved", saved), arrived, wants_x)
+        dense_saved, arrived = dense("saved", saved), incoming.dense()
+        found = native.backward(layer.dense(), threads, dense_saved, arrived, wants_x)
     return Gradients(*found)
+
+
+def backward_both(
+    layers: tuple[Layer, Layer],
+    saved: tuple[Tensor, Tensor],
+    incoming: tuple[Incoming, Incoming],
+    wants_x: bool,
+) -> tuple[Gradients, Gradients]:
+    """The gradients of the inputs of two layers that forward_both has run."""
+    native, threads = _native(), torch.get_num_threads()
+    found = native.backward_both(layers, threads, saved, incoming, wants_x)
+    if found is None:
+        layers = (layers[0].dense(), layers[1].dense())
+        saved = (dense("saved", saved[0]), dense("saved", saved[1]))
+        incoming = (incoming[0].dense(), incoming[1].dense())
+        found = native.backward_both(layers, threads, saved, incoming, wants_x)
+    return Gradients(*found[0]), Gradients(*found[1])
 
 
 def backward_shapes(layer: Layer, wants_x: bool) -> Gradients:

@@ -63,6 +63,17 @@ def unroll(
     return Results(*_Unroll.apply(*layer, *how))  # type: ignore[no-untyped-call]
 
 
+def unroll_both(one: Layer, other: Layer) -> tuple[Results, Results]:
+    """Run two layers of the same numbers, such as the directions of one: at once, where that is faster."""
+    values = (*one, *other)
+    if is_dispatched(values) or torch.get_num_threads() < 2:
+        return unroll(one), unroll(other)
+    if torch.is_grad_enabled() and any(isinstance(value, Tensor) and value.requires_grad for value in values):
+        found = _UnrollBoth.apply(*values)  # type: ignore[no-untyped-call]
+        return Results(*found[: len(found) // 2]), Results(*found[len(found) // 2 :])
+    return native_call.forward_both((one, other))
+
+
 def _kept(keep: bool, keep_c: bool, recompute: bool) -> int:
     return native_call.EVERYTHING if keep else native_call.HEAD if recompute else native_call.NOTHING
 
@@ -121,39 +132,56 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -
     if results.saved is not None:
         ctx.mark_non_differentiable(results.saved)
     ctx.native = keep or recomputes
-    if layer.lengths is not None:  # whoever gave them may change them, through NumPy without a trace
-        layer = layer._replace(lengths=layer.lengths.clone())
-    ctx.plain = [None if isinstance(value, Tensor) else value for value in layer]
+    ctx.plain, tensors = _parted(layer)
     # Where `saved` holds all, out is the user's to change.
     ctx.save_for_backward(
-        *(value if isinstance(value, Tensor) else None for value in layer),
+        *tensors,
         results.out if recomputes and not keep else None,
         results.c if recomputes and not keep and layer.has_c else None,
         results.saved,
     )
 
 
+def _parted(layer: Layer) -> tuple[list[Any], list[Tensor | None]]:
+    """A layer as backward will need it, its tensors apart from the rest."""
+    if layer.lengths is not None:  # whoever gave them may change them, through NumPy without a trace
+        layer = layer._replace(lengths=layer.lengths.clone())
+    return (
+        [None if isinstance(value, Tensor) else value for value in layer],
+        [value if isinstance(value, Tensor) else None for value in layer],
+    )
+
+
+def _joined(plain: list[Any], tensors: list[Tensor | None]) -> Layer:
+    pairs = zip(plain, tensors, strict=True)
+    return Layer(*(value if tensor is None else tensor for value, tensor in pairs))
+
+
 def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
     *tensors, out, c, saved = ctx.saved_tensors
-    layer = Layer(
-        *(plain if tensor is None else tensor for tensor, plain in zip(tensors, ctx.plain, strict=True))
-    )
-    incoming = Incoming(*d_results[:4])
-    if not ctx.native or torch.is_grad_enabled() or is_transformed() or is_batched(incoming):
-        gradients = _reference_backward(layer, incoming, ctx.needs_input_grad)
-    else:
-        arguments = (*layer, out, c, saved, *incoming, ctx.needs_input_grad[1])
-        seen = is_dispatched(arguments) or not all(type(d) in (Tensor, type(None)) for d in incoming)
-        run = torch.ops.unrolled.unroll_backward if seen else _run_backward
-        found = Gradients(*run(*arguments))
-        gradients = [getattr(found, name, None) for name in Layer._fields]
+    layer, incoming = _joined(ctx.plain, tensors), Incoming(*d_results[:4])
     needed = ctx.needs_input_grad[:_LAYER_INPUTS]
-    return (
-        *(gradient if needs else None for gradient, needs in zip(gradients, needed, strict=True)),
-        None,
-        None,
-        None,
-    )
+    if not ctx.native or _is_beyond_kernels(incoming):
+        return (*_reference_backward(layer, incoming, needed), None, None, None)
+    arguments = (*layer, out, c, saved, *incoming, needed[1])
+    run = torch.ops.unrolled.unroll_backward if _is_seen(arguments, incoming) else _run_backward
+    return (*_in_order(Gradients(*run(*arguments)), needed), None, None, None)
+
+
+def _is_beyond_kernels(incoming: Incoming) -> bool:
+    """Whether these gradients must be formed by operators that PyTorch can differentiate or map over."""
+    return torch.is_grad_enabled() or is_transformed() or is_batched(incoming)
+
+
+def _is_seen(arguments: Any, incoming: Incoming) -> bool:
+    """Whether something watches operators, or is not a plain tensor."""
+    return is_dispatched(arguments) or not all(type(d) in (Tensor, type(None)) for d in incoming)
+
+
+def _in_order(found: Gradients, needed: tuple[bool, ...]) -> list[Tensor | None]:
+    """The gradients in the order of a layer's inputs, None where none is needed."""
+    pairs = zip(Layer._fields, needed, strict=True)
+    return [getattr(found, name, None) if needs else None for name, needs in pairs]
 
 
 def _reference_backward(layer: Layer, incoming: Incoming, needed: tuple[bool, ...]) -> list[Tensor | None]:
@@ -186,6 +214,50 @@ class _Unroll(torch.autograd.Function):
     forward = staticmethod(_run)
     setup_context = staticmethod(_setup_context)
     backward = staticmethod(_backward)
+
+
+class _UnrollBoth(torch.autograd.Function):
+    """Two layers and their gradients, for eager mode."""
+
+    @staticmethod
+    def forward(*values: Any) -> tuple[Any, ...]:
+        one, other = Layer(*values[:_LAYER_INPUTS]), Layer(*values[_LAYER_INPUTS:])
+        first, second = native_call.forward_both((one, other), native_call.EVERYTHING)
+        return (*first, *second)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
+        ctx.set_materialize_grads(False)
+        half = len(output) // 2
+        saved = Results(*output[:half]).saved, Results(*output[half:]).saved
+        ctx.mark_non_differentiable(*saved)
+        parts = [_parted(Layer(*inputs[:_LAYER_INPUTS])), _parted(Layer(*inputs[_LAYER_INPUTS:]))]
+        ctx.plain = [plain for plain, _ in parts]
+        ctx.save_for_backward(*parts[0][1], *parts[1][1], *saved)
+
+    @staticmethod
+    def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
+        *tensors, first, second = ctx.saved_tensors
+        half = len(d_results) // 2
+        layers = (
+            _joined(ctx.plain[0], tensors[:_LAYER_INPUTS]),
+            _joined(ctx.plain[1], tensors[_LAYER_INPUTS:]),
+        )
+        incoming = Incoming(*d_results[:4]), Incoming(*d_results[half : half + 4])
+        needed = ctx.needs_input_grad[:_LAYER_INPUTS], ctx.needs_input_grad[_LAYER_INPUTS:]
+        each = tuple(zip(layers, (first, second), incoming, needed, strict=True))
+        if any(_is_beyond_kernels(d) for d in incoming):
+            found = [_reference_backward(layer, d, needs) for layer, _, d, needs in each]
+        elif any(_is_seen((*layer, saved, *d), d) for layer, saved, d, _ in each):
+            run = torch.ops.unrolled.unroll_backward
+            found = [
+                _in_order(Gradients(*run(*layer, None, None, saved, *d, needs[1])), needs)
+                for layer, saved, d, needs in each
+            ]
+        else:
+            both = native_call.backward_both(layers, (first, second), incoming, needed[0][1] or needed[1][1])
+            found = [_in_order(gradients, needs) for gradients, needs in zip(both, needed, strict=True)]
+        return (*found[0], *found[1])
 
 
 _LIBRARY.impl("unroll", _unroll_cpu, "CPU")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.kernels import ops
-from unrolled.kernels.native_call import Layer, Results
+from unrolled.kernels.native_call import Layer
 from unrolled.layers.fits import kernel_of, weights_of_layer
 from unrolled.layers.packing import Packing
 
@@ -54,19 +54,20 @@ def _walk(
     for index in range(layers.num_layers):
         if index > 0 and layers.dropout and layers.training:
             x = _drop(x, layers.dropout, packing)
-        outputs = []
-        for reverse in range(directions):
-            walked = _run(layers, weights, index * directions + reverse, x, h0, c0, lengths, bool(reverse))
-            outputs.append(walked.out)
-            h_n.append(walked.h_n)
-            if layers.mode == "LSTM":
-                c_n.append(walked.c_n)
-        x = outputs[0] if directions == 1 else torch.cat(outputs, 2)
+        parts = [
+            _layer(layers, weights, index * directions + reverse, x, h0, c0, lengths, bool(reverse))
+            for reverse in range(directions)
+        ]
+        walked = ops.unroll_both(*parts) if directions == 2 else [ops.unroll(*parts)]
+        h_n.extend(one.h_n for one in walked)
+        if layers.mode == "LSTM":
+            c_n.extend(one.c_n for one in walked)
+        x = walked[0].out if directions == 1 else torch.cat([one.out for one in walked], 2)
     h = torch.stack(h_n)
     return x, (h, torch.stack(c_n)) if layers.mode == "LSTM" else h
 
 
-def _run(
+def _layer(
     layers: nn.RNNBase,
     weights: list[Tensor],
     index: int,
@@ -75,26 +76,24 @@ def _run(
     c0: Tensor | None,
     lengths: Tensor | None,
     reverse: bool,
-) -> Results:
+) -> Layer:
     """One layer in one direction, the `index`-th of torch.nn's weights and states."""
     names = weights_of_layer(layers)
     own = dict(zip(names, weights[index * len(names) : (index + 1) * len(names)], strict=True))
-    return ops.unroll(
-        Layer(
-            kind=kernel_of(layers),
-            x=x,
-            weight_ih=own["weight_ih"],
-            weight_hh=own["weight_hh"],
-            bias_ih=own.get("bias_ih"),
-            bias_hh=own.get("bias_hh"),
-            weight_hr=own.get("weight_hr"),
-            lengths=lengths,
-            h0=None if h0 is None else h0[index],
-            c0=None if c0 is None else c0[index],
-            forget_bias=0.0,
-            reverse=reverse,
-            batch_first=False,
-        )
+    return Layer(
+        kind=kernel_of(layers),
+        x=x,
+        weight_ih=own["weight_ih"],
+        weight_hh=own["weight_hh"],
+        bias_ih=own.get("bias_ih"),
+        bias_hh=own.get("bias_hh"),
+        weight_hr=own.get("weight_hr"),
+        lengths=lengths,
+        h0=None if h0 is None else h0[index],
+        c0=None if c0 is None else c0[index],
+        forget_bias=0.0,
+        reverse=reverse,
+        batch_first=False,
     )
 
 

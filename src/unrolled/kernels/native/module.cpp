@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "both.h"
 #include "contract.h"
 #include "dispatch.h"
 #include "memory.h"
@@ -39,12 +40,14 @@ nb::list compiled() {
 // Memory for one call that no tensor owns.
 class Scratch {
  public:
-  explicit Scratch(size_t bytes) : memory(take_memory(bytes)) {
-    if (!memory) throw std::bad_alloc();
-  }
+  Scratch() = default;
   ~Scratch() { give_memory(memory); }
   Scratch(const Scratch&) = delete;
-  void* const memory;
+  void take(size_t bytes) {
+    memory = take_memory(bytes);
+    if (!memory) throw std::bad_alloc();
+  }
+  void* memory = nullptr;
 };
 
 template <class Real>
@@ -53,16 +56,6 @@ const Kernels<Real>& kernels_of(const Isa& isa) {
     return isa.single_precision;
   else
     return isa.double_precision;
-}
-
-template <class Real, class Arguments>
-void run(bool (*kernel)(const Layer<Real>&, const Arguments&), const Layer<Real>& layer, const Arguments& arguments) {
-  bool done;
-  {
-    nb::gil_scoped_release released;
-    done = kernel(layer, arguments);
-  }
-  if (!done) throw std::bad_alloc();
 }
 
 template <class Real>
@@ -133,88 +126,174 @@ struct SavedTensor {
 
 enum Keep { nothing, head, everything };  // of what backward needs
 
+// A call of forward: made and run() in turn, so that two can run side by side. Where `ready` is false: see Checked.
 template <class Real>
-nb::object forward_of(const Isa& isa, nb::tuple fields, int threads, int keep, bool keep_c, Real* packed_for_stream) {
+struct ForwardCall {
   Checked<Real> checked;
-  check(fields, threads, checked);
-  if (!checked.ready) return nb::none();
-  const Sizes& sizes = checked.sizes;
-  const Kernels<Real>& kernels = kernels_of<Real>(isa);
-  Made out, h_n, c_n, c, saved;
+  const Kernels<Real>& kernels;
   Forward<Real> result{};
-  result.out = make_outputs<Real>(fields[1], sizes, sizes.output, out);
-  result.h_n = static_cast<Real*>((h_n = make<Real>({sizes.batch, sizes.output})).data);
-  if (sizes.has_c()) {
-    result.c_n = static_cast<Real*>((c_n = make<Real>({sizes.batch, sizes.hidden})).data);
-    if (keep_c) result.c = make_outputs<Real>(fields[1], sizes, sizes.hidden, c);
-  }
-  if (keep != nothing) {
-    using Saved = SavedTensor<Real>;
-    saved = make<Real>({keep == everything ? Saved::size(isa, sizes) : Saved::kHead});
-    Real* data = static_cast<Real*>(saved.data);
-    Saved::write_head(data, isa, sizes.kind);
-    if (keep == everything) result.saved = data + Saved::kHead, result.kept_h = Saved::h(data, isa, sizes);
-  }
-  const int64_t packed = kernels.packed_size(sizes.kind, sizes.input, sizes.hidden, sizes.output);
-  const Scratch scratch(packed_for_stream ? 0 : size_t(packed) * sizeof(Real));
-  result.packed = packed_for_stream ? packed_for_stream : static_cast<Real*>(scratch.memory);
-  run(kernels.forward, checked.layer, result);
-  return nb::make_tuple(or_none(out), or_none(h_n), or_none(c_n), or_none(c), or_none(saved));
-}
+  Made out, h_n, c_n, c, saved;
+  Scratch scratch;
 
+  ForwardCall(const Isa& isa, nb::tuple fields, int threads, int keep, bool keep_c, Real* packed_for_stream = nullptr)
+      : kernels(kernels_of<Real>(isa)) {
+    check(fields, threads, checked);
+    if (!checked.ready) return;
+    const Sizes& sizes = checked.sizes;
+    result.out = make_outputs<Real>(fields[1], sizes, sizes.output, out);
+    result.h_n = static_cast<Real*>((h_n = make<Real>({sizes.batch, sizes.output})).data);
+    if (sizes.has_c()) {
+      result.c_n = static_cast<Real*>((c_n = make<Real>({sizes.batch, sizes.hidden})).data);
+      if (keep_c) result.c = make_outputs<Real>(fields[1], sizes, sizes.hidden, c);
+    }
+    if (keep != nothing) {
+      using Saved = SavedTensor<Real>;
+      saved = make<Real>({keep == everything ? Saved::size(isa, sizes) : Saved::kHead});
+      Real* data = static_cast<Real*>(saved.data);
+      Saved::write_head(data, isa, sizes.kind);
+      if (keep == everything) result.saved = data + Saved::kHead, result.kept_h = Saved::h(data, isa, sizes);
+    }
+    const int64_t packed = kernels.packed_size(sizes.kind, sizes.input, sizes.hidden, sizes.output);
+    if (!packed_for_stream) scratch.take(size_t(packed) * sizeof(Real));
+    result.packed = packed_for_stream ? packed_for_stream : static_cast<Real*>(scratch.memory);
+  }
+
+  bool ready() const { return checked.ready; }
+  bool run() const { return kernels.forward(checked.layer, result); }
+  nb::object give() {
+    return nb::make_tuple(or_none(out), or_none(h_n), or_none(c_n), or_none(c), or_none(saved));
+  }
+};
+
+// A call of backward.
 template <class Real>
-nb::object backward_of(nb::tuple fields, int threads, nb::handle saved, nb::tuple gradients, bool wants_x) {
+struct BackwardCall {
   using Saved = SavedTensor<Real>;
   Checked<Real> checked;
-  check(fields, threads, checked);
-  const Sizes& sizes = checked.sizes;
-  const Isa& isa = Saved::read_head(saved);
-  Real* kept = static_cast<Real*>(const_cast<void*>(check_run(saved, "saved", kNumbers<Real>, Saved::size(isa, sizes))));
-  if (!kept || kept[2] != Real(1 + int(sizes.kind))) throw nb::value_error("saved is not what forward gave for this layer");
-  const Incoming<Real> incoming = check_incoming(gradients, checked);
-  if (!checked.ready) return nb::none();
-
-  const int64_t N = sizes.batch, I = sizes.input, H = sizes.hidden, P = sizes.output, G = sizes.gates;
-  const Layer<Real>& layer = checked.layer;
-  Made x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, peephole, weight_hr, norm_weight, norm_bias;
-  const auto written = [](Made& made, bool wanted, std::initializer_list<int64_t> shape) {
-    if (wanted) made = make<Real>(shape);
-    return static_cast<Real*>(made.data);
-  };
-  const int64_t norms = (sizes.kind == CellKind::lstm_norm_gates ? 5 : 9) * H;
+  const Isa& isa;
   Backward<Real> result{};
-  result.h = {Saved::h(kept, isa, sizes).data, P, N * P};
-  result.saved = kept + Saved::kHead;
-  result.d_out = incoming.out, result.d_c = incoming.c;
-  result.d_h_n = incoming.h_n, result.d_c_n = incoming.c_n;
-  if (wants_x) result.d_x = make_steps<Real>(sizes, I, x);
-  result.d_h0 = written(h0, true, {N, P});
-  result.d_c0 = written(c0, sizes.has_c(), {N, H});
-  result.d_weight_ih = written(weight_ih, true, {G * H, I});
-  result.d_weight_hh = written(weight_hh, true, {G * H, P});
-  result.d_bias_ih = written(bias_ih, layer.bias_ih, {G * H});
-  result.d_bias_hh = written(bias_hh, layer.bias_hh, {G * H});
-  result.d_peephole = written(peephole, layer.options.peephole, {3, H});
-  result.d_weight_hr = written(weight_hr, layer.options.weight_hr, {P, H});
-  result.d_norm_weight = written(norm_weight, layer.options.norm_weight, {norms});
-  result.d_norm_bias = written(norm_bias, layer.options.norm_bias, {norms});
-  run(kernels_of<Real>(isa).backward, layer, result);
-  return nb::make_tuple(or_none(x), or_none(weight_ih), or_none(weight_hh), or_none(bias_ih), or_none(bias_hh),
-                        or_none(h0), or_none(c0), or_none(peephole), or_none(weight_hr), or_none(norm_weight),
-                        or_none(norm_bias));
+  Made x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, peephole, weight_hr, norm_weight, norm_bias;
+
+  BackwardCall(nb::tuple fields, int threads, nb::handle saved, nb::tuple gradients, bool wants_x)
+      : isa(looked_at(fields, threads, saved)) {
+    const Sizes& sizes = checked.sizes;
+    Real* kept = static_cast<Real*>(const_cast<void*>(check_run(saved, "saved", kNumbers<Real>, Saved::size(isa, sizes))));
+    if (!kept || kept[2] != Real(1 + int(sizes.kind))) throw nb::value_error("saved is not what forward gave for this layer");
+    const Incoming<Real> incoming = check_incoming(gradients, checked);
+    if (!checked.ready) return;
+
+    const int64_t N = sizes.batch, I = sizes.input, H = sizes.hidden, P = sizes.output, G = sizes.gates;
+    const Layer<Real>& layer = checked.layer;
+    const auto written = [](Made& made, bool wanted, std::initializer_list<int64_t> shape) {
+      if (wanted) made = make<Real>(shape);
+      return static_cast<Real*>(made.data);
+    };
+    const int64_t norms = (sizes.kind == CellKind::lstm_norm_gates ? 5 : 9) * H;
+    result.h = {Saved::h(kept, isa, sizes).data, P, N * P};
+    result.saved = kept + Saved::kHead;
+    result.d_out = incoming.out, result.d_c = incoming.c;
+    result.d_h_n = incoming.h_n, result.d_c_n = incoming.c_n;
+    if (wants_x) result.d_x = make_steps<Real>(sizes, I, x);
+    result.d_h0 = written(h0, true, {N, P});
+    result.d_c0 = written(c0, sizes.has_c(), {N, H});
+    result.d_weight_ih = written(weight_ih, true, {G * H, I});
+    result.d_weight_hh = written(weight_hh, true, {G * H, P});
+    result.d_bias_ih = written(bias_ih, layer.bias_ih, {G * H});
+    result.d_bias_hh = written(bias_hh, layer.bias_hh, {G * H});
+    result.d_peephole = written(peephole, layer.options.peephole, {3, H});
+    result.d_weight_hr = written(weight_hr, layer.options.weight_hr, {P, H});
+    result.d_norm_weight = written(norm_weight, layer.options.norm_weight, {norms});
+    result.d_norm_bias = written(norm_bias, layer.options.norm_bias, {norms});
+  }
+
+  const Isa& looked_at(nb::tuple fields, int threads, nb::handle saved) {
+    check(fields, threads, checked);
+    return Saved::read_head(saved);
+  }
+
+  bool ready() const { return checked.ready; }
+  bool run() const { return kernels_of<Real>(isa).backward(checked.layer, result); }
+  nb::object give() {
+    return nb::make_tuple(or_none(x), or_none(weight_ih), or_none(weight_hh), or_none(bias_ih), or_none(bias_hh),
+                          or_none(h0), or_none(c0), or_none(peephole), or_none(weight_hr), or_none(norm_weight),
+                          or_none(norm_bias));
+  }
+};
+
+// What a call gives; None: see Checked::ready.
+template <class Call>
+nb::object result_of(Call&& call) {
+  if (!call.ready()) return nb::none();
+  bool done;
+  {
+    nb::gil_scoped_release released;
+    done = call.run();
+  }
+  if (!done) throw std::bad_alloc();
+  return call.give();
 }
+
+// The same of the two directions of a layer.
+template <class Call>
+nb::object results_of(Call& one, Call& other) {
+  if (!one.ready() || !other.ready()) return nb::none();
+  bool done;
+  {
+    nb::gil_scoped_release released;
+    auto &first = one.checked.layer, &second = other.checked.layer;
+    if (side_by_side(first) && side_by_side(second)) {
+      first.threads = second.threads = 1;
+      done = run_both([&] { return one.run(); }, [&] { return other.run(); });
+    } else {
+      done = one.run() && other.run();
+    }
+  }
+  if (!done) throw std::bad_alloc();
+  return nb::make_tuple(one.give(), other.give());
+}
+
+bool is_double(nb::tuple fields) { return numbers_of(fields) == Numbers::float64; }
 
 // (out, h_n, c_n, c, saved), None where not wanted or where there is none; None alone: see Checked::ready.
 nb::object forward(const std::string& isa, nb::tuple fields, int threads, int keep, bool keep_c) {
-  return numbers_of(fields) == Numbers::float64
-             ? forward_of<double>(isa_named(isa), fields, threads, keep, keep_c, nullptr)
-             : forward_of<float>(isa_named(isa), fields, threads, keep, keep_c, nullptr);
+  const Isa& named = isa_named(isa);
+  return is_double(fields) ? result_of(ForwardCall<double>(named, fields, threads, keep, keep_c))
+                           : result_of(ForwardCall<float>(named, fields, threads, keep, keep_c));
+}
+
+template <class Real>
+nb::object forward_both_of(const Isa& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c) {
+  ForwardCall<Real> first(isa, one, threads, keep, keep_c), second(isa, other, threads, keep, keep_c);
+  return results_of(first, second);
+}
+
+// What forward gives for each of two layers.
+nb::object forward_both(const std::string& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c) {
+  const Isa& named = isa_named(isa);
+  return is_double(one) ? forward_both_of<double>(named, one, other, threads, keep, keep_c)
+                        : forward_both_of<float>(named, one, other, threads, keep, keep_c);
 }
 
 // The gradients as kernels/native_call.py names them, None where there is none; None alone: see Checked::ready.
 nb::object backward(nb::tuple fields, int threads, nb::handle saved, nb::tuple gradients, bool wants_x) {
-  return numbers_of(fields) == Numbers::float64 ? backward_of<double>(fields, threads, saved, gradients, wants_x)
-                                                : backward_of<float>(fields, threads, saved, gradients, wants_x);
+  return is_double(fields) ? result_of(BackwardCall<double>(fields, threads, saved, gradients, wants_x))
+                           : result_of(BackwardCall<float>(fields, threads, saved, gradients, wants_x));
+}
+
+template <class Real>
+nb::object backward_both_of(nb::tuple fields, int threads, nb::tuple saved, nb::tuple gradients, bool wants_x) {
+  const auto call = [&](int which) {
+    return BackwardCall<Real>(nb::cast<nb::tuple>(fields[which]), threads, saved[which],
+                              nb::cast<nb::tuple>(gradients[which]), wants_x);
+  };
+  BackwardCall<Real> first = call(0), second = call(1);
+  return results_of(first, second);
+}
+
+// What backward gives for each of two layers: every argument but the numbers is a pair.
+nb::object backward_both(nb::tuple fields, int threads, nb::tuple saved, nb::tuple gradients, bool wants_x) {
+  return is_double(nb::cast<nb::tuple>(fields[0])) ? backward_both_of<double>(fields, threads, saved, gradients, wants_x)
+                                                   : backward_both_of<float>(fields, threads, saved, gradients, wants_x);
 }
 
 template <class Real>
@@ -223,14 +302,13 @@ nb::object pack_of(const Isa& isa, nb::tuple fields) {
   check(fields, 1, checked);
   const Sizes& s = checked.sizes;
   Made packed = make<Real>({kernels_of<Real>(isa).packed_size(s.kind, s.input, s.hidden, s.output)});
-  if (forward_of(isa, fields, 1, nothing, false, static_cast<Real*>(packed.data)).is_none()) return nb::none();
-  return packed.tensor;
+  ForwardCall<Real> call(isa, fields, 1, nothing, false, static_cast<Real*>(packed.data));
+  return result_of(call).is_none() ? nb::none() : packed.tensor;
 }
 
 // The weights of a layer as its kernel reads them, for a stream; None: see Checked::ready.
 nb::object pack(const std::string& isa, nb::tuple fields) {
-  return numbers_of(fields) == Numbers::float64 ? pack_of<double>(isa_named(isa), fields)
-                                                : pack_of<float>(isa_named(isa), fields);
+  return is_double(fields) ? pack_of<double>(isa_named(isa), fields) : pack_of<float>(isa_named(isa), fields);
 }
 
 // The instruction set that wrote `saved`.
@@ -253,6 +331,8 @@ NB_MODULE(_native, m) {
   m.def("forward", &forward);
   m.def("pack", &pack);
   m.def("backward", &backward);
+  m.def("forward_both", &forward_both);
+  m.def("backward_both", &backward_both);
   m.def("saved_width", &saved_width);
   m.def("isa_of", &isa_of);
   m.attr("saved_head_bytes") = 64;
