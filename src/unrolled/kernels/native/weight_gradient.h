@@ -17,10 +17,10 @@ struct Run {
   int64_t step, first, count;
 };
 
-// sums[k][v] += Σ_r row_r[k] * gates_r[v] for K numbers k from `begin` on and W vectors v.
+// sum[k][v] += Σ_r row_r[k] * gates_r[v] for K numbers k from `begin` on and W vectors v.
 template <class Real, int K, int W>
 UNROLLED_INLINE void add_rows(Vec<Real> (&sum)[K][W], const Real* const* rows, int64_t begin,
-                                                    const Real* __restrict gates, int64_t stride, int64_t count) {
+                              const Real* __restrict gates, int64_t stride, int64_t count) {
   for (int64_t r = 0; r < count; ++r, gates += stride) {
     const Real* row = rows[r] + begin;
     Vec<Real> gate[W];
@@ -39,6 +39,35 @@ UNROLLED_INLINE void add_rows(Vec<Real> (&sum)[K][W], const Real* const* rows, i
 template <class Real>
 inline void add_to(Real* sums, Vec<Real> sum) {
   store(sums, load(sums) + sum);
+}
+
+// The two factors of a tile of sums, where those of a step and slot stand: row `step * slots + slot` of `rows`, and
+// gates + step * gates_step + slot * gates_slot.
+template <class Real>
+struct SumFactors {
+  const Real* const* rows;
+  int64_t slots;
+  const Real* gates;
+  int64_t gates_step, gates_slot;
+};
+
+// sums[k][v] += the sums over all runs, for K numbers k of the rows from `begin` on and W vectors v.
+template <class Real, int K, int W>
+[[gnu::noinline]] void sum_tile(Real* sums, int64_t sums_stride, const SumFactors<Real>& factors, int64_t begin,
+                                const Run* runs, int run_count) {
+  Vec<Real> sum[K][W];
+#pragma GCC unroll 8
+  for (int k = 0; k < K; ++k)
+#pragma GCC unroll 8
+    for (int v = 0; v < W; ++v) sum[k][v] = Vec<Real>{};
+  for (const Run* run = runs; run < runs + run_count; ++run)
+    add_rows<Real, K, W>(sum, factors.rows + run->step * factors.slots + run->first, begin,
+                         factors.gates + run->step * factors.gates_step + run->first * factors.gates_slot,
+                         factors.gates_slot, run->count);
+#pragma GCC unroll 8
+  for (int k = 0; k < K; ++k)
+#pragma GCC unroll 8
+    for (int v = 0; v < W; ++v) add_to(sums + k * sums_stride + v * kLanes<Real>, sum[k][v]);
 }
 
 // The rows that stand beside the gate gradients of every (step, slot), and their sums for a window of slots.
@@ -68,40 +97,28 @@ struct WeightSums {
 
   static int64_t tiles(int64_t depth) { return divide_up(depth, kTileRows); }
 
-  template <int K, int Slot>
-  void tile_pass(int64_t block, int64_t begin, const Run* runs, int run_count) const {
+  void tile(int64_t block, int64_t tile, const Run* runs, int run_count) const { passes<0>(block, tile, runs, run_count); }
+
+  template <int Slot>
+  void passes(int64_t block, int64_t tile, const Run* runs, int run_count) const {
     if constexpr (Slot < Count) {
       constexpr int width = least(kTileVectors, Count - Slot);
+      const int64_t begin = tile * factor.depth / tiles(factor.depth);
+      const int64_t end = (tile + 1) * factor.depth / tiles(factor.depth);
       Real* sums = factor.sums + ((block * factor.depth + begin) * Count + Slot) * lanes;
-      Vec<Real> sum[K][width];
-#pragma GCC unroll 8
-      for (int k = 0; k < K; ++k)
-#pragma GCC unroll 8
-        for (int v = 0; v < width; ++v) sum[k][v] = Vec<Real>{};
-      for (int i = 0; i < run_count; ++i) {
-        const Run run = runs[i];
-        add_rows<Real, K, width>(sum, factor.rows + run.step * d_gates.slots + run.first, begin,
-                                 d_gates(run.step, block, run.first) + (First + Slot) * lanes, Cell::slots * lanes,
-                                 run.count);
+      const Real* gates = d_gates(0, block, 0);
+      const SumFactors<Real> factors = {factor.rows, d_gates.slots, gates + (First + Slot) * lanes,
+                                        d_gates(1, block, 0) - gates, d_gates(0, block, 1) - gates};
+      const auto pass = [&](auto sum) { sum(sums, Count * lanes, factors, begin, runs, run_count); };
+      switch (end - begin) {
+        case 1: pass(sum_tile<Real, 1, width>); break;
+        case 2: pass(sum_tile<Real, 2, width>); break;
+        case 3: pass(sum_tile<Real, 3, width>); break;
+        case 4: pass(sum_tile<Real, 4, width>); break;
+        case 5: pass(sum_tile<Real, 5, width>); break;
+        case 6: pass(sum_tile<Real, 6, width>); break;
       }
-#pragma GCC unroll 8
-      for (int k = 0; k < K; ++k)
-#pragma GCC unroll 8
-        for (int v = 0; v < width; ++v) add_to(sums + (k * Count + v) * lanes, sum[k][v]);
-      tile_pass<K, Slot + width>(block, begin, runs, run_count);
-    }
-  }
-
-  void tile(int64_t block, int64_t tile, const Run* runs, int run_count) const {
-    const int64_t begin = tile * factor.depth / tiles(factor.depth);
-    const int64_t end = (tile + 1) * factor.depth / tiles(factor.depth);
-    switch (end - begin) {
-      case 1: return tile_pass<1, 0>(block, begin, runs, run_count);
-      case 2: return tile_pass<2, 0>(block, begin, runs, run_count);
-      case 3: return tile_pass<3, 0>(block, begin, runs, run_count);
-      case 4: return tile_pass<4, 0>(block, begin, runs, run_count);
-      case 5: return tile_pass<5, 0>(block, begin, runs, run_count);
-      case 6: return tile_pass<6, 0>(block, begin, runs, run_count);
+      passes<Slot + width>(block, tile, runs, run_count);
     }
   }
 
