@@ -1,4 +1,4 @@
-"""What a result must not depend on: threads, neighbours, padding, and how often backward runs."""
+"""What a result must not depend on: neighbours, padding, and how often backward runs. Threads: test_threads.py."""
 
 import pytest
 import torch
@@ -17,23 +17,6 @@ def unroll(layer):
 def assert_equal(actual, expected):
     for a, b in zip(actual, expected, strict=True):
         assert torch.equal(a, b)
-
-
-@pytest.mark.parametrize("lengths", [None, [3, 0, 9, 9, 1, 7, 2, 5, 9, 4, 6, 8, 1, 2, 9, 9, 3]])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("kind", KINDS)
-def test_threads_do_not_change_a_bit(kind, dtype, lengths):
-    layer = as_leaves(make_layer(kind, 17, 9, 5, 21, lengths=lengths, states=True), dtype)
-    before = torch.get_num_threads()
-    try:
-        found = []
-        for threads in (1, 2, 3, 7):
-            torch.set_num_threads(threads)
-            found.append(everything(unroll, layer))
-    finally:
-        torch.set_num_threads(before)
-    for other in found[1:]:
-        assert_equal(other, found[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
