@@ -1,4 +1,4 @@
-"""What a result must not depend on: neighbours, padding, and how often backward runs. Threads: test_threads.py."""
+"""Results do not depend on neighbours, padding, how often backward runs; threads: test_threads.py."""
 
 import pytest
 import torch
