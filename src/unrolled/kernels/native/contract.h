@@ -27,7 +27,8 @@ template <class Real>
 struct Checked {
   Sizes sizes;
   Layer<Real> layer;
-  std::vector<int64_t> lengths;  // the layer's own: nobody can change them behind its back
+  std::vector<int64_t> lengths;  // these two are the layer's own: nobody can change them behind its back
+  std::vector<uint8_t> resets;
   bool ready = true;
 
   Checked() = default;

@@ -176,7 +176,7 @@ nb::object backward_of(nb::tuple fields, int threads, nb::handle saved, nb::tupl
 
   const int64_t N = sizes.batch, I = sizes.input, H = sizes.hidden, P = sizes.output, G = sizes.gates;
   const Layer<Real>& layer = checked.layer;
-  Made x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, peephole, weight_hr, norm_weight, norm_bias;
+  Made x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, peephole, weight_hr, norm_weight, norm_bias, reset_h, reset_c;
   const auto written = [](Made& made, bool wanted, std::initializer_list<int64_t> shape) {
     if (wanted) made = make<Real>(shape);
     return static_cast<Real*>(made.data);
@@ -198,10 +198,12 @@ nb::object backward_of(nb::tuple fields, int threads, nb::handle saved, nb::tupl
   result.d_weight_hr = written(weight_hr, layer.options.weight_hr, {P, H});
   result.d_norm_weight = written(norm_weight, layer.options.norm_weight, {norms});
   result.d_norm_bias = written(norm_bias, layer.options.norm_bias, {norms});
+  result.d_reset_h = written(reset_h, layer.reset_h, {N, P});
+  result.d_reset_c = written(reset_c, layer.reset_c, {N, H});
   run(kernels_of<Real>(isa).backward, layer, result);
   return nb::make_tuple(or_none(x), or_none(weight_ih), or_none(weight_hh), or_none(bias_ih), or_none(bias_hh),
                         or_none(h0), or_none(c0), or_none(peephole), or_none(weight_hr), or_none(norm_weight),
-                        or_none(norm_bias));
+                        or_none(norm_bias), or_none(reset_h), or_none(reset_c));
 }
 
 // (out, h_n, c_n, c, saved), None where not wanted or where there is none; None alone: see Checked::ready.
