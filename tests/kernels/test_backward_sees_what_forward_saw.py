@@ -41,6 +41,21 @@ def test_lengths_that_change_leave_the_gradient_as_it_was(kind, recompute_gates,
 
 
 @pytest.mark.parametrize("recompute_gates", [False, True])
+@pytest.mark.parametrize("kind", ["array", "tensor", "tensor of an array"])
+def test_resets_that_change_leave_the_gradient_as_it_was(kind, recompute_gates, cell):
+    x, given = torch.randn(N, T, I), np.random.default_rng(0).random((N, T)) < 0.2
+    expected = gradients(cell, x, LENGTHS, resets=given.copy(), recompute_gates=recompute_gates)
+    resets = {"array": given, "tensor": torch.tensor(given), "tensor of an array": torch.from_numpy(given)}
+
+    def change(outputs):
+        resets[kind][:] = True
+        return outputs
+
+    options = {"resets": resets[kind], "recompute_gates": recompute_gates}
+    assert_equal(gradients(cell, x, LENGTHS, change, **options), expected)
+
+
+@pytest.mark.parametrize("recompute_gates", [False, True])
 @pytest.mark.parametrize("later", [*isa.available()])
 def test_backward_uses_the_instruction_set_of_forward(later, recompute_gates, cell, monkeypatch):
     x = torch.randn(N, T, I)

@@ -128,9 +128,9 @@ class DropIn(nn.RNNBase):
         """What the kernels do not take, by the peer, which knows neither lengths nor resets."""
         if resets is not None and resets.numel():
             return self._forward_of_episodes(input, hx, Episodes(resets, lengths), reset_hx)
-        return (
-            self._forward_of_peer(input, hx) if lengths is None else self._pack_for_peer(input, hx, lengths)
-        )
+        if lengths is not None:
+            return self._pack_for_peer(input, hx, lengths)
+        return self._forward_of_peer(input, hx)
 
     def _forward_of_peer(self, input: Any, hx: Any) -> Any:
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting():

@@ -37,8 +37,8 @@ def dynamic_unroll(
     carried through to the end, a length of 0 leaves the initial state, and what stands in the padding,
     NaN included, touches neither results nor gradients; with resets a sequence is several episodes, one after
     the other, and each gives what it would give as a sequence of its own. Where a fused kernel has the cell's
-    maths, the whole sequence runs in it; `unrolled.isa.explain()` says which, and UNROLLED_ISA=reference turns
-    it off.
+    maths, the whole sequence runs in it; `unrolled.isa.explain()` says which, UNROLLED_ISA=reference turns it
+    off.
 
     Args:
         cell: a `Cell`, or any module with `cell(x, state) -> output, state` and `initial_state(N)`.

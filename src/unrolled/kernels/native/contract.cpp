@@ -167,6 +167,8 @@ Sizes sizes_of(nb::tuple fields, Door& door, Numbers numbers) {
   };
   sizes.output = sizes.hidden = columns(kWeightHh, "weight_hh", "[G H, P], with P the width of h");
   sizes.projects = !at(fields, kWeightHr).is_none();
+  sizes.has_reset_h = !at(fields, kResetH).is_none();
+  sizes.has_reset_c = !at(fields, kResetC).is_none();
   if (sizes.projects) sizes.hidden = columns(kWeightHr, "weight_hr", "[P, H]");
   return sizes;
 }
@@ -201,7 +203,7 @@ void refuse_options(nb::tuple fields, const Sizes& sizes) {
   if (norms && at(fields, kNormWeight).is_none()) refuse("norm_weight is None, but the kind is " + kind + ", which needs it");
   if (at(fields, kBiasIh).is_none() != at(fields, kBiasHh).is_none())
     refuse("one of bias_ih and bias_hh is None, expected both or none");
-  if (at(fields, kResets).is_none() && !(at(fields, kResetH).is_none() && at(fields, kResetC).is_none()))
+  if (at(fields, kResets).is_none() && (sizes.has_reset_h || sizes.has_reset_c))
     refuse("reset_h or reset_c is given, but resets is None: nothing goes back to it");
   if (at(fields, kHNoise).is_none() != at(fields, kCNoise).is_none())
     refuse("one of h_noise and c_noise is None, expected both or none");

@@ -18,6 +18,7 @@ struct Sizes {
   bool batch_first;
   int64_t time, batch, input, hidden, output, gates;
   bool projects;
+  bool has_reset_h, has_reset_c;  // an empty batch has such states, too
 
   bool has_c() const { return gates == 4; }
 };

@@ -198,8 +198,8 @@ nb::object backward_of(nb::tuple fields, int threads, nb::handle saved, nb::tupl
   result.d_weight_hr = written(weight_hr, layer.options.weight_hr, {P, H});
   result.d_norm_weight = written(norm_weight, layer.options.norm_weight, {norms});
   result.d_norm_bias = written(norm_bias, layer.options.norm_bias, {norms});
-  result.d_reset_h = written(reset_h, layer.reset_h, {N, P});
-  result.d_reset_c = written(reset_c, layer.reset_c, {N, H});
+  result.d_reset_h = written(reset_h, sizes.has_reset_h, {N, P});
+  result.d_reset_c = written(reset_c, sizes.has_reset_c, {N, H});
   run(kernels_of<Real>(isa).backward, layer, result);
   return nb::make_tuple(or_none(x), or_none(weight_ih), or_none(weight_hh), or_none(bias_ih), or_none(bias_hh),
                         or_none(h0), or_none(c0), or_none(peephole), or_none(weight_hr), or_none(norm_weight),
