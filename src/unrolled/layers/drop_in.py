@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from unrolled.kernels.readable import is_recorded, is_transformed
 from unrolled.layers.dynamo import let_through
 from unrolled.layers.episodes import Episodes
 from unrolled.layers.fits import check_shapes, fits, is_short, weights_of
@@ -73,9 +74,15 @@ class DropIn(nn.RNNBase):
         known, anew = self._known(lengths, resets, input)
         check_reset_state(resets, reset_hx, "reset_hx")
         reset_hx = hx if anew is not None and reset_hx is None else reset_hx
+        if anew is not None and known is None and self._is_one_step(input):
+            return DropIn.forward(self, input, self._begun(input, hx, anew, reset_hx))
         weights = weights_of(self)
         if not fits(self, weights, input, hx, reset_hx):
-            return self._forward_elsewhere(input, hx, known, anew, reset_hx)
+            if anew is not None and anew.numel():
+                return self._forward_of_episodes(input, hx, known, anew, reset_hx)
+            if known is not None:
+                return self._pack_for_peer(input, hx, known)
+            return self._forward_of_peer(input, hx)
         if isinstance(input, PackedSequence):
             return self._forward_packed(weights, input, hx)
         if input.dim() == 3:
@@ -102,6 +109,23 @@ class DropIn(nn.RNNBase):
             None if resets is None else check_resets(resets, batch, time, input.device),
         )
 
+    def _is_one_step(self, input: Tensor) -> bool:
+        """Whether resets are a choice of the initial states, and nothing else."""
+        steps = input.shape[1 if self.batch_first else 0]
+        return steps == 1 and not self.bidirectional and not torch.compiler.is_compiling()
+
+    def _begun(self, input: Tensor, hx: Any, resets: Tensor, reset_hx: Any) -> Any:
+        """The states with which a single step begins."""
+        if hx is None and reset_hx is None:
+            return None
+        for state in (hx, reset_hx):
+            if state is not None:
+                self.check_forward_args(input, state, None)
+        hx = _map(torch.zeros_like, reset_hx) if hx is None else hx
+        if isinstance(hx, Tensor):
+            return torch.where(resets, reset_hx, hx)
+        return tuple(torch.where(resets, new, old) for new, old in zip(reset_hx, hx, strict=True))
+
     def _forward_packed(
         self, weights: list[Tensor], packed: PackedSequence, hx: Any
     ) -> tuple[PackedSequence, Any]:
@@ -121,16 +145,6 @@ class DropIn(nn.RNNBase):
         if type(self).forward is DropIn.forward:  # a subclass's is traced, and torch.nn's in it cannot be
             called = call_in_graph(proxy, self, *arguments, **given)
         return self._forward_of_peer(input, hx) if called is None else called
-
-    def _forward_elsewhere(
-        self, input: Any, hx: Any, lengths: Tensor | None, resets: Tensor | None, reset_hx: Any
-    ) -> Any:
-        """What the kernels do not take, by the peer, which knows neither lengths nor resets."""
-        if resets is not None and resets.numel():
-            return self._forward_of_episodes(input, hx, Episodes(resets, lengths), reset_hx)
-        if lengths is not None:
-            return self._pack_for_peer(input, hx, lengths)
-        return self._forward_of_peer(input, hx)
 
     def _forward_of_peer(self, input: Any, hx: Any) -> Any:
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
@@ -158,26 +172,27 @@ class DropIn(nn.RNNBase):
         return torch.where(some.unsqueeze(time_axis), outputs, 0), states
 
     def _forward_of_episodes(
-        self, x: Tensor, hx: Any, episodes: Episodes, reset_hx: Any
-    ) -> tuple[Tensor, Any]:
-        """Resets for the peer: each episode is a sequence of its own."""
+        self, x: Tensor, hx: Any, lengths: Tensor | None, resets: Tensor, reset_hx: Any
+    ) -> Any:
+        """Resets for the peer: each episode as a sequence of its own, or the loop if their number is unknown."""
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+            return _uncompiled(DropIn._forward_of_episodes, self, x, hx, lengths, resets, reset_hx)
         for state in (hx, reset_hx):
             if state is not None:
                 self.check_forward_args(x, state, None)
-        directions = 2 if self.bidirectional else 1
+        if is_recorded() or is_transformed():
+            return walk(self, weights_of(self), x, hx, lengths, None, resets, reset_hx, watched=True)
+
+        def turned(steps: Tensor) -> Tensor:
+            return steps if self.batch_first else steps.transpose(0, 1)
+
+        episodes, directions = Episodes(resets, lengths), 2 if self.bidirectional else 1
         (h, c), (reset_h, reset_c) = parts_of(hx), parts_of(reset_hx)
         begun: Any = episodes.begin(h, reset_h, directions)
         if begun is not None and self.mode == "LSTM":
             begun = (begun, episodes.begin(c, reset_c, directions))
-        split, join = episodes.split, episodes.join
-        if self.batch_first:
-            outputs, states = self._pack_for_peer(split(x), begun, episodes.lengths)
-            outputs = join(outputs)
-        else:
-            steps = split(x.transpose(0, 1)).transpose(0, 1)
-            outputs, states = self._pack_for_peer(steps, begun, episodes.lengths)
-            outputs = join(outputs.transpose(0, 1)).transpose(0, 1)
-        return outputs, _map(lambda state: episodes.end(state, directions), states)
+        outputs, states = self._pack_for_peer(turned(episodes.split(turned(x))), begun, episodes.lengths)
+        return turned(episodes.join(turned(outputs))), _map(lambda s: episodes.end(s, directions), states)
 
     def __prepare_scriptable__(self) -> nn.RNNBase:
         """The peer with these parameters: that is what torch.jit.script compiles."""

@@ -40,7 +40,7 @@ class Episodes:
 
     def split(self, steps: Tensor) -> Tensor:
         """[N, T, ...] as [E, longest, ...], with anything in the padding."""
-        offset = torch.arange(int(self.lengths.max()), device=steps.device)
+        offset = torch.arange(max(1, int(self.lengths.max())), device=steps.device)
         return steps[self._rows[:, None], (self._begins[:, None] + offset).clamp(max=steps.shape[1] - 1)]
 
     def join(self, steps: Tensor) -> Tensor:

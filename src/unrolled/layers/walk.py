@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.kernels import ops
-from unrolled.kernels.native_call import Layer, Results
+from unrolled.kernels import ops, reference
+from unrolled.kernels.native_call import Layer
 from unrolled.layers.fits import kernel_of, weights_of_layer
 from unrolled.layers.packing import Packing
 from unrolled.unroll.resets import read_backward
@@ -24,6 +24,8 @@ def walk(
     packing: Packing | None = None,
     resets: Tensor | None = None,
     reset_hx: Any = None,
+    *,
+    watched: bool = False,
 ) -> tuple[Tensor, Any]:
     """The outputs and final states of a batch, as torch.nn returns them and as it lays them out: time-first.
 
@@ -35,17 +37,19 @@ def walk(
         packing: how x was packed.
         resets: [N, T], true where an episode begins, or None.
         reset_hx: the states that resets go back to, or None for zeros.
+        watched: whether someone wants torch's own operators, in place of the kernels.
     """
+    run = reference.unroll if watched else ops.unroll
     anew = (resets, None if resets is None else read_backward(resets, lengths))
     h, c = parts_of(hx)
     reset_h, reset_c = parts_of(None if resets is None else reset_hx)
     states = {"h0": h, "c0": c, "reset_h": reset_h, "reset_c": reset_c}
     if not layers.batch_first or packing is not None:
-        return _walk(layers, weights, x, states, lengths, packing, anew)
+        return _walk(layers, weights, x, states, lengths, packing, anew, run)
     x = x.transpose(0, 1)
     if torch.is_grad_enabled():  # as torch.nn: the user may change x before backward
         x = x.contiguous()
-    outputs, final = _walk(layers, weights, x, states, lengths, None, anew)
+    outputs, final = _walk(layers, weights, x, states, lengths, None, anew, run)
     return outputs.transpose_(0, 1), final  # in place: a view could not be detached in place
 
 
@@ -62,6 +66,7 @@ def _walk(
     lengths: Tensor | None,
     packing: Packing | None,
     resets: tuple[Tensor | None, ...],
+    run: Any,
 ) -> tuple[Tensor, Any]:
     directions = 2 if layers.bidirectional else 1
     h_n, c_n = [], []
@@ -73,7 +78,7 @@ def _walk(
             place = index * directions + reverse
             own = {name: None if state is None else state[place] for name, state in states.items()}
             own |= {"lengths": lengths, "resets": resets[reverse]}
-            walked = _run(layers, weights, place, x, bool(reverse), own)
+            walked = run(_layer(layers, weights, place, x, bool(reverse), own))
             outputs.append(walked.out)
             h_n.append(walked.h_n)
             if layers.mode == "LSTM":
@@ -83,31 +88,29 @@ def _walk(
     return x, (h, torch.stack(c_n)) if layers.mode == "LSTM" else h
 
 
-def _run(
+def _layer(
     layers: nn.RNNBase,
     weights: list[Tensor],
     index: int,
     x: Tensor,
     reverse: bool,
     sequences: dict[str, Any],
-) -> Results:
+) -> Layer:
     """One layer in one direction, the `index`-th of torch.nn's weights and states."""
     names = weights_of_layer(layers)
     own = dict(zip(names, weights[index * len(names) : (index + 1) * len(names)], strict=True))
-    return ops.unroll(
-        Layer(
-            kind=kernel_of(layers),
-            x=x,
-            weight_ih=own["weight_ih"],
-            weight_hh=own["weight_hh"],
-            bias_ih=own.get("bias_ih"),
-            bias_hh=own.get("bias_hh"),
-            weight_hr=own.get("weight_hr"),
-            forget_bias=0.0,
-            reverse=reverse,
-            batch_first=False,
-            **sequences,
-        )
+    return Layer(
+        kind=kernel_of(layers),
+        x=x,
+        weight_ih=own["weight_ih"],
+        weight_hh=own["weight_hh"],
+        bias_ih=own.get("bias_ih"),
+        bias_hh=own.get("bias_hh"),
+        weight_hr=own.get("weight_hr"),
+        forget_bias=0.0,
+        reverse=reverse,
+        batch_first=False,
+        **sequences,
     )
 
 

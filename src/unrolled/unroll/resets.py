@@ -29,9 +29,7 @@ def check_resets(resets: Resets, batch_size: int, time: int, device: torch.devic
     if resets.numel() == 0:
         resets = resets.bool()  # an empty list says nothing about its type
     if resets.dtype != torch.bool:
-        raise ValueError(
-            f"resets are {resets.dtype}, expected torch.bool: resets.bool() where 1 means a reset"
-        )
+        raise ValueError(f"resets are {resets.dtype}, expected torch.bool: true where an episode begins")
     if resets.shape != (batch_size, time):
         raise ValueError(
             f"resets has shape {list(resets.shape)}, expected [{batch_size}, {time}]: [N, T], "

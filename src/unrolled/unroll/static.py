@@ -125,7 +125,7 @@ def _restarts(
         raise ValueError(
             "reset_state has other shapes than the state: give one that is nested and shaped alike"
         )
-    some = [True] * time if is_recorded() else resets.any(0).tolist()
+    some = [True] * time if is_recorded() or resets.is_meta else resets.any(0).tolist()
 
     def before(t: int, state: Any) -> Any:
         if not some[t]:

@@ -224,7 +224,8 @@ def backward_call(chance: random.Random) -> Call:
         shown = [torch.zeros_like(t) if g is None else g for g, t in zip(found, inputs, strict=True)]
         return Found([], [gradient for gradient in shown[0 if wants_x else 1 :] if gradient.numel()])
 
-    refused = plain is REFUSED or any(value is REFUSED for value in read.values())
+    unread = () if recomputes else ("out", "c")  # all that forward kept is read in their place
+    refused = plain is REFUSED or any(read[name] is REFUSED for name in read if name not in unread)
     return Call(words, run, None if refused else judge if same else ANYTHING, refused)
 
 
