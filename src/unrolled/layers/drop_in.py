@@ -174,7 +174,7 @@ class DropIn(nn.RNNBase):
     def _forward_of_episodes(
         self, x: Tensor, hx: Any, lengths: Tensor | None, resets: Tensor, reset_hx: Any
     ) -> Any:
-        """Resets for the peer: each episode as a sequence of its own, or the loop if their number is unknown."""
+        """Resets for the peer: each episode as a sequence of its own, or in the loop of the reference."""
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
             return _uncompiled(DropIn._forward_of_episodes, self, x, hx, lengths, resets, reset_hx)
         for state in (hx, reset_hx):
