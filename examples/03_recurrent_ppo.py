@@ -1,4 +1,4 @@
-"""A reinforcement learner that goes step by step wherever an episode begins: one call with resets in its place.
+"""A reinforcement learner that goes step by step where episodes begin: one call with resets in its place.
 
 The policy is sb3-contrib's with one method of its own; sequences that go on start from the states of the
 rollout, and episodes that begin in their middle from zeros.

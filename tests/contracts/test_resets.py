@@ -326,3 +326,54 @@ def test_resets_may_be_a_list_an_array_or_a_tensor_of_any_strides(given):
     cell = make("lstm")
     x = draw(N, T, cell.input_size)
     assert_equal(dynamic_unroll(cell, x, resets=given), dynamic_unroll(cell, x, resets=RESETS))
+
+
+@every_fixed_cell
+@pytest.mark.parametrize("reverse", [False, True])
+def test_returned_states_are_those_after_each_step(name, reverse):
+    cell = make(name)
+    x, state = draw(N, T, cell.input_size), draw_state(cell)
+    options = {"resets": RESETS, "reverse": reverse}
+    _, _, states = dynamic_unroll(cell, x, LENGTHS, state, return_states=True, **options)
+    for t in range(T):
+        if reverse:  # the state after step t is the one that a sequence without the steps before it ends with
+            lengths, options["resets"] = [max(length - t, 0) for length in LENGTHS], RESETS[:, t:]
+            _, after = dynamic_unroll(cell, x[:, t:], lengths, state, **options)
+        else:
+            _, after = dynamic_unroll(cell, x, [min(length, t + 1) for length in LENGTHS], state, **options)
+        for n, length in enumerate(LENGTHS):
+            if t < length:
+                assert_equal(row(map_state(lambda part, t=t: part[:, t], states), n), row(after, n))
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru-before", "stack-mixed"])
+def test_torch_func_and_compile_take_resets(name):
+    cell = make(name)
+    x = draw(2, N, T, cell.input_size)
+
+    def unrolled(x, resets):
+        return dynamic_unroll(cell, x, resets=resets)[0]
+
+    both = torch.stack([RESETS, ~RESETS])
+    expected = torch.stack([unrolled(*one) for one in zip(x, both, strict=True)])
+    assert_close(torch.func.vmap(unrolled)(x, both), expected)
+    torch._dynamo.reset()
+    compiled = torch.compile(unrolled, backend="aot_eager", fullgraph=True)
+    assert_close(torch.stack([compiled(*one) for one in zip(x, both, strict=True)]), expected)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:`torch.jit.trace")
+def test_a_trace_holds_for_other_resets():
+    cell = make("lstm").requires_grad_(False)
+    x = draw(N, T, cell.input_size)
+    traced = torch.jit.trace(
+        lambda x, resets: dynamic_unroll(cell, x, resets=resets)[0], (x, RESETS), check_trace=False
+    )
+    assert_close(traced(x, ~RESETS), dynamic_unroll(cell, x, resets=~RESETS)[0])
+
+
+def test_cells_on_meta_tell_shapes_with_resets_too():
+    cell = make("stack-mixed").to("meta")
+    x = torch.empty(N, T, cell.input_size, dtype=torch.float64, device="meta")
+    outputs, _ = dynamic_unroll(cell, x, resets=RESETS.to("meta"))
+    assert outputs.shape == (N, T, cell.output_size)

@@ -40,9 +40,11 @@ def test_lengths_that_change_leave_the_gradient_as_it_was(kind, recompute_gates,
     assert_equal(found, gradients(cell, x, LENGTHS, recompute_gates=recompute_gates))
 
 
+@pytest.mark.parametrize("chosen", [isa.active(), isa.REFERENCE])
 @pytest.mark.parametrize("recompute_gates", [False, True])
 @pytest.mark.parametrize("kind", ["array", "tensor", "tensor of an array"])
-def test_resets_that_change_leave_the_gradient_as_it_was(kind, recompute_gates, cell):
+def test_resets_that_change_leave_the_gradient_as_it_was(kind, recompute_gates, chosen, cell, monkeypatch):
+    monkeypatch.setenv(isa.VARIABLE, chosen)
     x, given = torch.randn(N, T, I), np.random.default_rng(0).random((N, T)) < 0.2
     expected = gradients(cell, x, LENGTHS, resets=given.copy(), recompute_gates=recompute_gates)
     resets = {"array": given, "tensor": torch.tensor(given), "tensor of an array": torch.from_numpy(given)}

@@ -14,7 +14,7 @@ Resets: TypeAlias = "Tensor | Sequence[Sequence[bool]]"
 
 
 def check_resets(resets: Resets, batch_size: int, time: int, device: torch.device) -> Tensor:
-    """`resets` as a bool tensor [N, T] on `device`.
+    """`resets` as a bool tensor [N, T] on `device`: a copy, as backward is to see what forward saw.
 
     Args:
         resets: [N, T], true where the state before the step is the initial one: a tensor, an array or lists.
@@ -35,7 +35,7 @@ def check_resets(resets: Resets, batch_size: int, time: int, device: torch.devic
             f"resets has shape {list(resets.shape)}, expected [{batch_size}, {time}]: [N, T], "
             "whatever the layout of x"
         )
-    return resets
+    return resets.clone()
 
 
 def check_reset_state(resets: Any, reset_state: Any, name: str = "reset_state") -> None:

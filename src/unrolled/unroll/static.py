@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unrolled.cells.cell import Cell, begin_sequence, check_cell
 from unrolled.cells.state import State, map_state
-from unrolled.kernels.readable import check_numbers, is_recorded
+from unrolled.kernels.readable import check_numbers, is_recorded, is_transformed
 from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.resets import Resets, check_reset_state, check_resets
 
@@ -125,7 +125,8 @@ def _restarts(
         raise ValueError(
             "reset_state has other shapes than the state: give one that is nested and shaped alike"
         )
-    some = [True] * time if is_recorded() or resets.is_meta else resets.any(0).tolist()
+    unknown = is_recorded() or is_transformed() or resets.is_meta
+    some = [True] * time if unknown else resets.any(0).tolist()
 
     def before(t: int, state: Any) -> Any:
         if not some[t]:
