@@ -300,3 +300,13 @@ def test_one_step_with_resets_is_one_step_from_other_states(layers, batch_first,
     begun = tuple(map(chosen, hx, reset_hx)) if peer.mode == "LSTM" else chosen(hx, reset_hx)
     assert_close(layer(x, hx, resets=resets, reset_hx=reset_hx), peer(x, begun))
     assert_close(layer(x, resets=resets), peer(x))
+
+
+@pytest.mark.parametrize("lengths", [None, [9, 0, T]], ids=str)
+def test_nothing_is_made_on_the_default_device(lengths, make, both_ways, elsewhere):
+    _, layer = make(I, H, 2, bidirectional=True)
+    x, hx, _ = inputs_of(layer, torch.float32)
+    expected = layer(x, hx, lengths=lengths, resets=RESETS)
+    with elsewhere:
+        found = layer(x, hx, lengths=lengths, resets=RESETS.tolist())
+    assert_equal(found, expected)

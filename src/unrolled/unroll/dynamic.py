@@ -89,7 +89,8 @@ def dynamic_unroll(
     if anew is not None and reverse:
         anew = read_backward(anew, known)
     walk = Walk(known, batch_first, reverse, return_states, return_gates, recompute_gates, anew)
-    reset_state = state if reset_state is None else reset_state
+    if anew is not None and reset_state is None:
+        reset_state = state
     if time:
         found = walk.through(cell, x, state, reset_state)
     else:
