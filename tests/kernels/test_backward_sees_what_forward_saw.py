@@ -5,12 +5,15 @@ import pytest
 import torch
 
 import unrolled
+from tests.kernels.layers import as_leaves, make_layer
 from tests.tolerances import assert_equal
 from unrolled import GRUCell, LSTMCell, RNNCell, dynamic_unroll, isa
+from unrolled.kernels import ops
 
 pytestmark = pytest.mark.skipif(isa.active() == isa.REFERENCE, reason=isa.explain())
 
 N, T, I, H = 3, 40, 4, 21
+OPERATOR = torch.ops.unrolled.unroll
 LENGTHS = [40, 7, 0]
 CELLS = {"lstm": LSTMCell, "gru": GRUCell, "rnn": RNNCell}
 
@@ -82,6 +85,19 @@ def test_the_operator_copies_lengths_too():
 
     expected = found(lambda: None)
     assert_equal(found(lambda: lengths.fill_(1)), expected)
+
+
+@pytest.mark.parametrize("door", [ops.unroll, lambda layer: OPERATOR(*layer, True, False, False)])
+def test_the_operator_copies_resets_too(door):
+    layer = as_leaves(make_layer("gru_after", N, 7, I, H, resets="given"), torch.float64)
+
+    def found(meanwhile):
+        own = layer._replace(resets=layer.resets.clone())
+        out = door(own)[0]
+        meanwhile(own.resets.numpy())
+        return torch.autograd.grad(out.square().sum(), [layer.weight_hh, layer.reset_h])
+
+    assert_equal(found(lambda resets: resets.fill(True)), found(lambda resets: None))
 
 
 CHANGES = {
