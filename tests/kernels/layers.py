@@ -33,9 +33,13 @@ def make_layer(
     reverse: bool = False,
     batch_first: bool = True,
     options: Collection[str] = (),
+    resets: str = "",
     seed: int = 0,
 ) -> Layer:
-    """A layer in float64 whose weights are large enough for every gate to move; options by name."""
+    """A layer in float64 whose weights are large enough for every gate to move; options by name.
+
+    resets: "" for none, "zeros" for some that go back to zeros, "given" for some with a state of their own.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, scale: float = 1.0) -> Tensor:
@@ -79,6 +83,11 @@ def make_layer(
         layer = layer._replace(h_noise=noise(output), c_noise=noise(hidden), zoneout=0.3)
     elif "mean zoneout" in options:
         layer = layer._replace(zoneout=0.3)
+    if resets:
+        layer = layer._replace(resets=torch.rand(batch, time, generator=generator) < 0.3)
+    if resets == "given":
+        layer = layer._replace(reset_h=normal(batch, output))
+        layer = layer._replace(reset_c=normal(batch, hidden)) if layer.has_c else layer
     return layer
 
 

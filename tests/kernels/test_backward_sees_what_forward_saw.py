@@ -5,12 +5,15 @@ import pytest
 import torch
 
 import unrolled
+from tests.kernels.layers import as_leaves, make_layer
 from tests.tolerances import assert_equal
 from unrolled import GRUCell, LSTMCell, RNNCell, dynamic_unroll, isa
+from unrolled.kernels import ops
 
 pytestmark = pytest.mark.skipif(isa.active() == isa.REFERENCE, reason=isa.explain())
 
 N, T, I, H = 3, 40, 4, 21
+OPERATOR = torch.ops.unrolled.unroll
 LENGTHS = [40, 7, 0]
 CELLS = {"lstm": LSTMCell, "gru": GRUCell, "rnn": RNNCell}
 
@@ -40,6 +43,23 @@ def test_lengths_that_change_leave_the_gradient_as_it_was(kind, recompute_gates,
     assert_equal(found, gradients(cell, x, LENGTHS, recompute_gates=recompute_gates))
 
 
+@pytest.mark.parametrize("chosen", [isa.active(), isa.REFERENCE])
+@pytest.mark.parametrize("recompute_gates", [False, True])
+@pytest.mark.parametrize("kind", ["array", "tensor", "tensor of an array"])
+def test_resets_that_change_leave_the_gradient_as_it_was(kind, recompute_gates, chosen, cell, monkeypatch):
+    monkeypatch.setenv(isa.VARIABLE, chosen)
+    x, given = torch.randn(N, T, I), np.random.default_rng(0).random((N, T)) < 0.2
+    expected = gradients(cell, x, LENGTHS, resets=given.copy(), recompute_gates=recompute_gates)
+    resets = {"array": given, "tensor": torch.tensor(given), "tensor of an array": torch.from_numpy(given)}
+
+    def change(outputs):
+        resets[kind][:] = True
+        return outputs
+
+    options = {"resets": resets[kind], "recompute_gates": recompute_gates}
+    assert_equal(gradients(cell, x, LENGTHS, change, **options), expected)
+
+
 @pytest.mark.parametrize("recompute_gates", [False, True])
 @pytest.mark.parametrize("later", [*isa.available()])
 def test_backward_uses_the_instruction_set_of_forward(later, recompute_gates, cell, monkeypatch):
@@ -65,6 +85,19 @@ def test_the_operator_copies_lengths_too():
 
     expected = found(lambda: None)
     assert_equal(found(lambda: lengths.fill_(1)), expected)
+
+
+@pytest.mark.parametrize("door", [ops.unroll, lambda layer: OPERATOR(*layer, True, False, False)])
+def test_the_operator_copies_resets_too(door):
+    layer = as_leaves(make_layer("gru_after", N, 7, I, H, resets="given"), torch.float64)
+
+    def found(meanwhile):
+        own = layer._replace(resets=layer.resets.clone())
+        out = door(own)[0]
+        meanwhile(own.resets.numpy())
+        return torch.autograd.grad(out.square().sum(), [layer.weight_hh, layer.reset_h])
+
+    assert_equal(found(lambda resets: resets.fill(True)), found(lambda resets: None))
 
 
 CHANGES = {

@@ -44,6 +44,14 @@ MISTAKES = {
     "lengths, negative": (torch.tensor([4, -1, 0]), "lengths[1] is -1, expected 0 to 4 (x has 4 steps)"),
     "lengths, long": (torch.tensor([5, 1, 0]), "lengths[0] is 5, expected 0 to 4 (x has 4 steps)"),
     "lengths, few": (torch.tensor([4, 2]), "lengths has shape [2], expected [3]: [N]"),
+    "resets, floats": (torch.zeros(N, T), "resets is torch.float32, expected torch.bool"),
+    "resets, time first": (
+        torch.zeros(T, N, dtype=torch.bool),
+        "resets has shape [4, 3], expected [3, 4]: [N, T], whatever the layout of x",
+    ),
+    "resets, flat": (torch.zeros(N, dtype=torch.bool), "resets has shape [3], expected [3, 4]: [N, T]"),
+    "reset_h": (torch.zeros(N, H).double(), "reset_h or reset_c is given, but resets is None"),
+    "reset_c": (torch.zeros(N, H).double(), "reset_c is given, but the kind is gru_after"),
     "peephole": (torch.zeros(3, H).double(), "peephole is given, but the kind is gru_after"),
     "cell_clip": (1.0, "cell_clip is given, but the kind is gru_after"),
 }
@@ -76,6 +84,25 @@ def test_a_wrong_option_is_one_error_that_names_it(name, value, message):
         message = "proj_clip is given, but weight_hr is None"
     with pytest.raises(ValueError, match=re.escape(message)):
         unroll(layer)
+
+
+@pytest.mark.parametrize("door", ["operator", "without dispatch"])
+def test_a_wrong_state_to_go_back_to_is_one_error_that_names_it(door):
+    right = make_layer("lstm", N, T, I, H, resets="given")
+    for name, shape, letters in (("reset_h", (N, 4), "[N, P]"), ("reset_c", (1, H), "[N, H]")):
+        layer = right._replace(**{name: torch.zeros(shape).double()})
+        message = f"{name} has shape {list(shape)}, expected [3, 5]: {letters}"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            unroll(layer) if door == "operator" else ops.unroll(layer)
+
+
+def test_resets_without_memory_are_an_error_that_names_them():
+    resets = torch.ones(N, T, dtype=torch.bool)
+    resets.untyped_storage().resize_(0)
+    with pytest.raises(ValueError, match=r"resets has no memory|resets is on meta|expected one device"):
+        unroll(layer_of(resets=resets))
+    with pytest.raises(ValueError, match=r"tensors are on cpu and meta, expected one device"):
+        unroll(layer_of(resets=torch.ones(N, T, dtype=torch.bool, device="meta")))
 
 
 def test_a_missing_weight_is_a_type_error():
@@ -114,10 +141,12 @@ def test_backward_checks_the_gradients_that_arrive(incoming, message):
         torch.ops.unrolled.unroll_backward(*layer, None, None, saved, *incoming, True)
 
 
-@pytest.mark.parametrize("name", ["x", "weight_ih", "weight_hh", "h0", "bias_ih", "lengths"])
+@pytest.mark.parametrize(
+    "name", ["x", "weight_ih", "weight_hh", "h0", "bias_ih", "lengths", "resets", "reset_h"]
+)
 @pytest.mark.parametrize("lies", ["strided", "expanded", "misaligned", "offset"])
 def test_right_numbers_may_lie_anyhow(lies, name):
-    layer = layer_of("lstm")
+    layer = make_layer("lstm", N, T, I, H, lengths=[4, 2, 0], states=True, resets="given")
     value = getattr(layer, name)
     if lies == "strided":
         value = torch.stack([value, value], -1)[..., 0]
@@ -126,7 +155,7 @@ def test_right_numbers_may_lie_anyhow(lies, name):
     elif lies == "offset":
         value = torch.cat([value.flatten()[:1], value.flatten()])[1:].view(value.shape)
     else:
-        memory = bytearray(value.numel() * 8 + 1)
+        memory = bytearray(value.nbytes + 1)
         value = torch.frombuffer(memory, dtype=value.dtype, offset=1).view(value.shape).copy_(value)
     dense = torch.empty(value.shape, dtype=value.dtype).copy_(value)
     found, expected = (unroll(layer._replace(**{name: tensor})) for tensor in (value, dense))

@@ -1,5 +1,7 @@
 """Results do not depend on neighbours, padding, how often backward runs; threads: test_threads.py."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -17,6 +19,46 @@ def unroll(layer):
 def assert_equal(actual, expected):
     for a, b in zip(actual, expected, strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("resets", ["zeros", "given"])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", [None, [4, 9, 0, 9, 7, 1, 9, 3]])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_episode_has_the_bits_of_a_sequence_of_its_own(kind, dtype, lengths, reverse, resets):
+    layer = make_layer(kind, 8, 9, 5, 21, lengths=lengths, states=True, reverse=reverse, resets=resets)
+    layer = as_leaves(layer, dtype)
+    whole = unroll(layer)
+    (d_x,) = torch.autograd.grad(whole.out.square().sum(), layer.x)
+    for row in range(8):
+        length = 9 if lengths is None else lengths[row]
+        h, c, here = layer.h0, layer.c0, slice(row, row + 1)
+        marks = layer.resets[row, :length].nonzero().flatten().tolist()
+        if reverse:
+            borders = [0, *(t + 1 for t in marks if t + 1 < length), length]
+        else:
+            borders = [0, *(t for t in marks if t > 0), length]
+        for begin, end in itertools.pairwise(borders):
+            if begin == end:
+                continue
+            first = end - 1 if reverse else begin
+            h, c = (layer.reset_h, layer.reset_c) if first in marks else (layer.h0, layer.c0)
+            x = layer.x.detach()[here, begin:end].requires_grad_()
+            alone = unroll(
+                layer._replace(
+                    x=x,
+                    lengths=None,
+                    resets=None,
+                    h0=None if h is None else h[here],
+                    c0=None if c is None else c[here],
+                    reset_h=None,
+                    reset_c=None,
+                )
+            )
+            assert torch.equal(alone.out, whole.out[here, begin:end])
+            (d_alone,) = torch.autograd.grad(alone.out.square().sum(), x)
+            assert torch.equal(d_alone, d_x[here, begin:end])
 
 
 @pytest.mark.parametrize("kind", KINDS)

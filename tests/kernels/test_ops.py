@@ -16,17 +16,17 @@ BACKWARD = torch.ops.unrolled.unroll_backward.default
 @pytest.mark.parametrize("kind", KINDS)
 def test_opcheck_passes(kind):
     options = OPTIONS if kind.startswith("lstm_") else ()
-    layer = make_layer(kind, 3, 4, 2, 5, lengths=[4, 4, 4], states=True, options=options)
+    layer = make_layer(kind, 3, 4, 2, 5, lengths=[4, 4, 4], states=True, options=options, resets="given")
     torch.library.opcheck(OP, (*as_leaves(layer, torch.float64), True, True, False))
 
 
 def test_opcheck_passes_with_recomputed_gates():
-    layer = as_leaves(make_layer("lstm", 3, 4, 2, 5, states=True), torch.float64)
+    layer = as_leaves(make_layer("lstm", 3, 4, 2, 5, states=True, resets="zeros"), torch.float64)
     torch.library.opcheck(OP, (*layer, False, True, True))
 
 
 def test_opcheck_passes_for_backward():
-    layer = make_layer("lstm", 3, 4, 2, 5)
+    layer = make_layer("lstm", 3, 4, 2, 5, resets="given")
     results = OP(*layer, True, False, False)
     arguments = (
         *layer,
@@ -45,7 +45,8 @@ def test_opcheck_passes_for_backward():
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "rnn_relu"])
 def test_gradients_and_their_gradients_are_right(kind):
     options = ("peephole", "projection", "dropout", "zoneout") if kind.startswith("lstm_") else ()
-    layer = make_layer(kind, 2, 3, 2, 3, lengths=[3, 2], states=True, options=options)
+    layer = make_layer(kind, 2, 3, 2, 3, lengths=[3, 2], states=True, options=options, resets="given", seed=1)
+    assert layer.resets[:, 1:].any()
     layer = as_leaves(layer, torch.float64)
     names = [n for n, v in layer._asdict().items() if isinstance(v, torch.Tensor) and v.requires_grad]
 
@@ -59,7 +60,7 @@ def test_gradients_and_their_gradients_are_right(kind):
 
 
 def test_a_layer_compiles_into_one_graph():
-    layer = as_leaves(make_layer("gru_after", 3, 4, 2, 5), torch.float32)
+    layer = as_leaves(make_layer("gru_after", 3, 4, 2, 5, resets="given"), torch.float32)
 
     def loss(x):
         return ops.unroll(layer._replace(x=x)).out.square().sum()

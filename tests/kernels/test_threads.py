@@ -41,20 +41,23 @@ def same_with():
 
 
 @pytest.mark.usefixtures("each_isa")
+@pytest.mark.parametrize("resets", ["", "given"])
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("kind", KINDS)
-def test_threads_that_share_the_sequences_do_not_change_a_bit(kind, dtype, lengths, same_with):
-    layer = as_leaves(make_layer(kind, 17, 24, 9, 53, lengths=lengths, states=True), dtype)
+def test_threads_that_share_the_sequences_do_not_change_a_bit(kind, dtype, lengths, resets, same_with):
+    layer = as_leaves(make_layer(kind, 17, 24, 9, 53, lengths=lengths, states=True, resets=resets), dtype)
     same_with(lambda: everything(unroll, layer), (1, 2, 3, 7))
 
 
 @pytest.mark.usefixtures("each_isa")
+@pytest.mark.parametrize("resets", ["", "given"])
 @pytest.mark.parametrize("batch", [1, 4, 20])
 @pytest.mark.parametrize(("kind", "hidden"), [("lstm", 260), ("gru_after", 300), ("rnn_tanh", 520)])
-def test_threads_that_share_the_units_do_not_change_a_bit(kind, hidden, batch, same_with):
+def test_threads_that_share_the_units_do_not_change_a_bit(kind, hidden, batch, resets, same_with):
     lengths = [9, 0, 5, 7, 1] * 4 if batch == 20 else None
-    layer = as_leaves(make_layer(kind, batch, 9, 6, hidden, lengths=lengths, states=True), torch.float32)
+    layer = make_layer(kind, batch, 9, 6, hidden, lengths=lengths, states=True, resets=resets)
+    layer = as_leaves(layer, torch.float32)
     same_with(lambda: everything(unroll, layer), (1, 2, 3))
 
 

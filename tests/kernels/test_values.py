@@ -36,6 +36,7 @@ def draw(kind, number):
         reverse=chance.random() < 0.5,
         batch_first=chance.random() < 0.5,
         options=[name for name in OPTIONS if kind in OPTIONAL and chance.random() < 0.4],
+        resets=chance.choice(["", "zeros", "given"]),
         seed=number,
     )
 

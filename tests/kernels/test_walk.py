@@ -214,12 +214,13 @@ def test_zoneout_keeps_old_values_as_often_as_it_says(calls):
     "name", ["lstm", "peephole", "norm-gates", "gru-after", "gru-before", "rnn", "stack"]
 )
 @pytest.mark.parametrize("reverse", [False, True])
-def test_gates_are_those_of_the_reference(name, lengths, reverse, calls, monkeypatch):
+@pytest.mark.parametrize("resets", [None, torch.rand(4, 6, generator=torch.Generator().manual_seed(0)) < 0.4])
+def test_gates_are_those_of_the_reference(name, lengths, reverse, resets, calls, monkeypatch):
     cell = CELLS[name]()
     x = torch.randn(4, 6, 5)
 
     def unroll():
-        *_, gates = dynamic_unroll(cell, x, lengths, reverse=reverse, return_gates=True)
+        *_, gates = dynamic_unroll(cell, x, lengths, resets=resets, reverse=reverse, return_gates=True)
         return gates
 
     fused = unroll()
@@ -247,7 +248,8 @@ def test_gates_are_what_the_state_is_made_of(calls):
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("name", ["lstm", "projection", "norm-gates", "gru-after", "gru-before", "rnn"])
-def test_recomputed_gates_give_the_same_gradients(name, batch_first, reverse, lengths, calls):
+@pytest.mark.parametrize("resets", [None, torch.rand(4, 6, generator=torch.Generator().manual_seed(0)) < 0.4])
+def test_recomputed_gates_give_the_same_gradients(name, resets, batch_first, reverse, lengths, calls):
     cell = CELLS[name]().double()
     x = torch.randn(*((4, 6) if batch_first else (6, 4)), 5, dtype=torch.float64, requires_grad=True)
     state = cell.initial_state(4)
@@ -260,6 +262,7 @@ def test_recomputed_gates_give_the_same_gradients(name, batch_first, reverse, le
             x,
             lengths,
             state,
+            resets=resets,
             batch_first=batch_first,
             reverse=reverse,
             return_states=True,

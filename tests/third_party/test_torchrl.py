@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+import unrolled
+
 torchrl = pytest.importorskip("torchrl.modules")
 tensordict = pytest.importorskip("tensordict")
 
@@ -36,3 +38,30 @@ def test_a_batch_with_resets_gives_the_same(kind, same_after_accelerate):
         return [result["outputs"], *(result["next", name] for name in states)]
 
     same_after_accelerate(module, run)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_one_call_with_resets_gives_what_the_trajectories_give(kind):
+    states = ["h"] if kind == "GRU" else ["h", "c"]
+    module = getattr(torchrl, f"{kind}Module")(
+        input_size=I,
+        hidden_size=H,
+        num_layers=2,
+        in_keys=["observation", *states],
+        out_keys=["outputs", *(("next", name) for name in states)],
+        default_recurrent_mode=True,
+    )
+    sequences = batch(states)
+    for name in states:  # as a rollout records them: an episode begins with zeros
+        sequences[name].masked_fill_(sequences["is_init"].unsqueeze(-1), 0)
+    expected = module(sequences.clone())["outputs"]
+    (layer,) = [part for part in module.modules() if isinstance(part, torch.nn.RNNBase)]
+    h = tuple(sequences[name][:, 0].transpose(0, 1).contiguous() for name in states)
+    zeros = tuple(map(torch.zeros_like, h))
+    outputs, _ = unrolled.accelerate(layer)(
+        sequences["observation"],
+        h if kind == "LSTM" else h[0],
+        resets=sequences["is_init"].squeeze(-1),
+        reset_hx=zeros if kind == "LSTM" else zeros[0],
+    )
+    assert (outputs - expected).abs().max() <= 1e-5

@@ -89,3 +89,72 @@ def test_an_unknown_unrolling_is_refused():
 def test_an_array_in_the_place_of_x_is_an_error_that_says_so():
     with pytest.raises(TypeError, match=r"x is a ndarray, expected a torch\.Tensor \[N, T, I\]"):
         dynamic_unroll(make("lstm"), X.numpy())
+
+
+RESETS = torch.zeros(N, T, dtype=torch.bool)
+WITH_RESETS = {
+    "dynamic": lambda cell, **options: dynamic_unroll(cell, X, **options),
+    "backward": lambda cell, **options: dynamic_unroll(cell, X, reverse=True, **options),
+    "time first": lambda cell, **options: dynamic_unroll(
+        cell, X.transpose(0, 1), batch_first=False, **options
+    ),
+    "static": lambda cell, **options: static_unroll(cell, X.unbind(1), **options),
+    "static backward": lambda cell, **options: unroll(cell, X, kind="static", reverse=True, **options),
+}
+
+
+@pytest.mark.parametrize("way", WITH_RESETS)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"resets": RESETS.T},
+            "resets has shape [7, 5], expected [5, 7]: [N, T], whatever the layout of x",
+        ),
+        ({"resets": RESETS[0]}, "resets has shape [7], expected [5, 7]"),
+        ({"resets": RESETS.unsqueeze(2)}, "resets has shape [5, 7, 1], expected [5, 7]"),
+        (
+            {"resets": RESETS.float()},
+            "resets are torch.float32, expected torch.bool: true where an episode begins",
+        ),
+        ({"resets": RESETS.int().tolist()}, "resets are torch.int64, expected torch.bool"),
+        (
+            {"reset_state": draw(N, H)},
+            "reset_state is given, but resets is None: nothing goes back to it",
+        ),
+        (
+            {"resets": RESETS, "reset_state": draw(1, H)},
+            "GRUCell: reset_state has shapes [1, 4], expected [5, 4]",
+        ),
+    ],
+    ids=str,
+)
+def test_resets_that_do_not_fit_are_one_error(way, options, message, monkeypatch):
+    for isa in ("", "reference"):
+        monkeypatch.setenv("UNROLLED_ISA", isa)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            WITH_RESETS[way](make("gru-after"), **options)
+
+
+def test_a_module_is_told_when_its_state_and_the_one_to_go_back_to_differ():
+    class Counter(torch.nn.Module):
+        def forward(self, x, state):
+            return x, state + 1
+
+        def initial_state(self, batch_size):
+            return torch.zeros(batch_size, 2)
+
+    with pytest.raises(ValueError, match="reset_state has other shapes than the state"):
+        dynamic_unroll(Counter(), X, resets=RESETS, reset_state=torch.zeros(N, 1))
+
+
+@pytest.mark.parametrize("states", [([], []), ([None], [None, None])])
+def test_stacked_directions_want_a_state_to_go_back_to_for_each_layer(states):
+    cells = [make("lstm")], [make("gru-after")]
+    message = (
+        f"reset_states has {len(states[0])} forward and {len(states[1])} backward states, expected 1 of each"
+    )
+    with pytest.raises(ValueError, match=message):
+        stacked_bidirectional_unroll(*cells, X, resets=RESETS, reset_states=states)
+    with pytest.raises(ValueError, match="reset_states is given, but resets is None"):
+        bidirectional_unroll(cells[0][0], cells[1][0], X, reset_states=(None, None))

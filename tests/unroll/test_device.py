@@ -27,20 +27,21 @@ def everything(results, cell, device):
     return [part.cpu() for part in found]
 
 
-def looped(cell, x, lengths, state):
-    outputs, final = static_unroll(cell, x.unbind(1), lengths, state)
+def looped(cell, x, lengths, state, **options):
+    outputs, final = static_unroll(cell, x.unbind(1), lengths, state, **options)
     return torch.stack(outputs, 1), final
 
 
+@pytest.mark.parametrize("resets", [None, [[(n + t) % 3 == 1 for t in range(T)] for n in range(N)]])
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 @pytest.mark.parametrize("name", FIXED)
-def test_dynamic_unroll_gives_what_the_loop_gives_on_the_cpu(name, lengths, device, elsewhere):
+def test_dynamic_unroll_gives_what_the_loop_gives_on_the_cpu(name, lengths, resets, device, elsewhere):
     cell = make(name)
     x, state = draw(N, T, cell.input_size), draw_state(cell)
-    expected = everything(looped(cell, x, lengths, state), cell, x.device)
+    expected = everything(looped(cell, x, lengths, state, resets=resets), cell, x.device)
     cell, x, state = cell.to(device), x.to(device), moved(state, device)
     with elsewhere:
-        found = dynamic_unroll(cell, x, lengths, state)
+        found = dynamic_unroll(cell, x, lengths, state, resets=resets)
     assert_close(everything(found, cell, device), expected)
 
 

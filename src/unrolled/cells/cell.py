@@ -89,8 +89,8 @@ class Cell(nn.Module, abc.ABC):
         for part in self.children():
             begin_sequence(part)
 
-    def _check_state(self, state: State, batch_size: int) -> None:
-        check_state(type(self).__name__, self.state_size, state, batch_size)
+    def _check_state(self, state: State, batch_size: int, argument: str = "state") -> None:
+        check_state(type(self).__name__, self.state_size, state, batch_size, argument)
 
 
 def begin_sequence(module: nn.Module) -> None:

@@ -21,8 +21,8 @@ class DropoutCell(Cell):
 
     The output's dropout never touches the state: what the next step sees is whole. The state's dropout
     leaves the cell state c of an LSTM alone and drops h, since c is the memory that dropout would erase
-    for good. With `variational`, each sequence keeps one mask for all its steps; an unrolling draws it
-    anew at its first step, and whoever steps by hand calls `begin_sequence`.
+    for good. With `variational`, each sequence keeps one mask for all its steps, resets or not; an unrolling
+    draws it anew at its first step, and whoever steps by hand calls `begin_sequence`.
 
     Args:
         cell: the cell to wrap.

@@ -39,7 +39,7 @@ def map_state(function: Callable[..., Any], *states: Any) -> Any:
     return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
 
 
-def check_state(name: str, size: StateSize, state: Any, batch_size: int) -> None:
+def check_state(name: str, size: StateSize, state: Any, batch_size: int, argument: str = "state") -> None:
     """Raise a ValueError if a state of the cell `name` is not nested and shaped as `size` says."""
 
     def check(width: int, part: Any) -> None:
@@ -51,7 +51,7 @@ def check_state(name: str, size: StateSize, state: Any, batch_size: int) -> None
     except (TypeError, ValueError):
         came = map_state(lambda part: list(getattr(part, "shape", [])) or part, state)
         expected = map_state(lambda width: [batch_size, width], size)
-        raise ValueError(f"{name}: state has shapes {came}, expected {expected}") from None
+        raise ValueError(f"{name}: {argument} has shapes {came}, expected {expected}") from None
 
 
 def hidden(state: State) -> Tensor:

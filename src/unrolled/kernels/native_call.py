@@ -41,6 +41,9 @@ class Layer(NamedTuple):
     and c; noise, uniform in [0, 1), laid out as x: g_noise and c_noise [N, T, H], h_noise [N, T, P], where a
     number below recurrent_dropout drops a unit of g, and one below zoneout keeps an old h or c; clips, 0 for
     none.
+
+    Of every kind: resets [N, T] bool, in either layout, true where the state before the step, as the layer
+    reads them, is reset_h [N, P] and reset_c [N, H], zeros if None.
     """
 
     kind: str
@@ -66,6 +69,9 @@ class Layer(NamedTuple):
     zoneout: float = 0.0
     cell_clip: float = 0.0
     proj_clip: float = 0.0
+    resets: Tensor | None = None
+    reset_h: Tensor | None = None
+    reset_c: Tensor | None = None
 
     @property
     def has_c(self) -> bool:
@@ -184,6 +190,8 @@ class Gradients(NamedTuple):
     weight_hr: Any
     norm_weight: Any
     norm_bias: Any
+    reset_h: Any
+    reset_c: Any
 
 
 def backward(layer: Layer, saved: Tensor, incoming: Incoming, wants_x: bool) -> Gradients:
@@ -232,6 +240,8 @@ def backward_shapes(layer: Layer, wants_x: bool) -> Gradients:
         like(layer.weight_hr),
         like(layer.norm_weight),
         like(layer.norm_bias),
+        like(layer.reset_h),
+        like(layer.reset_c),
     )
 
 

@@ -21,7 +21,8 @@ _INPUTS = (
     "Tensor? lengths, Tensor? h0, Tensor? c0, float forget_bias, bool reverse, bool batch_first, "
     "Tensor? peephole, Tensor? weight_hr, Tensor? norm_weight, Tensor? norm_bias, "
     "Tensor? g_noise, Tensor? h_noise, Tensor? c_noise, "
-    "float recurrent_dropout, float zoneout, float cell_clip, float proj_clip"
+    "float recurrent_dropout, float zoneout, float cell_clip, float proj_clip, "
+    "Tensor? resets, Tensor? reset_h, Tensor? reset_c"
 )
 _LIBRARY = torch.library.Library("unrolled", "DEF")
 _LIBRARY.define(
@@ -33,9 +34,11 @@ _LIBRARY.define(
     "Tensor? d_out, Tensor? d_h_n, Tensor? d_c_n, Tensor? d_c, bool wants_x) "
     "-> (Tensor d_x, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias_ih, Tensor d_bias_hh, "
     "Tensor d_h0, Tensor d_c0, "
-    "Tensor d_peephole, Tensor d_weight_hr, Tensor d_norm_weight, Tensor d_norm_bias)"
+    "Tensor d_peephole, Tensor d_weight_hr, Tensor d_norm_weight, Tensor d_norm_bias, "
+    "Tensor d_reset_h, Tensor d_reset_c)"
 )
 _LAYER_INPUTS = len(Layer._fields)
+_COPIED = ("lengths", "resets")
 
 
 def unroll(
@@ -144,8 +147,9 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -
 
 def _parted(layer: Layer) -> tuple[list[Any], list[Tensor | None]]:
     """A layer as backward will need it, its tensors apart from the rest."""
-    if layer.lengths is not None:  # whoever gave them may change them, through NumPy without a trace
-        layer = layer._replace(lengths=layer.lengths.clone())
+    # Whoever gave these may change them, through NumPy without a trace.
+    own = {name: value.clone() for name in _COPIED if (value := getattr(layer, name)) is not None}
+    layer = layer._replace(**own)
     return (
         [None if isinstance(value, Tensor) else value for value in layer],
         [value if isinstance(value, Tensor) else None for value in layer],

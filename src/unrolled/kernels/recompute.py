@@ -24,6 +24,8 @@ _SUMMED = (
     "weight_hr",
     "norm_weight",
     "norm_bias",
+    "reset_h",
+    "reset_c",
 )
 
 
@@ -79,6 +81,8 @@ def _piece(layer: Layer, out: Tensor, c: Tensor | None, begin: int, end: int) ->
     if layer.has_c:
         assert c is not None
         changed["c0"] = _state(layer, layer.c0, c, begin, end)
+    if layer.resets is not None:
+        changed["resets"] = layer.resets[:, begin:end]
     return layer._replace(lengths=lengths, **changed)
 
 

@@ -35,7 +35,7 @@ def unroll_with_gates(layer: Layer) -> tuple[Results, list[Tensor]]:
     gates: list[tuple[Tensor, ...]] = [()] * time
     for t in reversed(range(time)) if layer.reverse else range(time):
         running = (t < lengths).unsqueeze(1)
-        h_next, c_next, gates_t = step(layer, t, torch.where(running, x[t], 0), h, c)
+        h_next, c_next, gates_t = step(layer, t, torch.where(running, x[t], 0), *_before(layer, t, h, c))
         gates[t] = tuple(torch.where(running, gate, 0) for gate in gates_t)
         outs[t], cs[t] = torch.where(running, h_next, 0), torch.where(running, c_next, 0)
         h, c = torch.where(running, h_next, h), torch.where(running, c_next, c)
@@ -47,6 +47,15 @@ def unroll_with_gates(layer: Layer) -> tuple[Results, list[Tensor]]:
         return Results(out, h, none, none, none), every_gate
     every_c = torch.stack(cs) if time else layer.steps_like(hidden)
     return Results(out, h, c, every_c, none), every_gate
+
+
+def _before(layer: Layer, t: int, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """The state before step t, of the one that the step read before has left."""
+    if layer.resets is None:
+        return h, c
+    reset = layer.resets[:, t].unsqueeze(1)
+    h = torch.where(reset, 0 if layer.reset_h is None else layer.reset_h, h)
+    return h, torch.where(reset, 0 if layer.reset_c is None else layer.reset_c, c)
 
 
 def step(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:

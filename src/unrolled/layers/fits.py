@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 from typing import Any
 
@@ -48,24 +49,24 @@ def weights_of(layer: nn.RNNBase) -> list[Any]:
     return [getattr(layer, name, None) for name in layer._flat_weights_names]
 
 
-def fits(layer: nn.RNNBase, weights: list[Any], input: Any, hx: Any) -> bool:
-    """Whether the kernels compute this call of `layer`.
+def fits(layer: nn.RNNBase, weights: list[Any], input: Any, *states: Any) -> bool:
+    """Whether the kernels compute this call of `layer`; states: hx, and what resets go back to.
 
     Whatever torch.nn would refuse does not fit, so that torch.nn says what is wrong with it.
     """
     packed = isinstance(input, PackedSequence)
-    states = () if hx is None else hx if layer.mode == "LSTM" else (hx,)
+    hxs = [() if hx is None else hx if layer.mode == "LSTM" else (hx,) for hx in states]
     x = input.data if packed else input
     return (
         isa.active() != isa.REFERENCE
         and not is_watched()
-        and isinstance(states, tuple | list)
+        and all(isinstance(hx, tuple | list) for hx in hxs)
         and is_memory(x)
         and x.device.type == "cpu"
-        and all(is_like(tensor, x) for tensor in (*states, *weights))
+        and all(is_like(tensor, x) for tensor in (*itertools.chain(*hxs), *weights))
         and (_packing_fits(input) if packed else x.dim() in (2, 3) and x.numel() > 0)
         and x.shape[-1] == layer.input_size
-        and _states_fit(layer, input, states)
+        and all(_states_fit(layer, input, hx) for hx in hxs)
         and [weight.shape for weight in weights] == weight_shapes(layer)
     )
 

@@ -30,7 +30,7 @@ class GRU(DropIn, nn.GRU):
         bidirectional: whether each layer reads both ways; its outputs are then [forward, backward].
         device, dtype: of the parameters.
 
-    Returns (of `forward`, which also takes `lengths`): outputs and h_n, as torch.nn.GRU.
+    Returns (of `forward`, which also takes `lengths` and `resets`): outputs and h_n, as torch.nn.GRU.
 
     Raises:
         ValueError, TypeError, RuntimeError: as torch.nn.GRU.

@@ -31,7 +31,7 @@ class LSTM(DropIn, nn.LSTM):
         proj_size: the width of h where a matrix R projects it; 0 for none.
         device, dtype: of the parameters.
 
-    Returns (of `forward`, which also takes `lengths`): outputs and (h_n, c_n), as torch.nn.LSTM.
+    Returns (of `forward`, which also takes `lengths` and `resets`): outputs and (h_n, c_n), as torch.nn.LSTM.
 
     Raises:
         ValueError, TypeError, RuntimeError: as torch.nn.LSTM.

@@ -29,7 +29,7 @@ class RNN(DropIn, nn.RNN):
         bidirectional: whether each layer reads both ways; its outputs are then [forward, backward].
         device, dtype: of the parameters.
 
-    Returns (of `forward`, which also takes `lengths`): outputs and h_n, as torch.nn.RNN.
+    Returns (of `forward`, which also takes `lengths` and `resets`): outputs and h_n, as torch.nn.RNN.
 
     Raises:
         ValueError, TypeError, RuntimeError: as torch.nn.RNN.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.kernels import ops
-from unrolled.kernels.native_call import Layer
+from unrolled.kernels import ops, reference
+from unrolled.kernels.native_call import Layer, Results
 from unrolled.layers.fits import kernel_of, weights_of_layer
 from unrolled.layers.packing import Packing
+from unrolled.unroll.resets import read_backward
 
 
 def walk(
@@ -21,6 +23,10 @@ def walk(
     hx: Any,
     lengths: Tensor | None = None,
     packing: Packing | None = None,
+    resets: Tensor | None = None,
+    reset_hx: Any = None,
+    *,
+    watched: bool = False,
 ) -> tuple[Tensor, Any]:
     """The outputs and final states of a batch, as torch.nn returns them and as it lays them out: time-first.
 
@@ -30,35 +36,59 @@ def walk(
         hx: the initial states, or None for zeros.
         lengths: [N], or None.
         packing: how x was packed.
+        resets: [N, T], true where an episode begins, or None.
+        reset_hx: the states that resets go back to, or None for zeros.
+        watched: whether someone wants torch's own operators, in place of the kernels.
     """
+    run = _in_reference if watched else _in_kernels
+    anew = (resets, None if resets is None else read_backward(resets, lengths))
+    h, c = parts_of(hx)
+    reset_h, reset_c = parts_of(None if resets is None else reset_hx)
+    states = {"h0": h, "c0": c, "reset_h": reset_h, "reset_c": reset_c}
     if not layers.batch_first or packing is not None:
-        return _walk(layers, weights, x, hx, lengths, packing)
+        return _walk(layers, weights, x, states, lengths, packing, anew, run)
     x = x.transpose(0, 1)
     if torch.is_grad_enabled():  # as torch.nn: the user may change x before backward
         x = x.contiguous()
-    outputs, states = _walk(layers, weights, x, hx, lengths, None)
-    return outputs.transpose_(0, 1), states  # in place: a view could not be detached in place
+    outputs, final = _walk(layers, weights, x, states, lengths, None, anew, run)
+    return outputs.transpose_(0, 1), final  # in place: a view could not be detached in place
+
+
+def _in_kernels(parts: list[Layer]) -> Sequence[Results]:
+    return [ops.unroll(*parts)] if len(parts) == 1 else ops.unroll_both(*parts)
+
+
+def _in_reference(parts: list[Layer]) -> Sequence[Results]:
+    return [reference.unroll(part) for part in parts]
+
+
+def parts_of(hx: Any) -> tuple[Tensor | None, Tensor | None]:
+    """H and c of a state as torch.nn has it, None where there is none."""
+    return tuple(hx) if isinstance(hx, tuple | list) else (hx, None)
 
 
 def _walk(
     layers: nn.RNNBase,
     weights: list[Tensor],
     x: Tensor,
-    hx: Any,
+    states: dict[str, Tensor | None],
     lengths: Tensor | None,
     packing: Packing | None,
+    resets: tuple[Tensor | None, ...],
+    run: Callable[[list[Layer]], Sequence[Results]],
 ) -> tuple[Tensor, Any]:
     directions = 2 if layers.bidirectional else 1
-    h0, c0 = hx if isinstance(hx, tuple | list) else (hx, None)
     h_n, c_n = [], []
     for index in range(layers.num_layers):
         if index > 0 and layers.dropout and layers.training:
             x = _drop(x, layers.dropout, packing)
-        parts = [
-            _layer(layers, weights, index * directions + reverse, x, h0, c0, lengths, bool(reverse))
-            for reverse in range(directions)
-        ]
-        walked = ops.unroll_both(*parts) if directions == 2 else [ops.unroll(*parts)]
+        parts = []
+        for reverse in range(directions):
+            place = index * directions + reverse
+            own = {name: None if state is None else state[place] for name, state in states.items()}
+            own |= {"lengths": lengths, "resets": resets[reverse]}
+            parts.append(_layer(layers, weights, place, x, bool(reverse), own))
+        walked = run(parts)
         h_n.extend(one.h_n for one in walked)
         if layers.mode == "LSTM":
             c_n.extend(one.c_n for one in walked)
@@ -72,10 +102,8 @@ def _layer(
     weights: list[Tensor],
     index: int,
     x: Tensor,
-    h0: Tensor | None,
-    c0: Tensor | None,
-    lengths: Tensor | None,
     reverse: bool,
+    sequences: dict[str, Any],
 ) -> Layer:
     """One layer in one direction, the `index`-th of torch.nn's weights and states."""
     names = weights_of_layer(layers)
@@ -88,12 +116,10 @@ def _layer(
         bias_ih=own.get("bias_ih"),
         bias_hh=own.get("bias_hh"),
         weight_hr=own.get("weight_hr"),
-        lengths=lengths,
-        h0=None if h0 is None else h0[index],
-        c0=None if c0 is None else c0[index],
         forget_bias=0.0,
         reverse=reverse,
         batch_first=False,
+        **sequences,
     )
 
 

@@ -104,6 +104,11 @@ class FusedWalk:
         self._native.run(x.data_ptr(), x.stride(0), output.data_ptr())
         return output
 
+    def reset(self, anew: Tensor) -> None:
+        """Begin anew with the sequences that are told, [N] bool."""
+        turn, rows = self._native.turn, anew.unsqueeze(1)
+        map_state(lambda places: places[turn].masked_fill_(rows, 0), self._places)
+
     @property
     def state(self) -> Any:
         """A copy."""

@@ -57,6 +57,29 @@ def rows_of(x: Any, source: Source, known: int | None) -> Tensor:
     return rows if x.ndim == 2 else rows.unsqueeze(0)
 
 
+def flags_of(resets: Any) -> Tensor:
+    """Which sequences begin anew, [N], of what the user gave.
+
+    Raises:
+        UnrolledError: it is not bool, or has no numbers.
+    """
+    why = _why_unreadable(resets) if isinstance(resets, Tensor) else None
+    if why is not None:
+        raise UnrolledError(f"resets has no numbers to read: {why}")
+    flags = torch.as_tensor(resets, device="cpu")
+    if flags.dtype != torch.bool:
+        raise UnrolledError(f"resets is {name_of(flags.dtype)}, expected bool: true where a sequence is new")
+    return flags.view(1) if flags.dim() == 0 else flags
+
+
+def check_flags(flags: Tensor | None, rows: Tensor) -> None:
+    """Raise an UnrolledError unless there is one flag for each of the rows, or none at all."""
+    if flags is not None and flags.shape != (len(rows),):
+        raise UnrolledError(
+            f"resets has shape {list(flags.shape)}, expected [{len(rows)}]: one for each sequence of x"
+        )
+
+
 def like_given(x: Any, rows: Tensor) -> Any:
     """Rows [N, width] as an array if x is one, and without N if x is."""
     rows = rows if x.ndim == 2 else rows[0]

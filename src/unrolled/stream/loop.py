@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unrolled.cells.cell import begin_sequence
 from unrolled.cells.state import map_state
+from unrolled.unroll.static import choose
 
 
 class LoopWalk:
@@ -26,6 +27,11 @@ class LoopWalk:
         output: Tensor
         output, self._state = self._cell(x, self._state)
         return output.clone()  # it may be the state itself, which is not the user's to change
+
+    def reset(self, anew: Tensor) -> None:
+        """Begin anew with the sequences that are told, [N] bool."""
+        initial = self._cell.initial_state(len(anew))
+        self._state = map_state(lambda old, new: choose(anew.to(old.device), new, old), self._state, initial)
 
     @property
     def state(self) -> Any:

@@ -40,6 +40,11 @@ class StackWalk:
             x = walk.step(x)
         return x
 
+    def reset(self, anew: Tensor) -> None:
+        """Begin anew with the sequences that are told, [N] bool."""
+        for walk in self._walks:
+            walk.reset(anew)
+
     @property
     def state(self) -> Any:
         """A copy."""
@@ -71,6 +76,10 @@ class WrapperWalk:
         if isinstance(self._wrapper, HighwayCell):
             return self._wrapper.combine(x, output)
         return output
+
+    def reset(self, anew: Tensor) -> None:
+        """Begin anew with the sequences that are told, [N] bool."""
+        self._walk.reset(anew)
 
     @property
     def state(self) -> Any:

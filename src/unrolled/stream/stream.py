@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError, check_count
 from unrolled.kernels.readable import check_numbers, is_recorded
-from unrolled.stream.inputs import like_given, rows_of
+from unrolled.stream.inputs import check_flags, flags_of, like_given, rows_of
 from unrolled.stream.parts import walk_of
 from unrolled.stream.source import Source, check_state, source_of
 from unrolled.stream.watch import Watch
@@ -79,11 +79,13 @@ class Stream:
             source_of(model)  # which says what cannot stream
         self.reset()
 
-    def step(self, x: Numbers) -> Numbers:
+    def step(self, x: Numbers, resets: Any = None) -> Numbers:
         """Take one step.
 
         Args:
             x: [N, I] or, if N is 1, [I]: a tensor, or an array in main memory, of the model's dtype.
+            resets: [N] bool, a tensor, an array or a list, or one bool if N is 1: true where another sequence
+                begins with this step, from the initial state; the others go on. None: all go on.
 
         Returns:
             The output [N, O] or [O] of this step, new memory of the same kind as x; of a network the
@@ -91,11 +93,22 @@ class Stream:
 
         Raises:
             TypeError: x is neither a tensor nor an array.
-            UnrolledError: x has another shape or dtype, or a number of sequences that is not the last step's;
-                or something records or transforms torch's operators, and would take the step for a constant.
+            UnrolledError: x or resets has another shape or dtype, or x a number of sequences that is not the
+                last step's; or something records or transforms torch's operators, and would take the step for
+                a constant.
         """
+        if resets is not None:
+            return self._step_after(resets, x)  # type: ignore[no-any-return]
         output: Numbers | None = self._quick(x)
         return self._careful(x) if output is None else output
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _step_after(self, resets: Any, x: Any) -> Any:
+        """A step for which some sequences begin anew, or none."""
+        anew = flags_of(resets)
+        if self._walk is not None and anew.shape == (self._batch_size,) and not anew.any():
+            return self.step(x)
+        return self._careful(x, anew)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def reset(self) -> None:
@@ -172,18 +185,23 @@ class Stream:
             self._quick = walk.quick if source.classifier is None else self._quick_probabilities
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _careful(self, x: Any) -> Any:
+    def _careful(self, x: Any, anew: Tensor | None = None) -> Any:
         """A step on an x, or with weights, that the quick way does not take; every mistake is found here."""
         _check_that_nothing_records()
         if self._walk is not None and not self._watch.moved():
             rows = rows_of(x, self._source, self._batch_size)
+            check_flags(anew, rows)
         else:
             source, watch = self._look()
             rows = rows_of(x, source, self._batch_size or self._fixed)
+            check_flags(anew, rows)
             try:
                 self._begin(self._batch_size or len(rows), source, watch, self.state)
             except UnrolledError as error:
                 raise UnrolledError(f"the model has changed: {error}; reset() begins others") from None
+        if anew is not None:
+            with _building():
+                self._walk.reset(anew)
         with _inferring():
             if self._source.dense is not None:
                 rows = self._source.dense(rows)

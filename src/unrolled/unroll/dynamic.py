@@ -12,6 +12,7 @@ from unrolled.cells.state import State, map_state
 from unrolled.kernels.readable import check_numbers
 from unrolled.unroll.layerwise import Unrolled, Walk
 from unrolled.unroll.lengths import Lengths, check_lengths
+from unrolled.unroll.resets import Resets, check_reset_state, check_resets, read_backward
 
 
 def dynamic_unroll(
@@ -20,6 +21,8 @@ def dynamic_unroll(
     lengths: Lengths | None = None,
     state: State | None = None,
     *,
+    resets: Resets | None = None,
+    reset_state: State | None = None,
     batch_first: bool = True,
     reverse: bool = False,
     return_states: bool = False,
@@ -32,14 +35,21 @@ def dynamic_unroll(
 
     It computes what `static_unroll` computes, on one tensor: outputs past a length are zero, the state is
     carried through to the end, a length of 0 leaves the initial state, and what stands in the padding,
-    NaN included, touches neither results nor gradients. Where a fused kernel has the cell's maths, the whole
-    sequence runs in it; `unrolled.isa.explain()` says which, and UNROLLED_ISA=reference turns it off.
+    NaN included, touches neither results nor gradients; with resets a sequence is several episodes, one after
+    the other, and each gives what it would give as a sequence of its own. Where a fused kernel has the cell's
+    maths, the whole sequence runs in it; `unrolled.isa.explain()` says which, UNROLLED_ISA=reference turns it
+    off.
 
     Args:
         cell: a `Cell`, or any module with `cell(x, state) -> output, state` and `initial_state(N)`.
         x: [N, T, I], or [T, N, I] with batch_first=False.
         lengths: [N] whole numbers from 0 to T in any order; None if all sequences have T steps.
         state: s_0, nested as the cell's state; None for the cell's initial state.
+        resets: [N, T] bool, whatever the layout of x, true where an episode begins: the state before that
+            step is the initial one, and no gradient passes. With reverse the same resets, of beginnings, put
+            the initial state before the last step of each episode, which is read first.
+        reset_state: the state that resets go back to, nested as the cell's state; None for s_0. Whoever goes
+            on from the state of an earlier call gives that as `state`, and here `cell.initial_state(N)`.
         batch_first: whether the batch is the first axis of x, and so of what is returned.
         reverse: read each sequence from its last step to its first; outputs stay beside their inputs.
         return_states: whether to return the state after every step as well.
@@ -55,7 +65,7 @@ def dynamic_unroll(
 
     Raises:
         TypeError: cell is not a cell, x no tensor.
-        ValueError: x, lengths or a state that do not fit.
+        ValueError: x, lengths, resets or a state that do not fit.
 
     >>> from unrolled.cells import GRUCell
     >>> outputs, state = dynamic_unroll(GRUCell(4, 3), torch.ones(2, 5, 4), lengths=[5, 2])
@@ -74,8 +84,17 @@ def dynamic_unroll(
         raise ValueError(f"x has shape {list(x.shape)}, expected {layout}: a batch of sequences")
     batch_size, time = (x.shape[0], x.shape[1]) if batch_first else (x.shape[1], x.shape[0])
     known = None if lengths is None else check_lengths(lengths, batch_size, time, x.device)
-    walk = Walk(known, batch_first, reverse, return_states, return_gates, recompute_gates)
-    found = walk.through(cell, x, state) if time else _no_steps(cell, x, state, 1 if batch_first else 0)
+    check_reset_state(resets, reset_state)
+    anew = None if resets is None else check_resets(resets, batch_size, time, x.device)
+    if anew is not None and reverse:
+        anew = read_backward(anew, known)
+    walk = Walk(known, batch_first, reverse, return_states, return_gates, recompute_gates, anew)
+    if anew is not None and reset_state is None:
+        reset_state = state
+    if time:
+        found = walk.through(cell, x, state, reset_state)
+    else:
+        found = _no_steps(cell, x, state, 1 if batch_first else 0)
     extras = (
         *((found.states,) if return_states else ()),
         *((found.gates,) if return_gates else ()),

@@ -54,7 +54,15 @@ def kernel_of(cell: Any) -> str | None:
 
 
 def layer_of(
-    cell: Any, x: Tensor, lengths: Tensor | None, state: Any, *, batch_first: bool, reverse: bool
+    cell: Any,
+    x: Tensor,
+    lengths: Tensor | None,
+    state: Any,
+    *,
+    batch_first: bool,
+    reverse: bool,
+    resets: Tensor | None = None,
+    reset_state: Any = None,
 ) -> Layer:
     """The layer that a cell with a kernel makes of x [N, T, I]; its noise, if any, is drawn here."""
     from unrolled.kernels.native_call import Layer
@@ -76,6 +84,9 @@ def layer_of(
         reverse,
         batch_first,
     )
+    if resets is not None:
+        h, c = reset_state if isinstance(reset_state, tuple) else (reset_state, None)
+        layer = layer._replace(resets=resets, reset_h=h, reset_c=c)
     return layer._replace(**_options(cell, x)) if kind.startswith("lstm_") else layer
 
 

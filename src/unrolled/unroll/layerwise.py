@@ -35,7 +35,10 @@ class Unrolled(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """How sequences are walked; see `dynamic_unroll` for the arguments. lengths are checked."""
+    """How sequences are walked; see `dynamic_unroll` for the arguments. lengths and resets are checked.
+
+    resets [N, T] are true where the state before a step is not the one that the step read before has left.
+    """
 
     lengths: Tensor | None
     batch_first: bool
@@ -43,32 +46,34 @@ class Walk(NamedTuple):
     return_states: bool = False
     return_gates: bool = False
     recompute_gates: bool = False
+    resets: Tensor | None = None
 
-    def through(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
-        """The results of `cell` on x [N, T, I], T > 0."""
-        if not self._pays(cell, x, state):
-            return self._loop(cell, x, state)
-        if state is not None:
-            cell._check_state(state, x.shape[self._batch_axis])
+    def through(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> Unrolled:
+        """The results of `cell` on x [N, T, I], T > 0; a state of None is the cell's initial one."""
+        if not self._pays(cell, x, state, reset_state):
+            return self._loop(cell, x, state, reset_state)
+        for name, given in (("state", state), ("reset_state", reset_state)):
+            if given is not None:
+                cell._check_state(given, x.shape[self._batch_axis], name)
         if isinstance(cell, StackedCell):
-            return self._stack(cell, x, state)
+            return self._stack(cell, x, state, reset_state)
         if isinstance(cell, DropoutCell):
             cell.begin_sequence()
-            inner = self.through(cell.cell, cell.drop_input(x, self._time_axis), state)
+            inner = self.through(cell.cell, cell.drop_input(x, self._time_axis), state, reset_state)
             return inner._replace(outputs=cell.drop_output(inner.outputs, self._time_axis))
         if isinstance(cell, ResidualCell):
-            inner = self.through(cell.cell, x, state)
+            inner = self.through(cell.cell, x, state, reset_state)
             return inner._replace(outputs=self._within(x) + inner.outputs)
         if isinstance(cell, HighwayCell):
             check_numbers(cell, x=x)
-            inner = self.through(cell.cell, x, state)
+            inner = self.through(cell.cell, x, state, reset_state)
             # One product for each step: one for all would round otherwise with other numbers of steps.
             steps = zip(
                 self._within(x).unbind(self._time_axis), inner.outputs.unbind(self._time_axis), strict=True
             )
             outputs = torch.stack([cell.combine(*step) for step in steps], self._time_axis)
             return inner._replace(outputs=outputs)
-        return self._layer(cell, x, state)
+        return self._layer(cell, x, state, reset_state)
 
     @property
     def _batch_axis(self) -> int:
@@ -78,48 +83,58 @@ class Walk(NamedTuple):
     def _time_axis(self) -> int:
         return 1 - self._batch_axis
 
-    def _pays(self, cell: Any, x: Tensor, state: Any) -> bool:
+    def _pays(self, cell: Any, x: Tensor, *states: Any) -> bool:
         """Whether there is something in the cell for a kernel, and taking it apart changes nothing."""
-        return is_plain(x) and self._holds_kernel(cell, x, state)
+        return is_plain(x) and self._holds_kernel(cell, x, *states)
 
-    def _holds_kernel(self, cell: Any, x: Tensor, state: Any) -> bool:
+    def _holds_kernel(self, cell: Any, x: Tensor, *states: Any) -> bool:
         kind = type(cell)
         if kind not in (StackedCell, DropoutCell, ResidualCell, HighwayCell):
-            return self._takes(cell, x, state)
+            return self._takes(cell, x, *states)
         if has_hooks(cell):
             return False
         if kind is StackedCell:
             # What a layer above the first will see is like x, and as wide as it asks for.
             return any(
-                self._holds_kernel(part, x.new_empty(0, 0, part.input_size) if layer else x, None)
+                self._holds_kernel(part, x.new_empty(0, 0, part.input_size) if layer else x)
                 for layer, part in enumerate(cell.cells)
             )
         if kind is DropoutCell and cell.training and cell.state:
             return False  # what it drops of h is gone for the next step
-        return self._holds_kernel(cell.cell, x, state)
+        return self._holds_kernel(cell.cell, x, *states)
 
-    def _takes(self, cell: Any, x: Tensor, state: Any) -> bool:
-        """Whether a kernel takes the cell, neither stack nor wrapper, on this x and from this state."""
-        if not fits(cell, x) or (state is not None and not state_fits(state, x)):
+    def _takes(self, cell: Any, x: Tensor, *states: Any) -> bool:
+        """Whether a kernel takes the cell, neither stack nor wrapper, on this x and from these states."""
+        if not fits(cell, x) or not all(state is None or state_fits(state, x) for state in states):
             return False
         if self.return_gates:
             return True  # the loop has none to show; so, where no kernel runs, its reference does
         if x.device.type == "cpu":
             return bool(isa.active() != isa.REFERENCE)
-        return not self.return_states and kernel_of(cell) in torch_ops.KINDS
+        return not self.return_states and self.resets is None and kernel_of(cell) in torch_ops.KINDS
 
-    def _stack(self, stack: StackedCell, x: Tensor, state: Any) -> Unrolled:
+    def _stack(self, stack: StackedCell, x: Tensor, *states: Any) -> Unrolled:
         walked = []
         for layer, cell in enumerate(stack.cells):
-            walked.append(self.through(cell, x, None if state is None else state[layer]))
+            own = (None if state is None else state[layer] for state in states)
+            walked.append(self.through(cell, x, *own))
             x = walked[-1].outputs
-        states, every, gates = (
+        final, every, gates = (
             tuple(getattr(one, name) for one in walked) for name in ("state", "states", "gates")
         )
-        return Unrolled(x, states, every, gates if self.return_gates else None)
+        return Unrolled(x, final, every, gates if self.return_gates else None)
 
-    def _layer(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
-        layer = layer_of(cell, x, self.lengths, state, batch_first=self.batch_first, reverse=self.reverse)
+    def _layer(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> Unrolled:
+        layer = layer_of(
+            cell,
+            x,
+            self.lengths,
+            state,
+            batch_first=self.batch_first,
+            reverse=self.reverse,
+            resets=self.resets,
+            reset_state=reset_state,
+        )
         results, gates = unroll(
             layer,
             keep_c=self.return_states,
@@ -137,13 +152,16 @@ class Walk(NamedTuple):
             every = LSTMState(every, self._carried(results.c, results.c_n))
         return Unrolled(results.out, final, every, gates)
 
-    def _loop(self, cell: Any, x: Tensor, state: Any) -> Unrolled:
+    def _loop(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> Unrolled:
         """The plain loop, one step of the cell after another: the definition."""
-        check_numbers(cell, x=x, state=state)
+        check_numbers(cell, x=x, state=state, reset_state=reset_state)
+        resets = self.resets
         if self.reverse:
             x = reverse_sequence(x, self.lengths, batch_first=self.batch_first)
+            resets = None if resets is None else reverse_sequence(resets, self.lengths)
         outputs, states = [], []
-        for output, next_state in walk(cell, x.unbind(self._time_axis), self.lengths, state):
+        steps = x.unbind(self._time_axis)
+        for output, next_state in walk(cell, steps, self.lengths, state, resets, reset_state):
             outputs.append(output)
             state = next_state
             if self.return_states:

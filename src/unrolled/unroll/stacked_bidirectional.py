@@ -11,6 +11,7 @@ from unrolled.cells.cell import Cell
 from unrolled.cells.state import State
 from unrolled.unroll.bidirectional import bidirectional_unroll
 from unrolled.unroll.lengths import Lengths
+from unrolled.unroll.resets import Resets, check_reset_state
 
 
 def stacked_bidirectional_unroll(
@@ -20,6 +21,8 @@ def stacked_bidirectional_unroll(
     lengths: Lengths | None = None,
     states: tuple[Sequence[State], Sequence[State]] | None = None,
     *,
+    resets: Resets | None = None,
+    reset_states: tuple[Sequence[State], Sequence[State]] | None = None,
     batch_first: bool = True,
     kind: str = "dynamic",
 ) -> tuple[Tensor, tuple[tuple[Any, ...], tuple[Any, ...]]]:
@@ -35,6 +38,8 @@ def stacked_bidirectional_unroll(
         x: [N, T, I], or [T, N, I] with batch_first=False.
         lengths: [N] whole numbers from 0 to T in any order; None if all sequences have T steps.
         states: the initial states (L of the forward cells, L of the backward cells), as returned.
+        resets: [N, T] bool, whatever the layout of x, true where an episode begins.
+        reset_states: the states that resets go back to, as `states`; None for the initial ones.
         batch_first: whether the batch is the first axis of x.
         kind: "dynamic" or "static", the unrolling of each layer and direction.
 
@@ -60,24 +65,35 @@ def stacked_bidirectional_unroll(
             f"{layers} forward cells and {len(backward_cells)} backward cells, "
             "expected as many of both, and at least one"
         )
-    if states is None:
-        states = ([None] * layers, [None] * layers)  # type: ignore[list-item]
-    elif len(states[0]) != layers or len(states[1]) != layers:
-        raise ValueError(
-            f"states has {len(states[0])} forward and {len(states[1])} backward states, "
-            f"expected {layers} of each: one for each layer"
-        )
+    check_reset_state(resets, reset_states, "reset_states")
+    initial, anew = _of_layers("states", states, layers), _of_layers("reset_states", reset_states, layers)
     forwards, backwards = [], []
-    for forward_cell, backward_cell, *initial in zip(forward_cells, backward_cells, *states, strict=True):
+    for forward_cell, backward_cell, state, reset in zip(
+        forward_cells, backward_cells, initial, anew, strict=True
+    ):
         x, (forward, backward) = bidirectional_unroll(
             forward_cell,
             backward_cell,
             x,
             lengths,
-            (initial[0], initial[1]),
+            state,
+            resets=resets,
+            reset_states=reset,
             batch_first=batch_first,
             kind=kind,
         )
         forwards.append(forward)
         backwards.append(backward)
     return x, (tuple(forwards), tuple(backwards))
+
+
+def _of_layers(name: str, states: tuple[Sequence[State], Sequence[State]] | None, layers: int) -> list[Any]:
+    """The pair of states of each layer; None for each if there are none."""
+    if states is None:
+        return [None] * layers
+    if len(states[0]) != layers or len(states[1]) != layers:
+        raise ValueError(
+            f"{name} has {len(states[0])} forward and {len(states[1])} backward states, "
+            f"expected {layers} of each: one for each layer"
+        )
+    return list(zip(*states, strict=True))

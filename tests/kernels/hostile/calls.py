@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.kernels.hostile.guarded import guarded
-from tests.kernels.hostile.oddities import ODDITIES, REFUSED, is_value_preserving, odd_lengths
+from tests.kernels.hostile.oddities import ODDITIES, REFUSED, is_value_preserving, odd_lengths, odd_resets
 from tests.kernels.layers import OPTIONS, make_layer
 from unrolled.kernels import ops, reference
 from unrolled.kernels.native_call import KINDS, Layer
@@ -43,7 +43,9 @@ class Call(NamedTuple):
 ANYTHING = object()
 UNROLL, BACKWARD = ops.torch.ops.unrolled.unroll, ops.torch.ops.unrolled.unroll_backward
 _TENSORS = [
-    name for name, kind in Layer.__annotations__.items() if "Tensor" in str(kind) and name != "lengths"
+    name
+    for name, kind in Layer.__annotations__.items()
+    if "Tensor" in str(kind) and name not in ("lengths", "resets")
 ]
 _NUMBERS = ("forget_bias", "recurrent_dropout", "zoneout", "cell_clip", "proj_clip")
 _STRANGE = (float("nan"), float("inf"), -float("inf"), -1.0, 0.5, 1.0, 2.0, 1e300, 3)
@@ -72,6 +74,7 @@ def some_layer(chance: random.Random, dtype: torch.dtype) -> tuple[Layer, list[i
         reverse=chance.random() < 0.5,
         batch_first=chance.random() < 0.5,
         options=[name for name in OPTIONS if optional and chance.random() < 0.4],
+        resets=chance.choice(["", "zeros", "given"]),
         seed=chance.randrange(2**31),
     )
     for name in _TENSORS:
@@ -120,6 +123,9 @@ def odd_layer(
             name = "lengths"
             word, odd, read = odd_lengths(lengths, time, chance)
             kept = False
+            if chance.random() < 0.4:
+                name = "resets"
+                word, odd, read = odd_resets(len(lengths), time, chance)
         elif what < 0.9:
             name, word, kept = chance.choice(_NUMBERS), "strange", False
             odd = read = chance.choice(_STRANGE)
@@ -218,7 +224,8 @@ def backward_call(chance: random.Random) -> Call:
         shown = [torch.zeros_like(t) if g is None else g for g, t in zip(found, inputs, strict=True)]
         return Found([], [gradient for gradient in shown[0 if wants_x else 1 :] if gradient.numel()])
 
-    refused = plain is REFUSED or any(value is REFUSED for value in read.values())
+    unread = () if recomputes else ("out", "c")  # all that forward kept is read in their place
+    refused = plain is REFUSED or any(read[name] is REFUSED for name in read if name not in unread)
     return Call(words, run, None if refused else judge if same else ANYTHING, refused)
 
 
@@ -234,5 +241,5 @@ def _with_initial_states(layer: Layer) -> Layer:
 
 def _gradients_order(layer: Layer) -> list[Any]:
     names = ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "h0", "c0")
-    more = ("peephole", "weight_hr", "norm_weight", "norm_bias")
+    more = ("peephole", "weight_hr", "norm_weight", "norm_bias", "reset_h", "reset_c")
     return [getattr(layer, name) for name in (*names, *more)]

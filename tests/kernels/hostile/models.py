@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 import unrolled
 from tests.kernels.hostile.calls import Call, Found, gradients_of, how_many, odd_tensor
-from tests.kernels.hostile.oddities import REFUSED, odd_lengths
+from tests.kernels.hostile.oddities import REFUSED, odd_lengths, odd_resets
 from unrolled import GRUCell, LSTMCell, RNNCell, StackedCell, Stream, dynamic_unroll, static_unroll
+from unrolled.cells.state import map_state
 
 _CELLS = [
     lambda: RNNCell(5, 7),
@@ -98,8 +99,9 @@ def cell_call(chance: random.Random) -> Call:
         [chance.randint(0, time) for _ in range(batch)] if chance.random() < 0.5 else None
     )
     state = plain_state = None
+    resets = plain_resets = (torch.rand(batch, time) < 0.4) if chance.random() < 0.5 else None
     for _ in range(how_many(chance)):
-        what = chance.choice("wwwwxxls")
+        what = chance.choice("wwwwxxlsr")
         if what == "w":
             oddities.of_a_weight(cell, twin)
         elif what == "x":
@@ -108,6 +110,9 @@ def cell_call(chance: random.Random) -> Call:
             whole = [chance.randint(0, time) for _ in range(batch)]
             word, lengths, plain_lengths = odd_lengths(whole, time, chance)
             oddities.note("lengths", word, plain_lengths)
+        elif what == "r":
+            word, resets, plain_resets = odd_resets(batch, time, chance)
+            oddities.note("resets", word, plain_resets)
         elif not isinstance(cell, StackedCell) and not isinstance(cell, LSTMCell):
             state, plain_state = oddities.of("state", torch.randn(batch, 7, dtype=dtype))
     meddled = isinstance(lengths, list) and chance.random() < 0.5
@@ -116,7 +121,7 @@ def cell_call(chance: random.Random) -> Call:
         oddities.words.append("lengths changed before backward")
 
     def run() -> Found:
-        outputs, final = dynamic_unroll(cell, x, lengths, state)
+        outputs, final = dynamic_unroll(cell, x, lengths, state, resets=resets)
         if meddled:
             lengths[:] = time - 1
         return _with_gradients([outputs, *_flat(final)], [x], cell)
@@ -124,7 +129,7 @@ def cell_call(chance: random.Random) -> Call:
     def judge() -> Found:
         read = plain_x.clone().requires_grad_() if _wants(x) else plain_x
         steps = [read[:, t] for t in range(read.shape[1])]
-        outputs, final = static_unroll(twin, steps, plain_lengths, plain_state)
+        outputs, final = static_unroll(twin, steps, plain_lengths, plain_state, resets=plain_resets)
         return _with_gradients([torch.stack(outputs, 1), *_flat(final)], [read], twin)
 
     return Call([type(cell).__name__, *oddities.words], run, judge, oddities.unreadable)
@@ -166,6 +171,7 @@ def stream_call(chance: random.Random) -> Call:
     batch = chance.choice([1, 2, 4])
     steps = [torch.randn(batch, 5, dtype=dtype) for _ in range(3)]
     plain_steps, read = list(steps), list[Any](steps)
+    anew = [torch.rand(batch) < 0.4 if chance.random() < 0.5 else None for _ in range(3)]
     of_weights = 0
     for _ in range(how_many(chance)):
         if chance.random() < 0.5:
@@ -183,12 +189,14 @@ def stream_call(chance: random.Random) -> Call:
     stream.reset()
 
     def run() -> Found:
-        return Found([torch.as_tensor(stream.step(x)) for x in steps], [])
+        return Found([torch.as_tensor(stream.step(*one)) for one in zip(steps, anew, strict=True)], [])
 
     def judge() -> Found:
         found, state = [], None
         with torch.no_grad():
-            for x in read:
+            for x, resets in zip(read, anew, strict=True):
+                if state is not None and resets is not None:
+                    state = map_state(lambda part, resets=resets: part * ~resets[:, None], state)
                 output, state = twin.eval()(x if x.dim() == 2 else x[None], state)
                 found.append(output if x.dim() == 2 else output[0])
         return Found(found, [])

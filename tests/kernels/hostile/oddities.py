@@ -188,3 +188,33 @@ def odd_lengths(lengths: list[int], time: int, chance: random.Random) -> tuple[s
         ]
     )
     return name, odd, REFUSED if odd.is_meta else odd.to_dense().clone() if odd.is_sparse else odd.clone()
+
+
+def odd_resets(batch: int, time: int, chance: random.Random) -> tuple[str, Any, Any]:
+    """Resets as somebody may give them, as `odd_lengths`."""
+    right = torch.tensor(
+        [[chance.random() < 0.4 for _ in range(time)] for _ in range(batch)], dtype=torch.bool
+    )
+    right = right.view(batch, time)
+    name, odd = chance.choice(
+        [
+            ("right", right),
+            ("right", right),
+            ("floats", right.float()),
+            ("bytes", right.byte()),
+            ("time first", right.t()),
+            ("too many", torch.cat([right, right])),
+            ("too few", right[1:]),
+            ("one step", right[:, :1]),
+            ("flat", right.flatten()),
+            ("every other", torch.stack([right, ~right], 2)[..., 0]),
+            ("the same for all", right[:1].expand(batch, time)),
+            ("of other strides", right.t().contiguous().t()),
+            ("meta", right.to("meta")),
+            ("sparse", right.to_sparse()),
+            ("no tensor", right.tolist()),
+        ]
+    )
+    if not isinstance(odd, torch.Tensor):
+        return name, odd, odd
+    return name, odd, REFUSED if odd.is_meta else odd.to_dense().clone() if odd.is_sparse else odd.clone()

@@ -73,6 +73,8 @@ struct BackwardWalk {
       std::memset(d_c + slot * stride, 0, size_t(stride) * sizeof(Real));
       if (result.d_c_n) std::memcpy(d_c + slot * stride, result.d_c_n + row * H, size_t(H) * sizeof(Real));
     }
+    if (result.d_reset_h) std::memset(result.d_reset_h + row * P, 0, size_t(P) * sizeof(Real));
+    if (result.d_reset_c) std::memset(result.d_reset_c + row * H, 0, size_t(H) * sizeof(Real));
     const int64_t sums = unit_sums_of_slot();
     std::memset(weights.unit_sums + slot * sums, 0, size_t(sums) * sizeof(Real));
     if (result.d_x.data) zero_padding(result.d_x, plan, slot, layer.time, layer.input);
@@ -91,14 +93,23 @@ struct BackwardWalk {
   }
 
   const Real* h_before(int64_t step, int64_t slot) const {
-    if (step > 0) return at(result.h, plan.row[slot], plan.time_of(slot, step - 1));
-    return layer.h0 ? layer.h0 + plan.row[slot] * layer.output : zeros;
+    const bool reset = is_reset(layer, plan, slot, step);
+    if (step > 0 && !reset) return at(result.h, plan.row[slot], plan.time_of(slot, step - 1));
+    const Real* given = reset ? layer.reset_h : layer.h0;
+    return given ? given + plan.row[slot] * layer.output : zeros;
+  }
+
+  // Whether the c before the step is the one that forward kept at the step before, and the given one [N, H] if not.
+  bool is_kept(int64_t step, int64_t slot) const { return step > 0 && !is_reset(layer, plan, slot, step); }
+  const Real* given_c(int64_t step, int64_t slot) const {
+    return is_reset(layer, plan, slot, step) ? layer.reset_c : layer.c0;
   }
 
   Vec<Real> c_before(int64_t step, int64_t block, int64_t slot) const {
-    if (step > 0) return load(saved.c(step - 1, block, slot));
+    if (is_kept(step, slot)) return load(saved.c(step - 1, block, slot));
     const int64_t unit = block * lanes;
-    return layer.c0 ? load_first(layer.c0 + plan.row[slot] * layer.hidden + unit, layer.hidden - unit) : Vec<Real>{};
+    const Real* given = given_c(step, slot);
+    return given ? load_first(given + plan.row[slot] * layer.hidden + unit, layer.hidden - unit) : Vec<Real>{};
   }
 
   // Where the slot's factors of the weight gradients stand at this step.
@@ -261,8 +272,10 @@ struct BackwardWalk {
         to.apart = saved.gates(step, 1, slot) - to.pre;
         to.scratch = scratch + (thread * kTileRows + r) * kScratchRows * stride;
         to.stride = stride;
-        to.c = step > 0 ? saved.c(step - 1, 0, slot) : first_c(to.scratch + (kScratchRows - 1) * stride, row);
-        to.c_apart = step > 0 ? to.apart : lanes;
+        const bool kept_c = is_kept(step, slot);
+        to.c = kept_c ? saved.c(step - 1, 0, slot)
+                      : first_c(to.scratch + (kScratchRows - 1) * stride, given_c(step, slot), row);
+        to.c_apart = kept_c ? to.apart : lanes;
         to.d_gates = weights.d_gates(chunk_step, 0, slot);
         to.d_apart = weights.d_gates(chunk_step, 1, slot) - to.d_gates;
         to.m = second_row(chunk_step, slot);
@@ -274,10 +287,10 @@ struct BackwardWalk {
     }
   }
 
-  // The c before the first step, in whole vectors.
-  const Real* first_c(Real* to, int64_t row) const {
+  // A c that was given, in whole vectors; zeros from null.
+  const Real* first_c(Real* to, const Real* given, int64_t row) const {
     std::memset(to, 0, size_t(stride) * sizeof(Real));
-    if (layer.c0) std::memcpy(to, layer.c0 + row * layer.hidden, size_t(layer.hidden) * sizeof(Real));
+    if (given) std::memcpy(to, given + row * layer.hidden, size_t(layer.hidden) * sizeof(Real));
     return to;
   }
 
@@ -328,6 +341,29 @@ struct BackwardWalk {
                    x_panels, layer.input, false, thread, team, [&](int64_t step, int64_t slot) {
                      return at(result.d_x, plan.row[slot], plan.time_of(slot, step));
                    });
+    reset(step, thread, team);
+  }
+
+  // What came to the states before the step of the sequences that start anew there is theirs no more.
+  void reset(int64_t step, int thread, int team) const {
+    if (!layer.resets) return;
+    const Plan::Share share = plan.share(thread, team, blocks);
+    const int64_t begin = share.first_block * lanes;
+    const int64_t end = share.end_block * lanes, end_of_h = plan.by_units ? end : outputs;
+    each_slot(step, share.thread, share.team, [&](int64_t slot) {
+      if (!is_reset(layer, plan, slot, step)) return;
+      const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
+      take(d_h + slot * outputs, result.d_reset_h ? result.d_reset_h + row * P : nullptr, P, begin, end_of_h);
+      if constexpr (Cell::has_c)
+        take(d_c + slot * stride, result.d_reset_c ? result.d_reset_c + row * H : nullptr, H, begin, end);
+    });
+  }
+
+  // Adds the numbers [begin, end) of a row to `to`, which has `width` of them or is null, and leaves zeros.
+  static void take(Real* from, Real* to, int64_t width, int64_t begin, int64_t end) {
+    for (int64_t unit = begin; to && unit < end; unit += lanes)
+      store_first(to + unit, load_first(to + unit, width - unit) + load(from + unit), width - unit);
+    std::memset(from + begin, 0, size_t(end - begin) * sizeof(Real));
   }
 
   void walk(Member& me) const {

@@ -15,7 +15,7 @@ namespace {
 enum Field {
   kKind, kX, kWeightIh, kWeightHh, kBiasIh, kBiasHh, kLengths, kH0, kC0, kForgetBias, kReverse, kBatchFirst, kPeephole,
   kWeightHr, kNormWeight, kNormBias, kGNoise, kHNoise, kCNoise, kRecurrentDropout, kZoneout, kCellClip, kProjClip,
-  kFields
+  kResets, kResetH, kResetC, kFields
 };
 
 constexpr const char* kKinds[] = {"lstm",     "gru_after",    "gru_before",      "rnn_tanh",
@@ -74,7 +74,8 @@ class Door {
       refuse(std::string(name) + " is on " + text(nb::object(tensor.attr("device"))) + ", expected the CPU: there the kernels run");
     if (seen.numbers != numbers)
       refuse(std::string(name) + " is " + text(nb::object(tensor.attr("dtype"))) + ", expected " +
-             (numbers == Numbers::int64 ? "torch.int64"
+             (numbers == Numbers::int64     ? "torch.int64"
+              : numbers == Numbers::boolean ? "torch.bool"
               : numbers == Numbers::float32 ? "torch.float32 as x is" : "torch.float64 as x is"));
     if (seen.negative || !seen.is_placed()) ready_ = false;
     return seen;
@@ -130,6 +131,17 @@ class Door {
     }
   }
 
+  void resets(nb::handle tensor, const Sizes& sizes, std::vector<uint8_t>& copy) {
+    const Seen found =
+        shaped(tensor, "resets", "[N, T], whatever the layout of x", {sizes.batch, sizes.time}, Numbers::boolean);
+    if (!ready_) return;
+    copy.resize(size_t(sizes.batch * sizes.time));
+    const uint8_t* from = static_cast<const uint8_t*>(found.data);
+    uint8_t* to = copy.data();
+    for (int64_t n = 0; n < sizes.batch; ++n)
+      for (int64_t t = 0; t < sizes.time; ++t) *to++ = from[n * found.strides[0] + t * found.strides[1]];
+  }
+
  private:
   Numbers numbers_;
   bool ready_ = true;
@@ -155,6 +167,8 @@ Sizes sizes_of(nb::tuple fields, Door& door, Numbers numbers) {
   };
   sizes.output = sizes.hidden = columns(kWeightHh, "weight_hh", "[G H, P], with P the width of h");
   sizes.projects = !at(fields, kWeightHr).is_none();
+  sizes.has_reset_h = !at(fields, kResetH).is_none();
+  sizes.has_reset_c = !at(fields, kResetC).is_none();
   if (sizes.projects) sizes.hidden = columns(kWeightHr, "weight_hr", "[P, H]");
   return sizes;
 }
@@ -179,6 +193,7 @@ void refuse_options(nb::tuple fields, const Sizes& sizes) {
   only(options, kZoneout, "zoneout", of_options);
   only(options, kCellClip, "cell_clip", of_options);
   only(options, kProjClip, "proj_clip", of_options);
+  only(sizes.has_c(), kResetC, "reset_c", "an LSTM");
   only(norms, kNormWeight, "norm_weight", "lstm_norm_gates and lstm_norm_projections");
   only(norms, kNormBias, "norm_bias", "lstm_norm_gates and lstm_norm_projections");
   only(!norms, kBiasIh, "bias_ih", "a layer without norms");
@@ -188,6 +203,8 @@ void refuse_options(nb::tuple fields, const Sizes& sizes) {
   if (norms && at(fields, kNormWeight).is_none()) refuse("norm_weight is None, but the kind is " + kind + ", which needs it");
   if (at(fields, kBiasIh).is_none() != at(fields, kBiasHh).is_none())
     refuse("one of bias_ih and bias_hh is None, expected both or none");
+  if (at(fields, kResets).is_none() && (sizes.has_reset_h || sizes.has_reset_c))
+    refuse("reset_h or reset_c is given, but resets is None: nothing goes back to it");
   if (at(fields, kHNoise).is_none() != at(fields, kCNoise).is_none())
     refuse("one of h_noise and c_noise is None, expected both or none");
 }
@@ -256,6 +273,13 @@ void check(nb::tuple fields, int threads, Checked<Real>& checked) {
   if (!at(fields, kLengths).is_none()) {
     door.lengths(at(fields, kLengths), sizes, checked.lengths);
     layer.lengths = checked.lengths.data();
+  }
+  layer.reset_h = door.optional<Real>(at(fields, kResetH), "reset_h", "[N, P]", {N, P});
+  layer.reset_c = door.optional<Real>(at(fields, kResetC), "reset_c", "[N, H]", {N, H});
+  layer.resets = nullptr;
+  if (!at(fields, kResets).is_none()) {
+    door.resets(at(fields, kResets), sizes, checked.resets);
+    layer.resets = checked.resets.data();
   }
   checked.ready = door.ready();
 }

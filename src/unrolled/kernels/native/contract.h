@@ -18,6 +18,7 @@ struct Sizes {
   bool batch_first;
   int64_t time, batch, input, hidden, output, gates;
   bool projects;
+  bool has_reset_h, has_reset_c;  // an empty batch has such states, too
 
   bool has_c() const { return gates == 4; }
 };
@@ -27,7 +28,8 @@ template <class Real>
 struct Checked {
   Sizes sizes;
   Layer<Real> layer;
-  std::vector<int64_t> lengths;  // the layer's own: nobody can change them behind its back
+  std::vector<int64_t> lengths;  // these two are the layer's own: nobody can change them behind its back
+  std::vector<uint8_t> resets;
   bool ready = true;
 
   Checked() = default;

@@ -50,15 +50,37 @@ struct ForwardWalk {
 
   void begin(int64_t slot) const {
     const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
-    std::memset(h[0] + slot * outputs, 0, size_t(outputs) * sizeof(Real));
+    const bool reset = is_reset(layer, plan, slot, 0);
     std::memset(h[1] + slot * outputs, 0, size_t(outputs) * sizeof(Real));
-    if (layer.h0) std::memcpy(h[0] + slot * outputs, layer.h0 + row * P, size_t(P) * sizeof(Real));
-    if constexpr (Cell::has_c) {
-      std::memset(c + slot * stride, 0, size_t(stride) * sizeof(Real));
-      if (layer.c0) std::memcpy(c + slot * stride, layer.c0 + row * H, size_t(H) * sizeof(Real));
-    }
+    put(h[0] + slot * outputs, reset ? layer.reset_h : layer.h0, row, P, 0, outputs);
+    if constexpr (Cell::has_c) put(c + slot * stride, reset ? layer.reset_c : layer.c0, row, H, 0, stride);
     zero_padding(result.out, plan, slot, layer.time, P);
     if (Cell::has_c && result.c.data) zero_padding(result.c, plan, slot, layer.time, H);
+  }
+
+  // The numbers [begin, end) of a row of states [N, width], in whole vectors; zeros from null.
+  static void put(Real* to, const Real* states, int64_t row, int64_t width, int64_t begin, int64_t end) {
+    const int64_t known = width < end ? width : end;
+    std::memset(to + begin, 0, size_t(end - begin) * sizeof(Real));
+    if (states && known > begin)
+      std::memcpy(to + begin, states + row * width + begin, size_t(known - begin) * sizeof(Real));
+  }
+
+  // The states before the step of the sequences that start anew there: of a share of the units its own.
+  void reset(int64_t step, const Plan::Share& share) const {
+    if (!layer.resets || step >= plan.steps) return;
+    const int64_t begin = share.first_block * lanes;
+    const int64_t end = share.end_block * lanes, end_of_h = plan.by_units ? end : outputs;
+    for (int64_t i = 0; i < divide_up(plan.tiles, share.team); ++i) {
+      const int64_t tile = plan.tile_of(i, share.thread, share.team);
+      const int64_t first = plan.tile_begin(tile), rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
+      for (int64_t slot = first; slot < first + rows; ++slot) {
+        if (!is_reset(layer, plan, slot, step)) continue;
+        put(h[step % 2] + slot * outputs, layer.reset_h, plan.row[slot], layer.output, begin, end_of_h);
+        if constexpr (Cell::has_c)
+          put(c + slot * stride, layer.reset_c, plan.row[slot], layer.hidden, begin, end);
+      }
+    }
   }
 
   void end(int64_t slot) const {
@@ -356,12 +378,13 @@ struct ForwardWalk {
       if (chunk > 1 && step % chunk == 0)
         read_ahead(step, step + chunk < plan.steps ? step + chunk : plan.steps, share);
       step_of_units(step, share);
-      if (plan.by_units && me.meet()) me.waited_too_long(step);
       if constexpr (Cell::two_halves || Cell::whole_rows)
         for (int64_t i = 0; i < divide_up(plan.tiles, me.team); ++i) {
           const int64_t tile = plan.tile_of(i, me.thread, me.team);
           if (tile < plan.tiles) second_half(step, plan.tile_begin(tile), plan.rows_at(tile, step), me.thread);
         }
+      reset(step + 1, share);  // before the meeting: the next step reads all units of h
+      if (plan.by_units && me.meet()) me.waited_too_long(step);
     }
     each_slot(me, [&](int64_t slot) { end(slot); });
   }

@@ -62,6 +62,11 @@ struct Layer {
   const Real* bias_hh;     // [G H]; null: none
   int64_t output;          // P
   LstmOptions<Real> options = {};
+  // [N, T] without gaps: not 0 where the state before the step, as the layer reads them, is reset_h and reset_c; null:
+  // nowhere
+  const uint8_t* resets = nullptr;
+  const Real* reset_h = nullptr;  // [N, P]; null: zeros
+  const Real* reset_c = nullptr;  // [N, H], LSTM; null: zeros
 };
 
 template <class Real>
@@ -95,6 +100,8 @@ struct Backward {
   Real* d_weight_hr = nullptr;
   Real* d_norm_weight = nullptr;
   Real* d_norm_bias = nullptr;
+  Real* d_reset_h = nullptr;  // [N, P] written; null where there is no such state
+  Real* d_reset_c = nullptr;  // [N, H] written, LSTM; null where there is no such state
 };
 
 // The kernels of one instruction set. Functions return false when memory runs out, and then have no result.

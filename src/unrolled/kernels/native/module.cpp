@@ -172,7 +172,8 @@ struct BackwardCall {
   Checked<Real> checked;
   const Isa& isa;
   Backward<Real> result{};
-  Made x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, peephole, weight_hr, norm_weight, norm_bias;
+  Made x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, peephole, weight_hr, norm_weight, norm_bias, reset_h,
+      reset_c;
 
   BackwardCall(nb::tuple fields, int threads, nb::handle saved, nb::tuple gradients, bool wants_x)
       : isa(looked_at(fields, threads, saved)) {
@@ -204,6 +205,8 @@ struct BackwardCall {
     result.d_weight_hr = written(weight_hr, layer.options.weight_hr, {P, H});
     result.d_norm_weight = written(norm_weight, layer.options.norm_weight, {norms});
     result.d_norm_bias = written(norm_bias, layer.options.norm_bias, {norms});
+    result.d_reset_h = written(reset_h, sizes.has_reset_h, {N, P});
+    result.d_reset_c = written(reset_c, sizes.has_reset_c, {N, H});
   }
 
   const Isa& looked_at(nb::tuple fields, int threads, nb::handle saved) {
@@ -216,7 +219,7 @@ struct BackwardCall {
   nb::object give() {
     return nb::make_tuple(or_none(x), or_none(weight_ih), or_none(weight_hh), or_none(bias_ih), or_none(bias_hh),
                           or_none(h0), or_none(c0), or_none(peephole), or_none(weight_hr), or_none(norm_weight),
-                          or_none(norm_bias));
+                          or_none(norm_bias), or_none(reset_h), or_none(reset_c));
   }
 };
 

@@ -173,6 +173,13 @@ Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
   return plan;
 }
 
+// Whether the slot's state before the step is not the one that the step before left.
+template <class Real>
+bool is_reset(const Layer<Real>& layer, const Plan& plan, int64_t slot, int64_t step) {
+  return layer.resets && step < plan.length[slot] &&
+         layer.resets[plan.row[slot] * layer.time + plan.time_of(slot, step)];
+}
+
 template <class Real>
 int64_t projected_width(const Layer<Real>& layer) {
   return layer.options.weight_hr ? layer.output : 0;

@@ -57,6 +57,7 @@ class Stream {
     layer.time = 1;
     layer.batch = batch_;
     layer.lengths = nullptr;
+    layer.resets = nullptr;
     layer.x = {values_[part.from].data, values_[part.from].row, 0};
     layer.h0 = part.h[turn_];
     layer.c0 = part.c[turn_];

@@ -46,6 +46,7 @@ Numbers numbers_of(dlpack::Number number) {
   if (number.lanes != 1) return Numbers::other;
   if (number.code == dlpack::kFloat && number.bits == 32) return Numbers::float32;
   if (number.code == dlpack::kFloat && number.bits == 64) return Numbers::float64;
+  if (number.code == dlpack::kBool && number.bits == 8) return Numbers::boolean;
   return number.code == dlpack::kInt && number.bits == 64 ? Numbers::int64 : Numbers::other;
 }
 
@@ -68,6 +69,7 @@ Seen asked(nb::handle tensor) {
                !std::strcmp(name, "torch.float32")   ? Numbers::float32
                : !std::strcmp(name, "torch.float64") ? Numbers::float64
                : !std::strcmp(name, "torch.int64")   ? Numbers::int64
+               : !std::strcmp(name, "torch.bool")    ? Numbers::boolean
                                                      : Numbers::other,
                on_cpu, false};
   for (int d = 0; d < seen.dimensions && d < Seen::kMost; ++d) {
@@ -112,7 +114,8 @@ bool Seen::is_contiguous() const {
 bool Seen::is_placed() const {
   constexpr uintptr_t kFirstPossible = 1 << 16;  // no system maps memory below
   const uintptr_t address = reinterpret_cast<uintptr_t>(data);
-  return address % (numbers == Numbers::float32 ? 4 : 8) == 0 && (address >= kFirstPossible || count() == 0);
+  const uintptr_t size = numbers == Numbers::boolean ? 1 : numbers == Numbers::float32 ? 4 : 8;
+  return address % size == 0 && (address >= kFirstPossible || count() == 0);
 }
 
 bool is_tensor(nb::handle value) {
