@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, ClassVar
 
 import torch
@@ -11,14 +10,25 @@ from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from unrolled.layers.dynamo import let_through
-from unrolled.layers.fits import check_shapes, fits, is_short, weights_of
+from unrolled.layers.fits import (
+    check_shapes,
+    fits,
+    is_short,
+    is_step,
+    kernel_of,
+    step_layers,
+    weight_shapes,
+    weights_of,
+    weights_of_layer,
+)
+from unrolled.layers.keeping import KEPT, Form, Keeping
 from unrolled.layers.leaf import call_in_graph, proxy_among
 from unrolled.layers.packing import Packing
 from unrolled.layers.walk import walk
 from unrolled.unroll.lengths import Lengths, check_lengths
 
 
-class DropIn(nn.RNNBase):
+class DropIn(Keeping, nn.RNNBase):
     """A recurrent layer of torch.nn, its `peer`, whose forward runs in the fused kernels where it can.
 
     A drop-in derives from this class and from its peer, in this order, and so keeps the peer's constructor,
@@ -47,12 +57,18 @@ class DropIn(nn.RNNBase):
                 that was put in another's place and has another shape, where torch.nn would crash.
             ValueError, RuntimeError: what torch.nn raises for the same arguments.
         """
+        if lengths is None and not torch.compiler.is_compiling():
+            kept = self.__dict__.get(KEPT)
+            results = None if kept is None else kept.step(self.__dict__, input, hx)
+            if results is not None:
+                return results
         if type(input) is not Tensor or hx is not None or lengths is not None:
             proxy = proxy_among((input, hx, lengths))
             if proxy is not None:
                 return self._forward_in_graph(proxy, input, hx, lengths)
         if lengths is None and is_short(self, input):
-            return self._forward_of_peer(input, hx)
+            results = self._first_step(input, hx) if is_step(self, input) else None
+            return self._forward_of_peer(input, hx) if results is None else results
         known = None if lengths is None else self._known(lengths, input)
         weights = weights_of(self)
         if not fits(self, weights, input, hx):
@@ -121,15 +137,15 @@ class DropIn(nn.RNNBase):
             states = torch.where(some, states, initial)
         return torch.where(some.unsqueeze(time_axis), outputs, 0), states
 
-    def __prepare_scriptable__(self) -> nn.RNNBase:
-        """The peer with these parameters: that is what torch.jit.script compiles."""
-        from unrolled.layers.lineage import (
-            without_drop_in,
-        )  # which knows the classes that derive from this one
+    def _weight_names(self) -> list[str]:
+        return list(self._flat_weights_names)
 
-        twin: nn.RNNBase = copy.copy(self)
-        twin.__class__ = without_drop_in(type(self))
-        return twin
+    def _weight_shapes(self) -> list[tuple[int, ...]]:
+        return weight_shapes(self)
+
+    def _form(self, weights: list[Tensor]) -> Form:
+        layers = step_layers(kernel_of(self), weights_of_layer(self), weights)
+        return Form(layers, False, self.batch_first, 2 if self.bidirectional else 1)
 
 
 let_through(DropIn)

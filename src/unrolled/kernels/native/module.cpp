@@ -10,6 +10,7 @@
 #include "contract.h"
 #include "dispatch.h"
 #include "memory.h"
+#include "step_module.h"
 #include "stream_module.h"
 #include "tensors.h"
 
@@ -258,4 +259,6 @@ NB_MODULE(_native, m) {
   m.attr("saved_head_bytes") = 64;
   bind_stream<float>(m, "StreamFloat32", &isa_named);
   bind_stream<double>(m, "StreamFloat64", &isa_named);
+  bind_step<float>(m, "StepFloat32", &isa_named);
+  bind_step<double>(m, "StepFloat64", &isa_named);
 }

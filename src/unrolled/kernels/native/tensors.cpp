@@ -128,6 +128,10 @@ Seen look_at(nb::handle tensor) {
   return seen;
 }
 
+const void* address_of(nb::handle tensor) {
+  return (torch().exchange ? described(tensor) : asked(tensor)).data;
+}
+
 Made make_tensor(Numbers numbers, int dimensions, const int64_t* shape) {
   char* memory = static_cast<char*>(take_memory(kDescriptionBytes + bytes_of(numbers, dimensions, shape)));
   if (!memory) throw std::bad_alloc();

@@ -35,6 +35,9 @@ bool is_tensor(nanobind::handle value);
 // Throws what PyTorch says of a tensor that has no memory to speak of.
 Seen look_at(nanobind::handle tensor);
 
+// Where its first number stands; throws the same.
+const void* address_of(nanobind::handle tensor);
+
 // A new tensor without gaps and with any content.
 struct Made {
   nanobind::object tensor;
