@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from unrolled.kernels import isa, native_call
 from unrolled.kernels.native_call import Layer
-from unrolled.kernels.readable import is_like, is_memory, is_watched
+from unrolled.kernels.readable import is_dispatched, is_like, is_memory, is_watched
 from unrolled.kernels.watch import optimizer_steps, slot
 
 KEPT = "_unrolled_kept"  # the attribute of a module
@@ -79,16 +79,16 @@ class Kept:
 
     def without_weights(self) -> Kept:
         """What is left when the weights have moved."""
-        if self._native is None:
+        if self._native is None and self._patience:
             return self
-        if self._native.taken >= _PAYS:
+        if self._native is None or self._native.taken >= _PAYS:
             return Kept()
         patience = min(max(_FIRST_WAIT, 2 * self._patience), _LONGEST_WAIT)
         return Kept(patience=patience, waits=patience)
 
     def with_weights(self, native: Any) -> Kept:
         """The same with weights that have just been packed; for long without, if there is no way to."""
-        return Kept(native, self._patience, _LONGEST_WAIT if native is None else 0)
+        return Kept(waits=_LONGEST_WAIT) if native is None else Kept(native, self._patience)
 
     def __reduce__(self) -> Any:
         return Kept, ()  # copies and pickles begin with nothing
@@ -130,7 +130,7 @@ class Keeping(nn.Module):
             kept = vars(self)[KEPT] = kept.without_weights()
             if kept.waits > 0:
                 return None
-        if is_watched() or isa.active() == isa.REFERENCE:
+        if is_watched() or is_dispatched((input,)) or isa.active() == isa.REFERENCE:
             return None
         kept = vars(self)[KEPT] = (kept or Kept()).with_weights(_pack(self))
         return kept.step(vars(self), input, hx)
@@ -178,8 +178,8 @@ def why_not_kept(module: Keeping) -> str | None:
             return f"its {name} is computed for each call"
         if weight.is_inference():
             return f"nobody counts the changes of its {name}, which was made in torch.inference_mode"
-        if not weight.is_contiguous():
-            return f"its {name} has strides {list(weight.stride())}"
+        if not weight.is_contiguous() or weight.data_ptr() % weight.element_size():
+            return f"its {name} lies in memory with gaps or between two places"
     return None
 
 
@@ -191,24 +191,28 @@ def _differentiates(module: nn.Module, input: Any, hx: Any) -> bool:
 
 
 def _pack(module: Keeping) -> Any:
-    """What takes the steps of a module with the weights that it has now; None if there is no way to."""
-    if why_not_kept(module) is not None:
-        return None
+    """What takes the steps of a module with the weights that it has now; None if there is no way to.
+
+    Raises:
+        UnrolledError: a weight has no memory.
+    """
     # Before the weights are read: no change that happens meanwhile is missed.
-    steps = optimizer_steps()
-    weights = [slot(module._parameters, name) for name in module._weight_names()]
+    steps, parameters = optimizer_steps(), module._parameters
+    weights = [slot(parameters, name) for name in module._weight_names() if name in parameters]
     values = [weight.value for weight in weights]
-    if [value.shape for value in values] != module._weight_shapes():
+    if [getattr(value, "shape", None) for value in values] != module._weight_shapes():
         return None
     if not is_memory(values[0]) or not values[0].is_cpu or not all(is_like(v, values[0]) for v in values):
         return None
-    form = module._form(values)
-    native = native_call._native()
+    if is_dispatched(values) or why_not_kept(module) is not None:
+        return None
+    form, native = module._form(values), native_call._native()
+    layers = [layer.dense() for layer in form.layers]
     return (native.StepFloat64 if values[0].dtype == torch.float64 else native.StepFloat32)(
         isa.active(),
-        [(layer, native_call.pack(layer)) for layer in form.layers],
+        [(layer, native_call.pack(layer)) for layer in layers],
         form[1:],
-        module._parameters,
+        parameters,
         [steps],
         weights,
         torch.get_num_threads,

@@ -250,6 +250,7 @@ int64_t saved_width(const std::string& isa, bool double_precision, int kind, int
 
 NB_MODULE(_native, m) {
   m.doc() = "Fused recurrent kernels; unrolled.kernels is their front.";
+  nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no leak
   m.def("compiled", &compiled);
   m.def("forward", &forward);
   m.def("pack", &pack);

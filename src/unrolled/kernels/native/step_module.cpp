@@ -97,10 +97,14 @@ class StepDoor {
     return has_c() ? step_with_c(given) : step_without(given);
   }
 
-  int traverse(visitproc visit, void* arg) {
+  // For Python's collector of circles: a weight may know its module, which has this.
+  int traverse(visitproc visit, void* arg) const {
     Py_VISIT(kept_.ptr());
     Py_VISIT(parameters_.ptr());
-    for (const Slot& slot : weights_) Py_VISIT(slot.value.ptr());
+    for (const Slot& slot : weights_) {
+      Py_VISIT(slot.holder.ptr());
+      Py_VISIT(slot.value.ptr());
+    }
     return 0;
   }
 
@@ -203,10 +207,12 @@ class StepDoor {
     return given.batched ? make_tensor(kNumbers<Real>, 3, shape) : make_tensor(kNumbers<Real>, 2, without);
   }
 
+  // As torch.nn lays it out: time-first.
   Made make_output(const Given& given) const {
-    const int64_t N = given.batch, time_first[] = {1, N, step_.width()}, batch_first[] = {N, 1, step_.width()};
-    if (!given.batched) return make_tensor(kNumbers<Real>, 2, time_first + 1);
-    return make_tensor(kNumbers<Real>, 3, batch_first_ ? batch_first : time_first);
+    const int64_t N = given.batch, width = step_.width(), alone[] = {1, width};
+    const int64_t time_first[] = {1, N, width}, batch_first[] = {N, 1, width}, strides[] = {width, N * width, 1};
+    if (!given.batched) return make_tensor(kNumbers<Real>, 2, alone);
+    return batch_first_ ? make_tensor(kNumbers<Real>, 3, batch_first, strides) : make_tensor(kNumbers<Real>, 3, time_first);
   }
 
   nb::object step_with_c(const Given& given) {
