@@ -10,6 +10,12 @@ namespace {
 struct Asked {
   nb::object tracing, modes, function_mode, autocast, transforms, forward_mode, level, grad_mode, version, grad;
 
+  static nb::object property_named(const nb::object& properties, const char* name) {
+    nb::object found = properties[name];
+    if (Py_TYPE(found.ptr()) != &PyGetSetDescr_Type) throw nb::type_error("a tensor's property is not PyTorch's own");
+    return found;
+  }
+
   Asked() {
     const nb::object base = nb::module_::import_("torch").attr("_C");
     tracing = base.attr("_is_tracing");
@@ -21,8 +27,8 @@ struct Asked {
     level = nb::steal(PyUnicode_InternFromString("_current_level"));
     grad_mode = base.attr("is_grad_enabled");
     const nb::object properties = base.attr("TensorBase").attr("__dict__");
-    version = properties["_version"];
-    grad = properties["requires_grad"];
+    version = property_named(properties, "_version");
+    grad = property_named(properties, "requires_grad");
   }
 };
 
@@ -40,10 +46,17 @@ nb::object call(const nb::object& function) {
 
 bool says_yes(const nb::object& function) { return call(function).ptr() == Py_True; }
 
-// Straight through the descriptor: to look a property up by its name takes longer than to read it.
+// Straight to the getter behind a descriptor, of what is known to be a tensor: to look a property up by its name, and to
+// be asked again whether this has it, takes longer than to read it.
 nb::object property(const nb::object& descriptor, PyObject* tensor) {
-  nb::object value = nb::steal(Py_TYPE(descriptor.ptr())
-                                   ->tp_descr_get(descriptor.ptr(), tensor, reinterpret_cast<PyObject*>(Py_TYPE(tensor))));
+#ifdef Py_LIMITED_API
+  PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(tensor));
+  const auto get = reinterpret_cast<descrgetfunc>(PyType_GetSlot(Py_TYPE(descriptor.ptr()), Py_tp_descr_get));
+  nb::object value = nb::steal(get(descriptor.ptr(), tensor, type));
+#else
+  const PyGetSetDef* behind = reinterpret_cast<PyGetSetDescrObject*>(descriptor.ptr())->d_getset;
+  nb::object value = nb::steal(behind->get(tensor, behind->closure));
+#endif
   if (!value.is_valid()) throw nb::python_error();
   return value;
 }
