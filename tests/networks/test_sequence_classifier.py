@@ -12,7 +12,9 @@ from unrolled import (
     dynamic_unroll,
     stacked_bidirectional_unroll,
 )
+from unrolled.kernels import isa, native_call
 from unrolled.networks import NetworkConfig, SequenceClassifier, build
+from unrolled.networks.sequence_classifier import last_output
 
 N, T, I, H = 4, 7, 3, 5
 LENGTHS = [7, 0, 1, 4]
@@ -73,6 +75,56 @@ def test_read_last_and_final_are_one_for_forward_networks(lengths):
     last, final = twins("last", "final")
     x = torch.randn(N, T, I)
     assert_equal(last.features(x, lengths), final.features(x, lengths))
+
+
+@any_lengths
+@pytest.mark.parametrize(
+    ("direction", "read", "dense"),
+    [
+        ("forward", "final", 0),
+        ("forward", "last", 0),
+        ("bidirectional", "final", 0),
+        ("bidirectional", "last", 1),  # that of the backward direction's one step
+        ("parallel", "final", 0),
+    ],
+)
+def test_the_gradient_of_all_outputs_is_never_made(direction, read, dense, lengths, monkeypatch):
+    if isa.active() == isa.REFERENCE:
+        pytest.skip(isa.explain())
+    seen, backward = [], native_call.backward
+
+    def recorded(layer, saved, incoming, wants_x):
+        seen.append(incoming.out)
+        return backward(layer, saved, incoming, wants_x)
+
+    monkeypatch.setattr(native_call, "backward", recorded)
+    model = network((("lstm", H),), direction=direction, read=read)
+    model(torch.randn(N, T, I), lengths).square().sum().backward()
+    assert sum(gradient is not None for gradient in seen) == dense
+
+
+@any_lengths
+@pytest.mark.parametrize("direction", ["forward", "bidirectional", "parallel"])
+def test_the_state_has_the_outputs_bits_and_gradients(direction, lengths):
+    model, x = network(direction=direction), torch.randn(N, T, I)
+    found = [model.features(x, lengths)]
+    outputs, _ = (
+        dynamic_unroll(model.cell, x, lengths)
+        if direction == "forward"
+        else bidirectional_unroll(
+            StackedCell(model.forward_cells), StackedCell(model.backward_cells), x, lengths
+        )
+        if direction == "parallel"
+        else stacked_bidirectional_unroll(model.forward_cells, model.backward_cells, x, lengths)
+    )
+    last = last_output(outputs, lengths)
+    expected = [last if direction == "forward" else torch.cat([last[:, :H], outputs[:, 0, H:]], dim=1)]
+    weighed = torch.randn_like(found[0])
+    for parts in (found, expected):
+        parts += torch.autograd.grad(
+            (parts[0] * weighed).sum(), [p for n, p in model.named_parameters() if "classifier" not in n]
+        )
+    assert_equal(found, expected)
 
 
 def rows_that_reach_the_backward_half(read, lengths=None):

@@ -1,8 +1,20 @@
-"""Drop-ins for torch.nn's recurrent layers, and the way to put them into a model."""
+"""Drop-ins for torch.nn's recurrent layers and cells, and the way to put them into a model."""
 
 from unrolled.layers.accelerate import Finding, accelerate, explain, restore
+from unrolled.layers.cell_drop_in import GRUCell, LSTMCell, RNNCell
 from unrolled.layers.gru import GRU
 from unrolled.layers.lstm import LSTM
 from unrolled.layers.rnn import RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "Finding", "accelerate", "explain", "restore"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Finding",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "accelerate",
+    "explain",
+    "restore",
+]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeGuard, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from unrolled.kernels import isa
 from unrolled.kernels.readable import DTYPES, is_memory, is_watched
-from unrolled.layers.drop_in import DropIn
-from unrolled.layers.fits import weight_shapes, weights_of
+from unrolled.layers.cell_drop_in import CellDropIn
+from unrolled.layers.keeping import Keeping, forget, remove, why_not_kept
 from unrolled.layers.lineage import why_not, with_drop_in, without_drop_in
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -32,13 +32,17 @@ class Finding(NamedTuple):
 
 
 def accelerate(model: Model, *, verbose: bool = False) -> Model:
-    """Put every torch.nn.LSTM, GRU and RNN inside a model on the fused kernels, in place.
+    """Put every torch.nn.LSTM, GRU, RNN, LSTMCell, GRUCell and RNNCell inside a model on the fused kernels.
 
-    Each becomes its drop-in, `unrolled.LSTM`, `GRU` or `RNN`, and stays the same object with the same
-    parameters: optimizers, hooks, parametrizations, shared layers, `state_dict`, `isinstance` and the
-    training flag go on as they were. A subclass of theirs whose forward goes on to `super().forward` keeps
-    what it does around that. Subclasses that may compute something else and single-step cells are left
-    alone: `unrolled.layers.explain` gives the reasons.
+    Each becomes its drop-in, `unrolled.LSTM`, `GRU` or `RNN` or one of `unrolled.layers`' cells, in place: it
+    stays the same object with the same parameters, and optimizers, hooks, parametrizations, shared layers,
+    `state_dict`, `isinstance` and the training flag go on as they were. A subclass of theirs whose forward
+    goes on to `super().forward` keeps what it does around that. Subclasses that may compute something else
+    are left alone: `unrolled.layers.explain` gives the reasons.
+
+    Cells, and layers that are called with a single step, keep packed weights from one step to the next in
+    inference; with gradients such steps run in torch.nn's code. docs/drop-ins.md says when which change of
+    the weights counts.
 
     Args:
         model: any module, a layer itself among them.
@@ -52,7 +56,9 @@ def accelerate(model: Model, *, verbose: bool = False) -> Model:
     (<class 'unrolled.layers.gru.GRU'>, <class 'torch.nn.modules.rnn.GRU'>)
     """
     for module in model.modules():
-        if _is_layer(module) and not isinstance(module, DropIn) and why_not(module) is None:
+        if isinstance(module, Keeping):
+            forget(module)
+        elif _is_recurrent(module) and why_not(module) is None:
             module.__class__ = with_drop_in(type(module))
     if verbose:
         for finding in explain(model):
@@ -78,7 +84,8 @@ def restore(model: Model) -> Model:
     )
     """
     for module in model.modules():
-        if isinstance(module, DropIn):
+        if isinstance(module, Keeping):
+            remove(module)
             module.__class__ = without_drop_in(type(module))
     return model
 
@@ -86,7 +93,8 @@ def restore(model: Model) -> Model:
 def explain(model: nn.Module) -> list[Finding]:
     """What `accelerate` replaced in a model, what it left, and why.
 
-    A drop-in says where its calls run as things stand: its weights, what is put on it, autocast.
+    A drop-in says where its calls run as things stand: its weights, what is put on it, autocast. With
+    gradients, a call of fewer than 16 rows N·T is torch.nn's in any case.
 
     Args:
         model: any module.
@@ -94,20 +102,20 @@ def explain(model: nn.Module) -> list[Finding]:
     Returns:
         A `Finding` for each recurrent module of torch.nn or of this package; printed, it is a line of text.
 
-    >>> print(*explain(nn.Sequential(nn.GRUCell(4, 3))))
-    0: GRUCell, left: a kernel call for a single step costs more than the step
+    >>> print(*explain(nn.Sequential(nn.GRU(4, 3))))
+    0: GRU, left: accelerate has not seen it yet
     """
     findings = []
     for name, module in model.named_modules():
-        replaced = isinstance(module, DropIn)
-        reason = _how_it_runs(module) if isinstance(module, DropIn) else _why_left(module)
+        replaced = isinstance(module, Keeping)
+        reason = _how_it_runs(module) if isinstance(module, Keeping) else _why_left(module)
         if reason is not None:
             findings.append(Finding(name, _kind_of(module), replaced, reason))
     return findings
 
 
-def _is_layer(module: nn.Module) -> TypeGuard[nn.RNNBase]:
-    return isinstance(module, nn.RNNBase) and not isinstance(module, torch.jit.ScriptModule)
+def _is_recurrent(module: nn.Module) -> bool:
+    return isinstance(module, nn.RNNBase | nn.RNNCellBase) and not isinstance(module, torch.jit.ScriptModule)
 
 
 def _kind_of(module: nn.Module) -> str:
@@ -121,31 +129,37 @@ def _why_left(module: nn.Module) -> str | None:
         return "torch.jit has compiled it" if kind in _NAMES else None
     if type(module).__module__.startswith("torch.ao.nn"):
         return "it is one of torch.ao's, for quantization" if kind in _NAMES else None
-    if isinstance(module, nn.RNNCellBase):
-        return "a kernel call for a single step costs more than the step"
-    if not _is_layer(module):
+    if not _is_recurrent(module):
         return None
     return why_not(module) or "accelerate has not seen it yet"
 
 
-def _how_it_runs(layer: DropIn) -> str:
+def _how_it_runs(module: Keeping) -> str:
     """Where the calls of a drop-in run."""
-    reason = why_not(layer)
+    reason = why_not(module)
     if reason is not None:
         return f"its own code runs: {reason}"
-    reason = _why_not_in_kernels(layer)
-    return "it runs in the fused kernels" if reason is None else f"it runs in torch.nn's code{reason}"
+    reason = _why_not_in_kernels(module)
+    if reason is not None:
+        return f"it runs in torch.nn's code{reason}"
+    steps = why_not_kept(module)
+    if isinstance(module, CellDropIn):
+        if steps is not None:
+            return f"it runs in torch.nn's code, as {steps}"
+        return "it runs in the fused kernels where no gradients are needed, in torch.nn's code where they are"
+    return f"it runs in the fused kernels{'' if steps is None else f', single steps in torch.nn: {steps}'}"
 
 
-def _why_not_in_kernels(layer: DropIn) -> str | None:
+def _why_not_in_kernels(module: Keeping) -> str | None:
     if isa.active() == isa.REFERENCE:
         return f": {isa.explain()}"
     if is_watched():
         return " here, as autocast, torch.func or a tracer wants torch's own operators"
-    weights, shapes = weights_of(layer), weight_shapes(layer)
-    if len(weights) != len(shapes):  # num_layers, bias or bidirectional was set afterwards
-        return f", as the number of its weights is {len(weights)}, and its sizes ask for {len(shapes)}"
-    for name, weight, shape in zip(layer._flat_weights_names, weights, shapes, strict=True):
+    names, shapes = module._weight_names(), module._weight_shapes()
+    if len(names) != len(shapes):  # num_layers, bias or bidirectional was set afterwards
+        return f", as the number of its weights is {len(names)}, and its sizes ask for {len(shapes)}"
+    weights: list[Any] = [getattr(module, name, None) for name in names]
+    for name, weight, shape in zip(names, weights, shapes, strict=True):
         if not isinstance(weight, Tensor):
             return f", as its {name} is {'missing' if weight is None else type(weight).__name__}"
         if weight.device.type != "cpu" or weight.dtype not in DTYPES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, ClassVar
 
 import torch
@@ -13,7 +12,18 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from unrolled.kernels.readable import is_recorded, is_transformed
 from unrolled.layers.dynamo import let_through
 from unrolled.layers.episodes import Episodes
-from unrolled.layers.fits import check_shapes, fits, is_short, weights_of
+from unrolled.layers.fits import (
+    check_shapes,
+    fits,
+    is_short,
+    is_step,
+    kernel_of,
+    step_layers,
+    weight_shapes,
+    weights_of,
+    weights_of_layer,
+)
+from unrolled.layers.keeping import KEPT, Form, Keeping
 from unrolled.layers.leaf import call_in_graph, proxy_among
 from unrolled.layers.packing import Packing
 from unrolled.layers.walk import parts_of, walk
@@ -21,7 +31,7 @@ from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.resets import Resets, check_reset_state, check_resets
 
 
-class DropIn(nn.RNNBase):
+class DropIn(Keeping, nn.RNNBase):
     """A recurrent layer of torch.nn, its `peer`, whose forward runs in the fused kernels where it can.
 
     A drop-in derives from this class and from its peer, in this order, and so keeps the peer's constructor,
@@ -63,6 +73,11 @@ class DropIn(nn.RNNBase):
                 that was put in another's place and has another shape, where torch.nn would crash.
             ValueError, RuntimeError: what torch.nn raises for the same arguments.
         """
+        if lengths is None and resets is None and reset_hx is None and not torch.compiler.is_compiling():
+            kept = self.__dict__.get(KEPT)
+            results = None if kept is None else kept.step(self.__dict__, input, hx)
+            if results is not None:
+                return results
         if type(input) is not Tensor or hx is not None or lengths is not None or resets is not None:
             options = {"lengths": lengths, "resets": resets, "reset_hx": reset_hx}
             proxy = proxy_among((input, hx, *options.values()))
@@ -70,7 +85,8 @@ class DropIn(nn.RNNBase):
                 return self._forward_in_graph(proxy, input, hx, options)
         if lengths is None and resets is None and is_short(self, input):
             check_reset_state(resets, reset_hx, "reset_hx")
-            return self._forward_of_peer(input, hx)
+            results = self._first_step(input, hx) if is_step(self, input) else None
+            return self._forward_of_peer(input, hx) if results is None else results
         known, anew = self._known(lengths, resets, input)
         check_reset_state(resets, reset_hx, "reset_hx")
         reset_hx = hx if anew is not None and reset_hx is None else reset_hx
@@ -194,15 +210,15 @@ class DropIn(nn.RNNBase):
         outputs, states = self._pack_for_peer(turned(episodes.split(turned(x))), begun, episodes.lengths)
         return turned(episodes.join(turned(outputs))), _map(lambda s: episodes.end(s, directions), states)
 
-    def __prepare_scriptable__(self) -> nn.RNNBase:
-        """The peer with these parameters: that is what torch.jit.script compiles."""
-        from unrolled.layers.lineage import (
-            without_drop_in,
-        )  # which knows the classes that derive from this one
+    def _weight_names(self) -> list[str]:
+        return list(self._flat_weights_names)
 
-        twin: nn.RNNBase = copy.copy(self)
-        twin.__class__ = without_drop_in(type(self))
-        return twin
+    def _weight_shapes(self) -> list[tuple[int, ...]]:
+        return weight_shapes(self)
+
+    def _form(self, weights: list[Tensor]) -> Form:
+        layers = step_layers(kernel_of(self), weights_of_layer(self), weights)
+        return Form(layers, False, self.batch_first, 2 if self.bidirectional else 1)
 
 
 let_through(DropIn)

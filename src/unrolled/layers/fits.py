@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.kernels import isa
+from unrolled.kernels.native_call import Layer
 from unrolled.kernels.readable import is_like, is_memory, is_watched
 
 # torch.nn's modes: the kernel with the same maths, and how many gates it has.
@@ -30,18 +31,69 @@ def kernel_of(layer: nn.RNNBase) -> str:
     return "lstm_options" if layer.proj_size else _MODES[layer.mode][0]
 
 
+def kernel_of_cell(cell: nn.RNNCellBase) -> str:
+    """The same of a cell."""
+    return _MODES[mode_of(cell)][0]
+
+
 def weights_of_layer(layer: nn.RNNBase) -> list[str]:
     """The kernels' names of the weights of one layer and direction, in torch.nn's order."""
-    biases = ["bias_ih", "bias_hh"] if layer.bias else []
-    return ["weight_ih", "weight_hh", *biases, *(["weight_hr"] if layer.proj_size else [])]
+    return [*weights_of_cell(layer), *(["weight_hr"] if layer.proj_size else [])]
+
+
+def weights_of_cell(cell: nn.RNNCellBase | nn.RNNBase) -> list[str]:
+    """The same of a cell, whose own names they are."""
+    return ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if cell.bias else [])]
 
 
 def is_short(layer: nn.RNNBase, x: Any) -> bool:
-    """Whether there is so little to compute that torch.nn is quicker; a graph is traced for any length."""
+    """Whether there is so little that a kernel call does not pay; a graph is traced for any length."""
     if torch.compiler.is_compiling() or not isinstance(x, Tensor) or x.dim() not in (2, 3) or x.is_nested:
         return False
-    steps = x.shape[1 if layer.batch_first and x.dim() == 3 else 0]
-    return steps == 1 or x.numel() < FEWEST_ROWS * x.shape[-1]
+    return is_step(layer, x) or x.numel() < FEWEST_ROWS * x.shape[-1]
+
+
+def is_step(layer: nn.RNNBase, x: Tensor) -> bool:
+    """Whether a batch, or a sequence alone, has a single step."""
+    return x.shape[1 if layer.batch_first and x.dim() == 3 else 0] == 1
+
+
+def mode_of(cell: nn.RNNCellBase) -> str:
+    """torch.nn's mode of the layers that take the steps of this cell."""
+    if isinstance(cell, nn.RNNCell):
+        return f"RNN_{cell.nonlinearity.upper()}"
+    return "LSTM" if isinstance(cell, nn.LSTMCell) else "GRU"
+
+
+def cell_shapes(cell: nn.RNNCellBase) -> list[tuple[int, ...]]:
+    """The shapes that a cell's sizes give its weights: weight_ih, weight_hh, bias_ih, bias_hh."""
+    gates = _MODES[mode_of(cell)][1]
+    return _shapes(gates, cell.input_size, cell.hidden_size, 0, 1, cell.bias, False)
+
+
+def step_layers(kind: str, names: list[str], weights: list[Tensor]) -> list[Layer]:
+    """For each layer and direction what a kernel takes a step by, of weights with these names in each."""
+    layers = []
+    for first in range(0, len(weights), len(names)):
+        own: dict[str, Any] = dict(zip(names, weights[first : first + len(names)], strict=True))
+        layers.append(
+            Layer(
+                kind=kind,
+                x=own["weight_ih"].new_zeros(1, 1, own["weight_ih"].shape[1], requires_grad=False),
+                weight_ih=own["weight_ih"],
+                weight_hh=own["weight_hh"],
+                bias_ih=own.get("bias_ih"),
+                bias_hh=own.get("bias_hh"),
+                weight_hr=own.get("weight_hr"),
+                lengths=None,
+                h0=None,
+                c0=None,
+                forget_bias=0.0,
+                reverse=False,
+                batch_first=False,
+            )
+        )
+    return layers
 
 
 def weights_of(layer: nn.RNNBase) -> list[Any]:

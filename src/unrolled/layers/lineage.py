@@ -1,4 +1,4 @@
-"""The class of a layer with a drop-in in it, and without: what accelerate gives and restore takes back.
+"""The class of a module with a drop-in in it, and without: what accelerate gives and restore takes back.
 
 torch.nn.LSTM becomes unrolled.LSTM. A subclass of torch.nn.LSTM whose forward goes on to `super().forward`
 becomes a subclass of itself and of unrolled.LSTM, which then is what `super()` finds. A class that torch has
@@ -17,12 +17,15 @@ from typing import Any
 
 from torch import nn
 
+from unrolled.layers.cell_drop_in import CellDropIn, GRUCell, LSTMCell, RNNCell
 from unrolled.layers.drop_in import DropIn
 from unrolled.layers.gru import GRU
+from unrolled.layers.keeping import Keeping
 from unrolled.layers.lstm import LSTM
 from unrolled.layers.rnn import RNN
 
-DROP_INS: dict[type[nn.RNNBase], type[DropIn]] = {drop_in.peer: drop_in for drop_in in (LSTM, GRU, RNN)}
+_CLASSES: tuple[type[Keeping], ...] = (LSTM, GRU, RNN, LSTMCell, GRUCell, RNNCell)
+DROP_INS: dict[type[nn.Module], type[Keeping]] = {drop_in.peer: drop_in for drop_in in _CLASSES}
 
 # What a subclass may have of its own: nothing of it is asked when torch.nn's forward computes.
 _FREE = {
@@ -32,7 +35,11 @@ _FREE = {
 }
 _STORED = {"_flat_weights", "_flat_weights_names"}  # each layer has its own
 _ASKED = (
-    {name for kind in (nn.RNNBase, *DROP_INS) for name in vars(kind)}
+    {
+        name
+        for kind in (nn.RNNBase, nn.RNNCellBase, *DROP_INS, Keeping, DropIn, CellDropIn)
+        for name in vars(kind)
+    }
     | {"__getattr__", "__getattribute__", "__call__", "_call_impl", "__reduce__", "__reduce_ex__"}
     | _STORED
 ) - _FREE
@@ -47,7 +54,7 @@ def with_drop_in(cls: Any) -> Any:
     ...     def forward(self, x, hx=None):
     ...         return super().forward(x.flip(0), hx)
     >>> [base.__name__ for base in with_drop_in(Reversed).mro()[:5]]
-    ['Reversed', 'Reversed', 'GRU', 'DropIn', 'GRU']
+    ['Reversed', 'Reversed', 'GRU', 'DropIn', 'Keeping']
     """
     if cls in DROP_INS:
         return DROP_INS[cls]
@@ -60,13 +67,13 @@ def without_drop_in(cls: Any) -> Any:
         return cls.peer
     if _BEFORE in vars(cls):
         return vars(cls)[_BEFORE]
-    if issubclass(cls, DropIn) and _is_made(cls):
+    if issubclass(cls, Keeping) and _is_made(cls):
         return _made_again(cls, without_drop_in)
     return cls
 
 
-def why_not(module: nn.RNNBase) -> str | None:
-    """Why a layer may compute something else than torch.nn's forward, or never call it; None if it does."""
+def why_not(module: nn.Module) -> str | None:
+    """Why a module may compute something else than torch.nn's forward, or never call it; None if not so."""
     own = vars(module).keys() & ((_ASKED - _STORED) | {"forward"})
     if own:
         return f"something has put its own {min(own)} on it"
@@ -78,7 +85,9 @@ def _why_not(cls: type[Any]) -> str | None:
     peers = [peer for peer in DROP_INS if issubclass(cls, peer)]
     if len(peers) != 1:
         return "a class of its own, which may compute something else than torch.nn's"
-    own = cls.__mro__[: min(cls.__mro__.index(kind) for kind in (*peers, DropIn) if issubclass(cls, kind))]
+    own = cls.__mro__[
+        : min(cls.__mro__.index(kind) for kind in (*peers, DropIn, CellDropIn) if issubclass(cls, kind))
+    ]
     own = tuple(kind for kind in own if kind not in DROP_INS.values() and _BEFORE not in vars(kind))
     if type(cls) not in (type, abc.ABCMeta) or any("__init_subclass__" in vars(kind) for kind in own):
         return "a class of its own, with rules for its subclasses"
@@ -94,8 +103,8 @@ def _why_not(cls: type[Any]) -> str | None:
     return None
 
 
-def _is_layer(cls: type) -> bool:
-    return issubclass(cls, nn.RNNBase)
+def _is_recurrent(cls: type) -> bool:
+    return issubclass(cls, nn.RNNBase | nn.RNNCellBase)
 
 
 def _is_made(cls: type) -> bool:
@@ -107,7 +116,7 @@ def _is_made(cls: type) -> bool:
 
 def _written(cls: type) -> type:
     """The class that stands in a source, below those that torch has made of it."""
-    return _written(next(filter(_is_layer, cls.__bases__))) if _is_made(cls) else cls
+    return _written(next(filter(_is_recurrent, cls.__bases__))) if _is_made(cls) else cls
 
 
 def _depends_on_type(function: Any) -> bool:
@@ -147,7 +156,7 @@ def _derived(cls: Any) -> Any:
     return type(cls)(cls.__name__, (cls, drop_in), {**names, _BEFORE: cls, "__reduce_ex__": _reduce})
 
 
-def _reduce(layer: nn.RNNBase, protocol: int) -> Any:
+def _reduce(layer: nn.Module, protocol: int) -> Any:
     """For copies and pickles: a class that was made on the fly cannot be found by its name."""
     found: Any = object.__reduce_ex__(layer, max(2, protocol))
     _, arguments, *state = found
@@ -163,6 +172,6 @@ def _new(cls: Any) -> Any:
 
 
 def _made_again(cls: Any, change: Any) -> Any:
-    bases = tuple(change(base) if _is_layer(base) else base for base in cls.__bases__)
+    bases = tuple(change(base) if _is_recurrent(base) else base for base in cls.__bases__)
     names = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
     return type(cls)(cls.__name__, bases, names)

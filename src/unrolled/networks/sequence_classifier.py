@@ -89,7 +89,7 @@ class SequenceClassifier(nn.Module):
             x = self.input_layers(x)
         if self.config.direction == "forward":
             outputs, state = unroll(self.cell, x, lengths, kind=kind)
-            return hidden(state) if read == "state" else last_output(outputs, lengths)
+            return hidden(state) if self._reads_state() else last_output(outputs, lengths)
 
         if self.config.direction == "bidirectional" and read == "last":
             return self._beside_last_step(x, lengths, kind)
@@ -101,7 +101,7 @@ class SequenceClassifier(nn.Module):
             outputs, (forwards, backwards) = stacked_bidirectional_unroll(
                 self.forward_cells, self.backward_cells, x, lengths, kind=kind
             )
-        if read == "state":
+        if self._reads_state():
             return torch.cat([hidden(forwards), hidden(backwards)], dim=1)
         last = last_output(outputs, lengths)
         if read == "last":
@@ -115,13 +115,23 @@ class SequenceClassifier(nn.Module):
         *backwards, backward_cell = self.backward_cells
         if forwards:
             x, _ = stacked_bidirectional_unroll(forwards, backwards, x, lengths, kind=kind)
-        f, _ = unroll(forward_cell, x, lengths, kind=kind)
+        f, state = unroll(forward_cell, x, lengths, kind=kind)
         batch_size, time, _ = x.shape
         one_step = (
             None if lengths is None else check_lengths(lengths, batch_size, time, x.device).clamp(max=1)
         )
         b, _ = unroll(backward_cell, last_output(x, lengths)[:, None], one_step, kind=kind)
-        return torch.cat([last_output(f, lengths), b[:, 0]], dim=1)
+        last = last_output(f, lengths) if self.config.output_dropout else hidden(state)
+        return torch.cat([last, b[:, 0]], dim=1)
+
+    def _reads_state(self) -> bool:
+        """Whether v is in the final states: also where it is an output, if nothing is dropped of that.
+
+        An output among all would need a gradient of all in backward, of which most are zero.
+        """
+        config = self.config
+        beside = config.read == "last" and config.direction != "forward"  # the backward one's first output
+        return config.read == "state" or not (config.output_dropout or beside)
 
     def _kind(self) -> str:
         # In eager mode the two unrollings give the same numbers, and the dynamic one can run in kernels. In a

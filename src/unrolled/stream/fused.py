@@ -13,8 +13,8 @@ from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError
 from unrolled.kernels import isa, native_call
 from unrolled.kernels.readable import is_memory
+from unrolled.kernels.watch import Watch
 from unrolled.stream.source import name_of
-from unrolled.stream.watch import Watch
 from unrolled.unroll.kernel_layer import fits, has_hooks, kernel_of, layer_of
 
 # Multiplications of a step from which it pays to wake other threads and to let go of the interpreter.

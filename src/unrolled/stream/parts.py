@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from unrolled.cells import DropoutCell, HighwayCell, ResidualCell, StackedCell
+from unrolled.kernels.watch import Watch
 from unrolled.stream.fused import FusedWalk, fuses
 from unrolled.stream.loop import LoopWalk
-from unrolled.stream.watch import Watch
 from unrolled.unroll.kernel_layer import has_hooks
 
 

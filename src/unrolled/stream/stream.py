@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError, check_count
 from unrolled.kernels.readable import check_numbers, is_recorded
+from unrolled.kernels.watch import Watch
 from unrolled.stream.inputs import check_flags, flags_of, like_given, rows_of
 from unrolled.stream.parts import walk_of
 from unrolled.stream.source import Source, check_state, source_of
-from unrolled.stream.watch import Watch
 
 Numbers = TypeVar("Numbers", Tensor, np.ndarray)
 

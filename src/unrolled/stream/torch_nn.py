@@ -13,10 +13,13 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from unrolled.cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell, StackedCell
+from unrolled.layers.cell_drop_in import CellDropIn
 from unrolled.layers.drop_in import DropIn
+from unrolled.layers.fits import mode_of
 from unrolled.stream.evaluating import evaluating
 
-_FORWARDS = [kind.forward for kind in (nn.LSTM, nn.GRU, nn.RNN, DropIn, nn.LSTMCell, nn.GRUCell, nn.RNNCell)]
+_LAYERS, _CELLS = (nn.LSTM, nn.GRU, nn.RNN, DropIn), (nn.LSTMCell, nn.GRUCell, nn.RNNCell, CellDropIn)
+_FORWARDS = [kind.forward for kind in (*_LAYERS, *_CELLS)]
 _WEIGHT_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)  # they compute a weight before each forward
 
 
@@ -34,7 +37,7 @@ def cell_of(module: Any) -> Any:
         hook(module, ())
     if is_cell:
         size = {"input_size": module.input_size, "hidden_size": module.hidden_size, "bias": module.bias}
-        return _filled(_blank(_mode_of(module), **size), module, "")
+        return _filled(_blank(mode_of(module), **size), module, "")
     cells: list[Any] = []
     for layer in range(module.num_layers):
         size = {
@@ -104,12 +107,6 @@ def _is_as_in_torch(module: Any) -> bool:
         and not module._forward_hooks
         and all(isinstance(hook, _WEIGHT_HOOKS) for hook in module._forward_pre_hooks.values())
     )
-
-
-def _mode_of(cell: Any) -> str:
-    if isinstance(cell, nn.RNNCell):
-        return f"RNN_{cell.nonlinearity.upper()}"
-    return "LSTM" if isinstance(cell, nn.LSTMCell) else "GRU"
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,6 +11,7 @@
 #include "contract.h"
 #include "dispatch.h"
 #include "memory.h"
+#include "step_module.h"
 #include "stream_module.h"
 #include "tensors.h"
 
@@ -330,6 +331,7 @@ int64_t saved_width(const std::string& isa, bool double_precision, int kind, int
 
 NB_MODULE(_native, m) {
   m.doc() = "Fused recurrent kernels; unrolled.kernels is their front.";
+  nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no leak
   m.def("compiled", &compiled);
   m.def("forward", &forward);
   m.def("pack", &pack);
@@ -341,4 +343,6 @@ NB_MODULE(_native, m) {
   m.attr("saved_head_bytes") = 64;
   bind_stream<float>(m, "StreamFloat32", &isa_named);
   bind_stream<double>(m, "StreamFloat64", &isa_named);
+  bind_step<float>(m, "StepFloat32", &isa_named);
+  bind_step<double>(m, "StepFloat64", &isa_named);
 }

@@ -12,6 +12,7 @@
 #include "contract.h"
 #include "stream.h"
 #include "tensors.h"
+#include "watch.h"
 
 namespace nb = nanobind;
 
@@ -52,19 +53,15 @@ class StreamDoor {
         input_(nb::cast<int64_t>(sizes[1])),
         output_(nb::cast<int64_t>(sizes[2])),
         kept_(std::move(kept)),
-        threads_(std::move(threads)) {
+        threads_(std::move(threads)),
+        slots_(slots_of(slots)) {
     const nb::module_ torch = nb::module_::import_("torch"), numpy = nb::module_::import_("numpy");
-    const nb::object base = torch.attr("_C");
     tensor_ = torch.attr("Tensor");
-    version_ = base.attr("TensorBase").attr("__dict__")["_version"];
-    tracing_ = base.attr("_get_tracing_state");
-    modes_ = base.attr("_len_torch_dispatch_stack");
     array_ = numpy.attr("ndarray");
     empty_ = numpy.attr("empty");
     number_ = numpy.attr("dtype")(sizeof(Real) == 4 ? "float32" : "float64");
     shapes_[0] = nb::make_tuple(output_);
     shapes_[1] = nb::make_tuple(batch_, output_);
-    for (nb::handle slot : slots) slots_.push_back({slot[0], slot[1], slot[2], nb::cast<int64_t>(slot[3])});
   }
 
   int turn() const { return stream_.turn(); }
@@ -74,7 +71,7 @@ class StreamDoor {
     if (moved()) return nb::none();
     PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(x.ptr()));
     if (type == tensor_.ptr()) {
-      if (watched()) return nb::none();
+      if (is_recorded()) return nb::none();
       const Input<Real> input = from_tensor(x);
       return input.data ? tensor_step(input) : nb::none();
     }
@@ -88,13 +85,6 @@ class StreamDoor {
 
  private:
   static constexpr int64_t kBytes = sizeof(Real);
-
-  // A place in the model, a key of one of its dictionaries, with what was there when the weights were packed: a module, or
-  // a tensor with its version (-1 if it has none).
-  struct Slot {
-    nb::object holder, name, value;
-    int64_t version;
-  };
 
   static const Kernels<Real>& kernels(const Isa& isa) {
     if constexpr (sizeof(Real) == 4)
@@ -130,29 +120,9 @@ class StreamDoor {
   }
 
   bool moved() const {
-    for (const Slot& slot : slots_) {
-      PyObject* value = PyDict_GetItemWithError(slot.holder.ptr(), slot.name.ptr());
-      if (!value && PyErr_Occurred()) throw nb::python_error();
-      if (value != slot.value.ptr()) return true;
-      if (slot.version >= 0 && version_of(value) != slot.version) return true;
-    }
+    for (const Slot& slot : slots_)
+      if (slot.moved()) return true;
     return false;
-  }
-
-  // Straight through the descriptor: to look `_version` up by its name takes longer than to read it.
-  int64_t version_of(PyObject* tensor) const {
-    const nb::object version =
-        nb::steal(Py_TYPE(version_.ptr())->tp_descr_get(version_.ptr(), tensor, reinterpret_cast<PyObject*>(Py_TYPE(tensor))));
-    if (!version.is_valid()) throw nb::python_error();
-    return PyLong_AsLongLong(version.ptr());
-  }
-
-  // Whether torch.jit.trace or a dispatch mode records torch's operators: Python knows what to do then.
-  bool watched() const {
-    const nb::object modes = nb::steal(PyObject_CallNoArgs(modes_.ptr()));
-    const nb::object tracing = nb::steal(PyObject_CallNoArgs(tracing_.ptr()));
-    if (!modes.is_valid() || !tracing.is_valid()) throw nb::python_error();
-    return PyObject_IsTrue(modes.ptr()) || !tracing.is_none();
   }
 
   // [N, I], or [I] if there is one sequence.
@@ -214,7 +184,7 @@ class StreamDoor {
 
   Stream<Real> stream_;
   int64_t batch_, input_, output_;
-  nb::object kept_, threads_, version_, tracing_, modes_, tensor_, array_, empty_, number_, shapes_[2];
+  nb::object kept_, threads_, tensor_, array_, empty_, number_, shapes_[2];
   std::vector<Slot> slots_;
   std::mutex guard_;
 };

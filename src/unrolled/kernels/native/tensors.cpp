@@ -88,10 +88,10 @@ size_t bytes_of(Numbers numbers, int dimensions, const int64_t* shape) {
 }
 
 template <class Real>
-nb::object lent(void* data, int dimensions, const int64_t* shape, nb::handle owner) {
+nb::object lent(void* data, int dimensions, const int64_t* shape, const int64_t* strides, nb::handle owner) {
   size_t sizes[Seen::kMost] = {};
   for (int d = 0; d < dimensions; ++d) sizes[d] = size_t(shape[d]);
-  return nb::cast(nb::ndarray<nb::pytorch, Real>(data, size_t(dimensions), sizes, owner));
+  return nb::cast(nb::ndarray<nb::pytorch, Real>(data, size_t(dimensions), sizes, owner, strides));
 }
 
 }  // namespace
@@ -131,22 +131,26 @@ Seen look_at(nb::handle tensor) {
   return seen;
 }
 
-Made make_tensor(Numbers numbers, int dimensions, const int64_t* shape) {
+const void* address_of(nb::handle tensor) {
+  return (torch().exchange ? described(tensor) : asked(tensor)).data;
+}
+
+Made make_tensor(Numbers numbers, int dimensions, const int64_t* shape, const int64_t* strides) {
   char* memory = static_cast<char*>(take_memory(kDescriptionBytes + bytes_of(numbers, dimensions, shape)));
   if (!memory) throw std::bad_alloc();
   Made made;
   made.data = memory + kDescriptionBytes;
   if (!torch().exchange) {
     const nb::capsule owner(memory, [](void* given) noexcept { give_memory(given); });
-    made.tensor = numbers == Numbers::float32 ? lent<float>(made.data, dimensions, shape, owner)
-                                              : lent<double>(made.data, dimensions, shape, owner);
+    made.tensor = numbers == Numbers::float32 ? lent<float>(made.data, dimensions, shape, strides, owner)
+                                              : lent<double>(made.data, dimensions, shape, strides, owner);
     return made;
   }
   Description* description = new (memory) Description;
   int64_t stride = 1;
   for (int d = dimensions - 1; d >= 0; --d) {
     description->shape[d] = shape[d];
-    description->strides[d] = stride;
+    description->strides[d] = strides ? strides[d] : stride;
     stride *= shape[d];
   }
   description->owned = {torch().exchange->version,

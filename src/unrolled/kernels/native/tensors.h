@@ -35,12 +35,15 @@ bool is_tensor(nanobind::handle value);
 // Throws what PyTorch says of a tensor that has no memory to speak of.
 Seen look_at(nanobind::handle tensor);
 
-// A new tensor without gaps and with any content.
+// Where its first number stands; throws the same.
+const void* address_of(nanobind::handle tensor);
+
+// A new tensor with any content, without gaps; strides: null if the last dimension is the innermost.
 struct Made {
   nanobind::object tensor;
   void* data = nullptr;
 };
-Made make_tensor(Numbers numbers, int dimensions, const int64_t* shape);
+Made make_tensor(Numbers numbers, int dimensions, const int64_t* shape, const int64_t* strides = nullptr);
 
 // The same [a, b, c] in PyTorch's own memory, of the kind of `like`.
 Made make_resizable(nanobind::handle like, int64_t a, int64_t b, int64_t c);

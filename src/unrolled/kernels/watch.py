@@ -1,4 +1,4 @@
-"""What tells a step that the model's weights are no longer those that it has packed."""
+"""What tells a step that the weights are no longer those that it has packed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-# Its version counts the steps of all optimizers: fused ones change weights whose own versions stay.
-_OPTIMIZERS: dict[str, Tensor] = {}
+# What stands here is another object after each step of any optimizer: fused ones change weights whose own
+# versions stay.
+_OPTIMIZERS: dict[str, object] = {"steps": object()}
 
 
 class Slot(NamedTuple):
@@ -20,7 +20,7 @@ class Slot(NamedTuple):
     Attributes:
         holder: the dictionary.
         name: the key.
-        value: a module or a tensor.
+        value: a module, a tensor, or what stands for the steps of all optimizers.
         version: a tensor's count of changes in place; -1 where nobody counts.
     """
 
@@ -38,11 +38,7 @@ class Watch:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        _listen()
-        self.slots = [
-            Slot(holder, name, holder[name], _version_of(holder[name]))
-            for holder, name in [(_OPTIMIZERS, "steps"), *_places(model)]
-        ]
+        self.slots = [optimizer_steps(), *(slot(holder, name) for holder, name in _places(model))]
 
     def moved(self) -> bool:
         """Whether a step has to look at the model again."""
@@ -52,16 +48,25 @@ class Watch:
         )
 
 
+def optimizer_steps() -> Slot:
+    """What tells that some optimizer of torch.optim has taken a step since."""
+    _listen()
+    return slot(_OPTIMIZERS, "steps")
+
+
+def slot(holder: dict[str, Any], name: str) -> Slot:
+    """What stands at this place now."""
+    return Slot(holder, name, holder[name], _version_of(holder[name]))
+
+
 @functools.cache
 def _listen() -> None:
     """Count the steps of all optimizers from now on."""
-    with torch.inference_mode(False):  # a tensor made for inference has no version
-        _OPTIMIZERS["steps"] = torch.zeros(0, device="cpu")
     register_optimizer_step_post_hook(_count)
 
 
 def _count(*_: object) -> None:
-    torch.autograd.graph.increment_version(_OPTIMIZERS["steps"])
+    _OPTIMIZERS["steps"] = object()
 
 
 def _places(model: nn.Module) -> Iterator[tuple[dict[str, Any], str]]:
