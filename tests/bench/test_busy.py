@@ -24,9 +24,12 @@ def test_a_command_is_timed_with_the_cpu_time_of_it_alone():
 def test_the_loops_run_and_are_ended(monkeypatch):
     started = []
     popen = subprocess.Popen
-    monkeypatch.setattr(
-        busy.subprocess, "Popen", lambda command: started.append(popen(command)) or started[-1]
-    )
+
+    def start(command):
+        started.append(popen(command))
+        return started[-1]
+
+    monkeypatch.setattr(busy.subprocess, "Popen", start)
     with beside(2):
         assert [process.poll() for process in started] == [None, None]
     assert [process.returncode for process in started] == [-9, -9]
@@ -52,5 +55,5 @@ def test_several_processes_take_turns_on_both_sides(capsys):
     assert set(found) == {("lstm-h28", "infer"), ("lstm-h28", "train")}
     assert all(ratio > 0 for ratio in found.values())
     assert "steps a second, unrolled" in capsys.readouterr().out
-    with pytest.raises(UnrolledError, match="unknown row of torch.nn's layers 'lstm-peephole-h128'"):
+    with pytest.raises(UnrolledError, match=r"unknown row of torch.nn's layers 'lstm-peephole-h128'"):
         processes.main(["--rows", "lstm-peephole-h128"])

@@ -40,7 +40,7 @@ def test_a_model_that_changes_is_not_timed(monkeypatch):
         return model
 
     monkeypatch.setattr(unrolled, "accelerate", accelerate)
-    with pytest.raises(WrongResultError, match="outputs after accelerate differ by .*: not timed"):
+    with pytest.raises(WrongResultError, match=r"outputs after accelerate differ by .*: not timed"):
         packages.measured(ROWS["crnn N1"], 0, time.process_time)
 
 

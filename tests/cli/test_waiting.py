@@ -1,4 +1,4 @@
-"""How torch's threads wait for work while the command line trains: what libgomp itself says that it was told."""
+"""How torch's threads wait for work while the command line trains, in the words of libgomp itself."""
 
 import os
 import re
