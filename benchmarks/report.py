@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.goals import GRID_FLOOR, GRID_MEANS, Goal
 from unrolled.atomic import atomic_path
 from unrolled.bench import Ceilings, Figure, means, square
 
@@ -34,38 +35,43 @@ def grid_markdown(found: dict[str, Any]) -> str:
     head, results = found["machine"], [Figure(**one) for one in found["results"]]
     counts = sorted({figure.threads for figure in results}, reverse=True)
     clock = "CPU time" if head["clock"] == "process_time" else "wall time"
-    mean, cells = means(results), dict.fromkeys(figure.cell for figure in results)
-    keys = [(cell, count) for cell in cells for count in counts]
+    most, *others = map(in_threads, counts)
+    limits = ceilings_in_words(head["ceilings"][str(counts[0])])
+    mean, cells = means(results), list(dict.fromkeys(figure.cell for figure in results))
+    slow = sum(figure.ratio < GRID_FLOOR for figure in results)
+    square_of_means = [["geometric means", *WORDS.values()]]
+    for cell in cells:
+        for count in counts:
+            words = [mean_words(mean[cell, count, work], (cell, count, work)) for work in WORDS]
+            square_of_means.append([f"{cell.upper()}, {in_threads(count)}", *words])
     lines = [
         f"The grid, {head['isa']}, {clock}",
         "",
-        f"{place(head)}{ceilings_in_words(head['ceilings'][str(counts[0])])}. T40, I = H; "
-        f"{in_threads(counts[0])}{''.join(f' ({in_threads(count)})' for count in counts[1:])}.",
+        f"{place(head)}{limits}. T40, I = H; {most}{''.join(f' ({other})' for other in others)}.",
+        f"Of {len(results)} figures, {slow} are below {GRID_FLOOR}; the least is "
+        f"{min(figure.ratio for figure in results):.2f}.",
         "",
-        *markdown_table(
-            [
-                ["geometric means", *WORDS.values()],
-                *(
-                    [
-                        f"{cell.upper()}, {in_threads(count)}",
-                        *(f"{mean[cell, count, work]:.2f}" for work in WORDS),
-                    ]
-                    for cell, count in keys
-                ),
-            ]
-        ),
+        *markdown_table(square_of_means),
     ]
     for cell in cells:
         for work, name in WORDS.items():
             lines += ["", f"{cell.upper()}, {name}: torch.nn's time by ours.", ""]
             lines += markdown_table(square(results, cell, work))
-            lines += [
-                "",
-                f"The share of the limit that ours reaches, and which it is, {in_threads(counts[0])}.",
-                "",
-            ]
+            lines += ["", f"The share of the limit that ours reaches, and which it is, {most}.", ""]
             lines += markdown_table(square(results, cell, work, shares=True))
     return "\n".join(lines) + "\n"
+
+
+def mean_words(mean: float, key: tuple[str, int, str]) -> str:
+    """A geometric mean, with what it is held to.
+
+    >>> mean_words(1.6, ("lstm", 2, "infer"))
+    '1.60 (≥ 1.5, 1.8) ✓'
+    """
+    if key not in GRID_MEANS:
+        return f"{mean:.2f}"
+    floor, aim = GRID_MEANS[key]
+    return f"{mean:.2f} (≥ {floor:g}, {aim:g}) {MARKS[Goal('', mean, floor, aim, more=True).reached]}"
 
 
 def packages_markdown(found: dict[str, Any]) -> str:

@@ -81,5 +81,7 @@ def test_the_command_measures_saves_and_writes_the_page(monkeypatch, tmp_path, c
     text = report.PAGE.read_text(encoding="utf-8")
     assert text.startswith(f"Words.\n{report.BEGIN}\n## The grid, ")
     assert f"| 1 | {saved['results'][0]['ratio']:.2f} |" in text
+    assert "Of 2 figures, " in text
+    assert f"| GRU, 1 thread | {saved['results'][1]['ratio']:.2f} (≥ 2.3, 2.6) " in text
     assert "reads L2 200, L3 100, memory 10 GB/s. T40, I = H; 1 thread." in text
     assert "gru" in capsys.readouterr().out
