@@ -2,7 +2,7 @@
 
     python -m benchmarks.busy                          2 threads and 1, alone and beside 4 loops
     python -m benchmarks.busy --settings               and the ways in which threads can wait for work
-    python -m benchmarks.busy --save busy              results into benchmarks/results/
+    python -m benchmarks.busy --save busy              results/busy.json and docs/benchmarks.md
 
 Each training is a process of its own from start to end. All ways take turns, and the medians of wall time and
 of CPU time (user and system) are shown. A way is what the environment says to OpenMP, how many threads train,
@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.circumstances import circumstances
+from benchmarks.report import busy_table, save_figures
 
 VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 # How a thread waits for work. What libgomp does by itself is to look 300,000 times, some milliseconds.
@@ -99,21 +98,6 @@ def training(way: Way, epochs: int) -> Took:
         return timed([sys.executable, "-m", "unrolled", *map(str, words)], others | SETTINGS[way.setting])
 
 
-def table(took: dict[Way, list[Took]]) -> list[str]:
-    """A line for each way, the medians."""
-    lines = [
-        "| threads wait | threads | beside | wall s | CPU s | least wall s |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for way, times in took.items():
-        wall, cpu = (statistics.median(clock) for clock in zip(*times, strict=True))
-        least = min(one.wall for one in times)
-        lines.append(
-            f"| {way.setting} | {way.threads} | {way.loops} loops | {wall:.1f} | {cpu:.1f} | {least:.1f} |"
-        )
-    return lines
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -123,7 +107,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="trainings of each way (default: 5)")
     parser.add_argument("--loops", type=int, nargs="+", default=[0, 4], help="beside so many (default: 0 4)")
     parser.add_argument("--threads", type=int, nargs="+", default=[2, 1], help="default: 2 1")
-    parser.add_argument("--save", metavar="NAME", help="write results/NAME.json and .md")
+    parser.add_argument("--save", metavar="NAME", help="write results/NAME.json, and the page")
     options = parser.parse_args()
 
     found: dict[str, Any] = {"machine": circumstances("perf_counter"), "epochs": options.epochs}
@@ -139,13 +123,12 @@ def main() -> None:
         for way in ways:
             took[way].append(training(way, options.epochs))
             print(f"{way.name}: wall {took[way][-1].wall:.1f} s, CPU {took[way][-1].cpu:.1f} s", flush=True)
-    found["ways"] = [{**way._asdict(), "took": times} for way, times in took.items()]
-    lines = table(took)
-    print("\n".join(lines))
+    found["ways"] = [
+        {**way._asdict(), "took": [one._asdict() for one in times]} for way, times in took.items()
+    ]
+    print("\n".join(busy_table(found["ways"])))
     if options.save:
-        folder = Path(__file__).parent / "results"
-        (folder / f"{options.save}.json").write_text(json.dumps(found, indent=1) + "\n")
-        (folder / f"{options.save}.md").write_text("\n".join(lines) + "\n")
+        print("saved:", *save_figures(found, options.save))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,32 @@ def packages_markdown(found: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def busy_markdown(found: dict[str, Any]) -> str:
+    """Trainings alone and beside loops that never wait."""
+    return "\n".join(
+        [
+            f"`unrolled train --epochs {found['epochs']}` alone and beside other processes",
+            "",
+            f"{place(found['machine'])}. Medians of the whole command.",
+            "",
+            *busy_table(found["ways"]),
+            "",
+        ]
+    )
+
+
+def busy_table(ways: list[dict[str, Any]]) -> list[str]:
+    """A line for each way to train."""
+    lines = [["threads wait", "threads", "loops beside", "wall s", "least", "CPU s", "least"]]
+    for way in ways:
+        line = [way["setting"], str(way["threads"]), str(way["loops"])]
+        for clock in ("wall", "cpu"):
+            times = [one[clock] for one in way["took"]]
+            line += [f"{statistics.median(times):.1f}", f"{min(times):.1f}"]
+        lines.append(line)
+    return markdown_table(lines)
 
 
 def markdown_table(lines: list[list[str]]) -> list[str]:
@@ -219,7 +246,7 @@ def save(found: dict[str, Any], name: str) -> list[Path]:
 
 
 def save_figures(found: dict[str, Any], name: str) -> list[Path]:
-    """Write results/NAME.json of a grid or of packages, and bring docs/benchmarks.md up to date."""
+    """Write results/NAME.json of anything but rows, and bring docs/benchmarks.md up to date."""
     return _save({RESULTS / f"{name}.json": json.dumps(found, indent=1) + "\n"})
 
 
@@ -243,10 +270,11 @@ def page(text: str, sections: list[str]) -> str:
 
 
 def saved_sections() -> list[str]:
-    """Of what is in results/: grids, packages, rows beside torch, rows beside all peers."""
+    """Of what is in results/: grids, packages, busy machines, rows beside torch, rows beside all peers."""
     kinds: dict[str, Callable[[dict[str, Any]], str]] = {
         "grid": grid_markdown,
         "packages": packages_markdown,
+        "busy": busy_markdown,
         "torch": rows_markdown,
         "all": rows_markdown,
     }

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from benchmarks import busy, processes
-from benchmarks.busy import Took, Way, beside, table, timed
+from benchmarks import busy, processes, report
+from benchmarks.busy import Took, Way, beside, timed
 from unrolled.errors import UnrolledError
 
 
@@ -45,8 +45,23 @@ def test_a_way_reaches_the_training_and_takes_the_place_of_what_is_set(monkeypat
 
 
 def test_the_table_has_medians():
-    lines = table({Way("passive", 2, 4): [Took(3.0, 1.0), Took(9.0, 2.0), Took(4.0, 8.0)]})
-    assert lines[-1] == "| passive | 2 | 4 loops | 4.0 | 2.0 | 3.0 |"
+    took = [{"wall": wall, "cpu": cpu} for wall, cpu in ((3.0, 1.0), (9.0, 2.0), (4.0, 8.0))]
+    ways = [{"setting": "passive", "threads": 2, "loops": 4, "took": took}]
+    assert report.busy_table(ways)[-1] == "| passive | 2 | 4 | 4.0 | 3.0 | 2.0 | 1.0 |"
+
+
+def test_the_command_trains_in_every_way_and_writes_the_page(monkeypatch, tmp_path):
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(report, "PAGE", tmp_path / "page.md")
+    report.PAGE.write_text(report.BEGIN, encoding="utf-8")
+    monkeypatch.setattr(busy, "training", lambda way, epochs: Took(way.threads, way.loops))
+    words = ["busy", "--rounds", "2", "--settings", "--save", "busy-x"]
+    monkeypatch.setattr(sys, "argv", words)
+    busy.main()
+    text = report.PAGE.read_text(encoding="utf-8")
+    assert "## `unrolled train --epochs 3` alone and beside other processes" in text
+    assert "| passive | 2 | 4 | 2.0 | 2.0 | 4.0 | 4.0 |" in text
+    assert text.count("| as it comes | 1 |") == 2
 
 
 def test_several_processes_take_turns_on_both_sides(capsys):
