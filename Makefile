@@ -106,11 +106,13 @@ packages: $(BENCH_PACKAGES)/bin/python
 	$(BENCH_PACKAGES)/bin/python -m benchmarks.packages $(or $(ARGS),--save packages)
 
 .venv-packages/bin/python: benchmarks/packages.txt benchmarks/packages-needs.txt constraints.txt
+	@echo "Setting up .venv-packages, once: packages of 2 GB, and the kernels are compiled anew. Some minutes."
 	$(PYTHON) -m venv .venv-packages
 	.venv-packages/bin/pip install -q -c constraints.txt -e . -r benchmarks/packages-needs.txt
 	.venv-packages/bin/pip install -q -c constraints.txt --no-deps -r benchmarks/packages.txt
 
 .venv-third-party/installed: tests/third_party/needs.txt tests/third_party/packages.txt pyproject.toml constraints.txt
+	@echo "Setting up .venv-third-party, once: its packages, and the kernels are compiled anew. Some minutes."
 	$(PYTHON) -m venv .venv-third-party
 	.venv-third-party/bin/pip install -q -c constraints.txt -e . -r tests/third_party/needs.txt
 	.venv-third-party/bin/pip install -q -c constraints.txt --no-deps -r tests/third_party/packages.txt
