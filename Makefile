@@ -2,8 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test_capped test_gpu hostile check bench bench-peers bench-recipes results soak docs \
-	sanitize fuzz torch_tests third_party wheel clean
+.PHONY: train test test_capped test_gpu hostile check bench bench-grid bench-busy bench-peers bench-recipes results soak docs \
+	sanitize fuzz torch_tests third_party packages wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -40,9 +40,19 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Every row beside torch.nn, about five minutes on a quiet machine: results/ and docs/benchmarks.md.
+# Every row beside torch.nn, and the grid over sizes: about half an hour on a quiet machine, results/ and
+# docs/benchmarks.md. With ARGS some of the rows; `make bench-grid ARGS=--quick` is two minutes of the grid.
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m benchmarks.grid)
+
+bench-grid: $(VENV)/installed
+	$(BIN)/python -m benchmarks.grid $(ARGS)
+
+# Trainings beside other processes that never wait, and several models in as many processes.
+bench-busy: $(VENV)/installed
+	$(BIN)/python -m benchmarks.busy --save busy
+	$(BIN)/python -m benchmarks.processes
 
 # Some rows beside every peer. BENCH_JAX, BENCH_TENSORFLOW and BENCH_ONNX may name environments that are there.
 bench-peers: $(VENV)/installed $(foreach peer,jax tensorflow onnx,$(if $(BENCH_$(shell echo $(peer) | tr a-z A-Z)),,.venv-$(peer)/installed))
@@ -89,7 +99,20 @@ torch_tests: $(VENV)/installed
 third_party: .venv-third-party/installed
 	.venv-third-party/bin/python -m pytest -W ignore tests/third_party $(ARGS)
 
+# Other packages' whole models before and after accelerate: one thread, CPU time. BENCH_PACKAGES may name an
+# environment that is there.
+BENCH_PACKAGES ?= .venv-packages
+packages: $(BENCH_PACKAGES)/bin/python
+	$(BENCH_PACKAGES)/bin/python -m benchmarks.packages $(or $(ARGS),--save packages)
+
+.venv-packages/bin/python: benchmarks/packages.txt benchmarks/packages-needs.txt constraints.txt
+	@echo "Setting up .venv-packages, once: packages of 2 GB, and the kernels are compiled anew. Some minutes."
+	$(PYTHON) -m venv .venv-packages
+	.venv-packages/bin/pip install -q -c constraints.txt -e . -r benchmarks/packages-needs.txt
+	.venv-packages/bin/pip install -q -c constraints.txt --no-deps -r benchmarks/packages.txt
+
 .venv-third-party/installed: tests/third_party/needs.txt tests/third_party/packages.txt pyproject.toml constraints.txt
+	@echo "Setting up .venv-third-party, once: its packages, and the kernels are compiled anew. Some minutes."
 	$(PYTHON) -m venv .venv-third-party
 	.venv-third-party/bin/pip install -q -c constraints.txt -e . -r tests/third_party/needs.txt
 	.venv-third-party/bin/pip install -q -c constraints.txt --no-deps -r tests/third_party/packages.txt
@@ -100,12 +123,16 @@ wheel: $(VENV)/installed
 	$(BIN)/pip wheel -q --no-deps -w dist .
 
 docs: $(VENV)/installed
-	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	$(BIN)/python scripts/requirements.py docs | $(BIN)/pip install -q -c constraints.txt -r /dev/stdin
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
 
+# The requirements apart from the package, so that what is compiled is compiled once and shows how far it is.
 $(VENV)/installed: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV), once. 1 of 2: PyTorch and the other packages, a minute or two and 1 GB of disk."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python scripts/requirements.py dev | $(BIN)/pip install -c constraints.txt -r /dev/stdin
+	@echo "2 of 2: compiling the kernels for every kind of CPU of this family, one to three minutes on 2 cores."
+	$(BIN)/pip install -v --no-deps -e .
 	touch $@
 
 clean:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from unrolled.bench import ROWS, Row
+from unrolled.bench import ROWS, SHAPES, WORKS, Row
 
 # How many times faster than a peer a step must be: (row, work) -> (peer, floor, aim).
 FASTER = {
@@ -36,6 +36,24 @@ FASTER_CAPPED = {
 }
 OPTIONS = tuple(row for row in ROWS if row.startswith("lstm-") and ROWS[row].cell != "lstm")
 FASTER |= {(row, "train"): ("cell_loop", 2.5, 4.0) for row in OPTIONS}
+# One sequence read both ways can use two threads throughout, and oneDNN's layers do not.
+FASTER |= {
+    (row.name, work): ("torch_nn", 1.0, 1.8 if row.N == 1 and row.bidirectional else 1.3)
+    for row in SHAPES
+    for work in WORKS
+}
+# The geometric means of the grid: (cell, threads, work) -> (floor, aim); and every figure of it.
+GRID_MEANS = {
+    ("lstm", 2, "infer"): (1.5, 1.8),
+    ("lstm", 2, "train"): (1.5, 1.8),
+    ("lstm", 1, "infer"): (1.15, 1.3),
+    ("lstm", 1, "train"): (1.2, 1.35),
+    ("gru", 2, "infer"): (2.7, 3.2),
+    ("gru", 2, "train"): (3.0, 3.6),
+    ("gru", 1, "infer"): (2.3, 2.6),
+    ("gru", 1, "train"): (2.6, 3.0),
+}
+GRID_FLOOR = 0.95  # 1, but for noise
 
 # How much longer than another row a training step may take: row -> (floor, aim).
 BESIDE: dict[str, tuple[float | None, float]] = {

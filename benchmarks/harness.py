@@ -19,13 +19,14 @@ from unrolled.bench import (
     Model,
     Problem,
     Row,
+    bound,
+    ceilings,
     checked,
     draw,
     gflop,
     interleaved,
     median_ms,
     median_ratio,
-    sgemm_gflops,
     step,
 )
 from unrolled.bench.check import find, judge
@@ -38,7 +39,7 @@ Result = dict[str, Any]
 
 
 class Harness:
-    """Peers that are ready, and how they are timed.
+    """Peers that are ready, the machine's limits, and how they are timed.
 
     Args:
         peers: some of PEERS.
@@ -49,6 +50,7 @@ class Harness:
     def __init__(self, peers: Sequence[str], seconds: float, cpu_time: bool) -> None:
         self.seconds = seconds
         self.clock: Callable[[], float] = time.process_time if cpu_time else time.perf_counter
+        self.ceilings = ceilings(self.clock)
         self._modules = {
             peer: import_module(f"benchmarks.peers.{peer}") for peer in peers if peer in IN_PROCESS
         }
@@ -92,7 +94,6 @@ class Harness:
         if other is not None:
             plain = draw(other)
             sides["beside"] = (CellModel(plain), plain)
-        sgemm = sgemm_gflops(self.clock)
 
         for work in WORKS:
             steps = {name: step(model, given, work) for name, (model, given) in sides.items()}
@@ -106,7 +107,7 @@ class Harness:
             for peer in self._foreign:
                 if work in works.get(peer.peer, ()):
                     peers[peer.peer] = alternated(steps["unrolled"], peer, work, self.seconds, self.clock)
-            amount = gflop(problem, work)
+            amount, limit = gflop(problem, work), bound(problem, work, self.ceilings)
             result: Result = {
                 "row": row.name,
                 "sizes": row.sizes,
@@ -115,8 +116,9 @@ class Harness:
                 "least_ms": 1e3 * min(ours),
                 "rounds": len(ours),
                 "gflop": amount,
-                "sgemm_gflops": sgemm,
-                "of_sgemm": amount / statistics.median(ours) / sgemm,
+                "of_sgemm": amount / statistics.median(ours) / self.ceilings.sgemm_gflops,
+                "bound": {"by": limit.by, "ms": 1e3 * limit.seconds},
+                "of_bound": limit.seconds / statistics.median(ours),
                 "output_error": errors["unrolled"].output,
                 "gradient_error": errors["unrolled"].gradient if work == "train" else None,
                 "peers": {name: {**timing, **errors[name]._asdict()} for name, timing in peers.items()},

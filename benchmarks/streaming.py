@@ -49,6 +49,7 @@ def stream(seconds: float, clock: Callable[[], float]) -> dict[str, Any]:
         "least_ms": 1e3 * min(times["ours"]) / STEPS,
         "rounds": len(times["ours"]),
         "of_sgemm": None,
+        "of_bound": None,
         "output_error": output_error,
         "gradient_error": None,
         "peers": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unrolled.bench import CellModel, Model, Problem
+from unrolled.bench import SHAPES, CellModel, Model, Problem
 from unrolled.bench.models import weight_name
 
 CELLS = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
@@ -49,4 +49,6 @@ class CellLoop(Model):
 def build(problem: Problem) -> Model | None:
     if problem.lengths is not None:
         return None  # a loop with lengths is nobody's way: packed sequences are
+    if problem.row.name in {row.name for row in SHAPES}:
+        return None  # models that are there use torch.nn's layers
     return CellLoop(problem) if problem.row.cell in CELLS else CellModel(problem, kind="static")

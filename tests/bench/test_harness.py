@@ -2,7 +2,7 @@
 
 import doctest
 import sys
-from functools import partial
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -16,17 +16,18 @@ from benchmarks.goals import Goal
 from benchmarks.harness import Harness
 from benchmarks.peers import cell_loop, compiled_loop, foreign, torch_nn
 from benchmarks.peers.foreign import Foreign
-from unrolled.bench import ROWS, Row, TorchModel, WrongResultError, checked, draw, sgemm_gflops
+from unrolled.bench import ROWS, SHAPES, Ceilings, Level, Row, TorchModel, WrongResultError, checked, draw
 from unrolled.bench.check import find, judge
 from unrolled.errors import UnrolledError
 
+LIMITS = Ceilings(100.0, (Level("L2", 2**21, 200.0), Level("L3", 2**25, 100.0), Level("memory", inf, 10.0)))
 TINY = {name: row._replace(N=3, T=7, I=2, H=tuple(range(5, 5 + len(row.H)))) for name, row in ROWS.items()}
 
 
 @pytest.fixture(autouse=True)
 def _quick_peak(monkeypatch):
-    """The rate of a small product in place of a large one, which takes a second or two."""
-    monkeypatch.setattr(harness_module, "sgemm_gflops", partial(sgemm_gflops, size=16))
+    """Limits made up, as measuring them takes seconds."""
+    monkeypatch.setattr(harness_module, "ceilings", lambda clock: LIMITS)
 
 
 @pytest.fixture
@@ -69,7 +70,9 @@ def test_a_row_is_checked_and_timed_for_both_works(harness, name):
     assert set(train["peers"]) == expected - ({"cell_loop"} if name == "gru-ragged" else set())
     for one in found["results"]:
         assert one["ms"] >= one["least_ms"] > 0
-        assert one["of_sgemm"] == pytest.approx(one["gflop"] / one["ms"] * 1e3 / one["sgemm_gflops"])
+        assert one["of_sgemm"] == pytest.approx(one["gflop"] / one["ms"] * 1e3 / LIMITS.sgemm_gflops)
+        assert one["of_bound"] == pytest.approx(one["bound"]["ms"] / one["ms"])
+        assert one["bound"]["by"] in ("FLOP", "L2")
     other = {"gru-ragged": "gru-dense", "gru-before-h128": "gru-h128", "lstm-zoneout-h128": "lstm-h128"}
     assert train.get("beside", {}).get("row") == other.get(name)
 
@@ -83,6 +86,12 @@ def test_a_peer_that_gives_wrong_numbers_is_refused(harness, monkeypatch):
     monkeypatch.setattr(torch_nn, "build", slightly_wrong)
     with pytest.raises(WrongResultError, match=r"lstm-h128: outputs of torch_nn are wrong by .*: not timed"):
         next(harness.results(TINY["lstm-h128"]))
+
+
+def test_shapes_of_models_that_are_there_have_no_loop():
+    row = next(row for row in SHAPES if row.name == "gru-series")
+    assert cell_loop.build(draw(row)) is None
+    assert cell_loop.build(draw(row._replace(name="other"))) is not None
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "gru-before"])
@@ -165,7 +174,7 @@ def test_the_streaming_step_is_checked_and_timed(harness):
 def made_up(**changes):
     result = {
         "row": "lstm-h128", "sizes": "N128 T28 I28 H128", "work": "train", "ms": 9.876, "of_sgemm": 0.72,
-        "sgemm_gflops": 200.0, "output_error": 2e-7, "gradient_error": 5e-6,
+        "of_bound": 0.8, "bound": {"by": "L3", "ms": 7.9}, "output_error": 2e-7, "gradient_error": 5e-6,
         "peers": {"torch_nn": {"ratio": 1.75}, "jax_scan": {"ratio": 3.5}},
     }  # fmt: skip
     return {**result, **changes}
@@ -210,26 +219,28 @@ def test_the_table_says_what_the_results_say():
         "cpu": "A CPU", "isa": "avx512", "threads": 2, "torch": "2.13.0", "torch_isa": "AVX512",
         "commit": "abc", "date": "2030-01-02", "load": 0.1, "clock": "perf_counter",
         "peers": {"jax_scan": "jax 0.9"},
+        "ceilings": {"sgemm_gflops": 200.0, "L2": 180.0, "memory": 17.4},
     }  # fmt: skip
     found = {"machine": head, "results": []}
     add(found, made_up())
     add(found, made_up(work="infer", peers={"jax_scan": {"ratio": 2.0}}, gradient_error=None))
-    assert report.markdown(found).splitlines() == [
-        "# all peers, avx512, 2 threads, wall time",
+    assert report.rows_markdown(found).splitlines() == [
+        "all peers, avx512, 2 threads, wall time",
         "",
-        "A CPU; torch 2.13.0 (AVX512), jax 0.9; commit abc, 2030-01-02, load 0.1, SGEMM 200 to 200 GFLOP/s.",
+        "A CPU; torch 2.13.0 (AVX512), jax 0.9; commit abc, 2030-01-02, load 0.1, SGEMM 200 GFLOP/s, "
+        "reads L2 180, memory 17 GB/s.",
         "",
-        "| row | sizes | work | ms | torch.nn | JAX | of SGEMM | error | goals |",
-        "|---|---|---|---:|---:|---:|---:|---|---|",
-        "| lstm-h128 | N128 T28 I28 H128 | train | 9.88 | 1.75× | 3.50× | 72% | 2e-07 ✓✓; 5e-06 ✓ | "
+        "| row | sizes | work | ms | torch.nn | JAX | of SGEMM | limit | error | goals |",
+        "|---|---|---|---:|---:|---:|---:|---:|---|---|",
+        "| lstm-h128 | N128 T28 I28 H128 | train | 9.88 | 1.75× | 3.50× | 72% | 80% L3 | 2e-07 ✓✓; 5e-06 ✓ | "
         "times torch_nn 1.75 (≥ 1.6, 2) ✓; of SGEMM 0.72 (≥ 0.7) ✓✓ |",
-        "| lstm-h128 | N128 T28 I28 H128 | infer | 9.88 |  | 2.00× | 72% | 2e-07 ✓✓ |  |",
+        "| lstm-h128 | N128 T28 I28 H128 | infer | 9.88 |  | 2.00× | 72% | 80% L3 | 2e-07 ✓✓ |  |",
     ]
 
 
 def test_the_page_has_the_results_that_are_saved():
     text = report.PAGE.read_text(encoding="utf-8")
-    assert report.page(text, report.saved_runs()) == text
+    assert report.page(text, report.saved_sections()) == text
     assert report.page(text, []).endswith(report.BEGIN)
 
 

@@ -90,6 +90,31 @@ def _shapes(cell: str) -> tuple[Row, ...]:
     )
 
 
+# What models of other packages are made of, in the sizes that they ship with.
+SHAPES = (
+    Row("pyannote", "lstm", 32, 589, 60, (128,) * 4, bidirectional=True),
+    Row("easyocr", "lstm", 1, 149, 256, (256,), bidirectional=True),
+    Row("doctr", "lstm", 128, 32, 512, (128,) * 2, bidirectional=True),
+    Row("kraken", "lstm", 1, 150, 960, (200,) * 3, bidirectional=True),
+    Row("openunmix", "lstm", 1, 255, 512, (256,) * 3, bidirectional=True),
+    Row("openunmix-large", "lstm", 1, 60, 512, (512,) * 3, bidirectional=True),
+    Row("allosaurus", "lstm", 1, 1000, 40, (512,) * 2, bidirectional=True),
+    Row("demucs", "lstm", 16, 200, 192, (192,) * 2, bidirectional=True),
+    Row("stanza", "lstm", 32, 60, 100, (200,) * 2, bidirectional=True),
+    Row("flair", "lstm", 16, 100, 100, (1024,)),
+    Row("resemblyzer-n1", "lstm", 1, 160, 40, (256,) * 3),
+    Row("resemblyzer-n64", "lstm", 64, 160, 40, (256,) * 3),
+    Row("dtln", "lstm", 1, 500, 257, (128,) * 2),
+    Row("sb3-contrib", "lstm", 8, 128, 64, (256,)),
+    Row("pixels-lstm", "lstm", 64, 784, 1, (128,)),
+    Row("pixels-gru", "gru", 64, 784, 1, (128,)),
+    Row("deepfilternet", "gru", 1, 100, 256, (256,) * 3),
+    Row("gru-n1-long", "gru", 1, 500, 256, (256,)),
+    Row("medaka", "gru", 1, 1000, 10, (128,) * 2, bidirectional=True),
+    Row("neuralforecast", "gru", 128, 48, 1, (200,) * 2),
+    Row("gru-series", "gru", 32, 24, 1, (64,) * 2),
+)
+
 _OTHERS = ("gru-before", "rnn", *(name for name in CELLS if name.startswith("lstm-")))
 ROWS = {
     row.name: row
@@ -97,5 +122,6 @@ ROWS = {
         *_shapes("lstm"),
         *_shapes("gru"),
         *(Row(f"{cell}-h128", cell, 128, 28, 28, (128,)) for cell in _OTHERS),
+        *SHAPES,
     )
 }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from unrolled.errors import UnrolledError, check_count
 
 MOST_THREADS = 1024  # with far more, torch ends the process
+SPINS = "100"  # how often a thread of torch looks for work before it sleeps: some microseconds
+WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 def check_folder() -> None:
@@ -17,6 +20,16 @@ def check_folder() -> None:
         raise UnrolledError(
             "the folder that this is run in has been removed: change into another one"
         ) from None
+
+
+def let_threads_sleep() -> None:
+    """Have torch's threads sleep while they wait for work, unless the environment says how they wait.
+
+    By itself libgomp looks for work 300,000 times, milliseconds that other processes lose, and that a thread
+    which waits for one without a core loses itself. It reads its environment when torch is loaded, once.
+    """
+    if "torch" not in sys.modules and not any(name in os.environ for name in WAITING):
+        os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
 def set_threads(threads: int | None) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from unrolled.cli.machine import check_folder
+from unrolled.cli.machine import check_folder, let_threads_sleep
 
 # The options that several verbs share.
 FOLDER = (
@@ -95,11 +95,13 @@ def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
     hints = typing.get_type_hints(config_class, include_extras=True)
 
     def command(**values: Any) -> None:
+        trains = issubclass(config_class, TrainingOptions)
         check_folder()
+        if trains:
+            let_threads_sleep()
         try:
             run(config_class(**values))
         except KeyboardInterrupt:
-            trains = issubclass(config_class, TrainingOptions)
             hint = "; `unrolled train --resume RUN` goes on with a training" if trains else ""
             print(f"unrolled: stopped{hint}", file=sys.stderr)
             raise typer.Exit(130) from None

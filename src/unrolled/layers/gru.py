@@ -10,7 +10,7 @@ from unrolled.layers.drop_in import DropIn
 
 
 class GRU(DropIn, nn.GRU):
-    r"""Gated recurrent unit layers: torch.nn.GRU, several times faster on CPUs.
+    r"""Gated recurrent unit layers: torch.nn.GRU, on fused kernels for CPUs.
 
         r, z = σ(W_k x_t + b_k + U_k h_{t-1} + d_k)       k in {r, z}
         n    = tanh(W_n x_t + b_n + r * (U_n h_{t-1} + d_n))

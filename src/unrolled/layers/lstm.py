@@ -8,7 +8,7 @@ from unrolled.layers.drop_in import DropIn
 
 
 class LSTM(DropIn, nn.LSTM):
-    r"""Long short-term memory layers: torch.nn.LSTM, several times faster on CPUs.
+    r"""Long short-term memory layers: torch.nn.LSTM, on fused kernels for CPUs.
 
         i, f, o = σ(W_k x_t + b_k + U_k h_{t-1} + d_k)    k in {i, f, o}
         g       = tanh(W_g x_t + b_g + U_g h_{t-1} + d_g)

@@ -10,7 +10,7 @@ from unrolled.layers.drop_in import DropIn
 
 
 class RNN(DropIn, nn.RNN):
-    r"""Elman layers: torch.nn.RNN, several times faster on CPUs.
+    r"""Elman layers: torch.nn.RNN, on fused kernels for CPUs.
 
         h_t = φ(W x_t + b + U h_{t-1} + d)                φ: tanh or relu
 
