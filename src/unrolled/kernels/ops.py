@@ -157,8 +157,8 @@ def _parted(layer: Layer) -> tuple[list[Any], list[Tensor | None]]:
 
 
 def _joined(plain: list[Any], tensors: list[Tensor | None]) -> Layer:
-    pairs = zip(plain, tensors, strict=True)
-    return Layer(*(value if tensor is None else tensor for value, tensor in pairs))
+    values: Any = (value if tensor is None else tensor for value, tensor in zip(plain, tensors, strict=True))
+    return Layer(*values)
 
 
 def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:

@@ -55,7 +55,7 @@ def walk(
 
 
 def _in_kernels(parts: list[Layer]) -> Sequence[Results]:
-    return [ops.unroll(*parts)] if len(parts) == 1 else ops.unroll_both(*parts)
+    return [ops.unroll(parts[0])] if len(parts) == 1 else ops.unroll_both(*parts)
 
 
 def _in_reference(parts: list[Layer]) -> Sequence[Results]:
@@ -78,7 +78,8 @@ def _walk(
     run: Callable[[list[Layer]], Sequence[Results]],
 ) -> tuple[Tensor, Any]:
     directions = 2 if layers.bidirectional else 1
-    h_n, c_n = [], []
+    h_n: list[Tensor] = []
+    c_n: list[Tensor] = []
     for index in range(layers.num_layers):
         if index > 0 and layers.dropout and layers.training:
             x = _drop(x, layers.dropout, packing)
