@@ -188,7 +188,7 @@ struct BackwardWalk {
           from[r] = from_row(step[r], slot[r]);
         }
         const Real* ahead = lines_of<Real>(panels + next * depth, turn++, group_width(next, vectors) * lanes);
-        product_group<Real>(rows, width, {to, add ? to : nullptr, columns - first * lanes},
+        product_group<Real>(rows, width, to, add, columns - first * lanes,
                             {from, pieces, {panels + first * depth, width * lanes, ahead}});
       });
     }

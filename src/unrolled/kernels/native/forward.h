@@ -121,7 +121,7 @@ struct ForwardWalk {
           store(tile.pre[r] + b * tile.apart + other, load(panels.bias(block + b) + other));
     }
     const Factor<Real> factor = by_x(tile, block, next, turn);
-    product<Cell::x_count, Rows, Blocks>(rows, {pre, tile.bias, end - first, tile.apart, of_block}, &factor, 1);
+    product<Cell::x_count, Rows, Blocks>(rows, {pre, tile.bias, tile.apart, of_block}, &factor, 1);
   }
 
   // pre += U h in the slots that h has a part in.
@@ -130,7 +130,7 @@ struct ForwardWalk {
     Real* pre[kTileRows];
     for (int r = 0; r < rows; ++r) pre[r] = tile.pre[r] + Cell::h_first * lanes;
     const Factor<Real> factor = by_h(tile, block, next, turn);
-    product<Cell::h_count, Rows, Blocks>(rows, {pre, pre, Cell::h_count * lanes, tile.apart, tile.apart}, &factor, 1);
+    product<Cell::h_count, Rows, Blocks>(rows, {pre, pre, tile.apart, tile.apart}, &factor, 1);
   }
 
   // pre = bias + W x + U h, in one pass where both have a part in every slot.
@@ -140,7 +140,7 @@ struct ForwardWalk {
       for (int r = 0; r < rows; ++r) tile.bias[r] = panels.bias(block);
       const Factor<Real> factors[] = {by_x(tile, block, next, turn), by_h(tile, block, next, turn)};
       constexpr int64_t of_block = Cell::slots * lanes;
-      product<Cell::slots, Rows, Blocks>(rows, {tile.pre, tile.bias, of_block, tile.apart, of_block}, factors, 2);
+      product<Cell::slots, Rows, Blocks>(rows, {tile.pre, tile.bias, tile.apart, of_block}, factors, 2);
     } else {
       multiply_x<Rows, Blocks>(tile, rows, block, next, turn);
       multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
@@ -265,7 +265,7 @@ struct ForwardWalk {
         to[r] = product + r * kTileVectors * lanes;
         for (int v = 0; v < width; ++v) store(to[r] + v * lanes, begins(first + r, group + v));
       }
-      product_group<Real>(rows, width, {to, to, width * lanes},
+      product_group<Real>(rows, width, to, true, width * lanes,
                           {from, {1, layer.hidden, 0}, {panels.second(group), width * lanes, panels.second(group)}});
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < width; ++v) done(first + r, group + v, load(to[r] + v * lanes));

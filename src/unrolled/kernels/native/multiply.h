@@ -68,7 +68,6 @@ template <class Real>
 struct Sums {
   Real* const* to;
   const Real* const* from;
-  int64_t columns;  // how many there are of each row and block
   int64_t to_apart = 0, from_apart = 0;
   int64_t shift = 0;  // the first of them that a pass takes, of a panel's vectors too
 };
@@ -89,11 +88,8 @@ template <class Real, int R, int W, int Blocks = 1>
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
-    for (int i = 0; i < Blocks * W; ++i) {
-      const int64_t first = i % W * lanes;
-      sum[r][i] = sums.from ? load_first(sums.from[r] + sums.shift + i / W * sums.from_apart + first, sums.columns - first)
-                            : Vec<Real>{};
-    }
+    for (int i = 0; i < Blocks * W; ++i)
+      sum[r][i] = sums.from ? load(sums.from[r] + sums.shift + i / W * sums.from_apart + i % W * lanes) : Vec<Real>{};
   for (const Factor<Real>* factor = factors; factor < factors + count; ++factor) {
     const Panel<Real>& panel = factor->panel;
     const Real *weights = panel.data + sums.shift, *ahead = panel.ahead, *row[R];
@@ -110,10 +106,8 @@ template <class Real, int R, int W, int Blocks = 1>
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
-    for (int i = 0; i < Blocks * W; ++i) {
-      const int64_t first = i % W * lanes;
-      store_first(sums.to[r] + sums.shift + i / W * sums.to_apart + first, sum[r][i], sums.columns - first);
-    }
+    for (int i = 0; i < Blocks * W; ++i)
+      store(sums.to[r] + sums.shift + i / W * sums.to_apart + i % W * lanes, sum[r][i]);
 }
 
 template <class Real, int W>
@@ -136,7 +130,7 @@ inline int group_width(int64_t first, int64_t vectors) {
 
 // For `width` vectors, up to kTileVectors.
 template <class Real>
-void product_group(int rows, int width, const Sums<Real>& sums, const Factor<Real>& factor) {
+void product_vectors(int rows, int width, const Sums<Real>& sums, const Factor<Real>& factor) {
   switch (width) {
     case 1: return product_rows<Real, 1>(rows, sums, &factor);
     case 2: return product_rows<Real, 2>(rows, sums, &factor);
@@ -145,6 +139,21 @@ void product_group(int rows, int width, const Sums<Real>& sums, const Factor<Rea
     case 4: return product_rows<Real, 4>(rows, sums, &factor);
 #endif
   }
+}
+
+// For the group's vectors where only `columns` numbers of each row are there: to[r] (+)= its sums.
+template <class Real>
+void product_group(int rows, int width, Real* const* to, bool add, int64_t columns, const Factor<Real>& factor) {
+  const int64_t all = width * kLanes<Real>;
+  if (columns >= all) return product_vectors<Real>(rows, width, {to, add ? to : nullptr}, factor);
+  Real whole[kTileRows * kTileVectors * kLanes<Real>] = {};
+  Real* padded[kTileRows];
+  for (int r = 0; r < rows; ++r) {
+    padded[r] = whole + r * all;
+    if (add) __builtin_memcpy(padded[r], to[r], size_t(columns) * sizeof(Real));
+  }
+  product_vectors<Real>(rows, width, {padded, add ? padded : nullptr}, factor);
+  for (int r = 0; r < rows; ++r) __builtin_memcpy(to[r], padded[r], size_t(columns) * sizeof(Real));
 }
 
 // A sum waits four cycles for its last product, so a pass needs several: with one or two rows it takes all vectors of
@@ -164,7 +173,6 @@ void product_window(int rows, Sums<Real> sums, const Factor<Real>* factors, int 
     constexpr int width = least(kTileVectors, W - Slot);
     product_rows<Real, width>(rows, sums, factors, count);
     sums.shift += width * kLanes<Real>;
-    sums.columns -= width * kLanes<Real>;
     product_window<Real, W, Slot + width>(rows, sums, factors, count);
   }
 }

@@ -30,15 +30,17 @@ void gather_columns(Real* __restrict to, int64_t to_row, const Real* from, int64
   constexpr int lanes = kLanes<Real>;
   for (int64_t k = 0; k < depth; k += lanes) {
     Vec<Real> square[lanes];
+    if (known >= lanes && depth - k >= lanes) {
 #pragma GCC unroll 16
-    for (int lane = 0; lane < lanes; ++lane)
-      square[lane] = lane < known ? load_first(from + lane * from_row + k, depth - k) : Vec<Real>{};
-    transpose<Real>(square);
-    if (depth - k >= lanes) {
+      for (int lane = 0; lane < lanes; ++lane) square[lane] = load(from + lane * from_row + k);
+      transpose<Real>(square);
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) store(to + (k + i) * to_row, square[i]);
-    } else {
-      for (int i = 0; i < depth - k; ++i) store(to + (k + i) * to_row, square[i]);
+    } else {  // at an edge
+      const int64_t left = depth - k < lanes ? depth - k : lanes;
+      for (int64_t i = 0; i < left; ++i)
+        for (int lane = 0; lane < lanes; ++lane)
+          to[(k + i) * to_row + lane] = lane < known ? from[lane * from_row + k + i] : Real(0);
     }
   }
 }
@@ -50,11 +52,17 @@ void scatter_columns(Real* __restrict to, int64_t to_row, const Real* from, int6
   constexpr int lanes = kLanes<Real>;
   for (int64_t k = 0; k < depth; k += lanes) {
     Vec<Real> square[lanes];
+    if (known >= lanes && depth - k >= lanes) {
 #pragma GCC unroll 16
-    for (int i = 0; i < lanes; ++i) square[i] = k + i < depth ? load(from + (k + i) * from_row) : Vec<Real>{};
-    transpose<Real>(square);
-    for (int lane = 0; lane < lanes && lane < known; ++lane)
-      store_first(to + lane * to_row + k, square[lane], depth - k);
+      for (int i = 0; i < lanes; ++i) square[i] = load(from + (k + i) * from_row);
+      transpose<Real>(square);
+#pragma GCC unroll 16
+      for (int lane = 0; lane < lanes; ++lane) store(to + lane * to_row + k, square[lane]);
+    } else {  // at an edge
+      const int64_t left = depth - k < lanes ? depth - k : lanes;
+      for (int lane = 0; lane < lanes && lane < known; ++lane)
+        for (int64_t i = 0; i < left; ++i) to[lane * to_row + k + i] = from[(k + i) * from_row + lane];
+    }
   }
 }
 

@@ -103,18 +103,30 @@ UNROLLED_INLINE void store_first(Real* to, Vec<Real> v, int64_t count) {
 }
 
 #if defined(__AVX512F__)
-inline __mmask16 first_lanes(int64_t count) { return __mmask16((1u << count) - 1u); }
+UNROLLED_INLINE unsigned first_lanes(int64_t count) { return (1u << count) - 1u; }
 
 template <>
 UNROLLED_INLINE Vec<float> load_first<float>(const float* from, int64_t count) {
   if (count >= 16) return load(from);
-  return _mm512_maskz_loadu_ps(first_lanes(count), from);
+  return _mm512_maskz_loadu_ps(__mmask16(first_lanes(count)), from);
+}
+
+template <>
+UNROLLED_INLINE Vec<double> load_first<double>(const double* from, int64_t count) {
+  if (count >= 8) return load(from);
+  return _mm512_maskz_loadu_pd(__mmask8(first_lanes(count)), from);
 }
 
 template <>
 UNROLLED_INLINE void store_first<float>(float* to, Vec<float> v, int64_t count) {
   if (count >= 16) return store(to, v);
-  _mm512_mask_storeu_ps(to, first_lanes(count), v);
+  _mm512_mask_storeu_ps(to, __mmask16(first_lanes(count)), v);
+}
+
+template <>
+UNROLLED_INLINE void store_first<double>(double* to, Vec<double> v, int64_t count) {
+  if (count >= 8) return store(to, v);
+  _mm512_mask_storeu_pd(to, __mmask8(first_lanes(count)), v);
 }
 #endif
 
