@@ -3,7 +3,7 @@
 #pragma once
 
 #include "panels.h"
-#include "plan.h"
+#include "saved.h"
 #include "team.h"
 #include "weight_gradient.h"
 
@@ -19,6 +19,7 @@ struct BackwardWalk {
   const Plan& plan;
   WeightWalk<Cell, Real> weights;
   Saved<Cell, Real> saved;
+  StatesBefore<Cell, Real> before;
   int64_t blocks, stride, chunk;  // units in blocks, units of all blocks, steps in a chunk
   int64_t outputs;                // the numbers of h in whole vectors
   Real* d_h = {};                 // [N][outputs]
@@ -31,7 +32,6 @@ struct BackwardWalk {
   const Real** x_rows = {};       // [chunk][N] x of every (step, slot)
   const Real** h_rows = {};       // [chunk][N] h before the step
   const Real** second_rows = {};  // [chunk][N] rows of `second`
-  Real* zeros = {};               // [outputs] the h before the first step, if none was given
   Real* unit_panel = {};          // the unit vectors of every block, of an LSTM with options
   Real* scratch = {};             // [threads] rows of an LSTM with options
 
@@ -92,31 +92,11 @@ struct BackwardWalk {
     if (Cell::has_c) std::memcpy(result.d_c0 + row * H, d_c + slot * stride, size_t(H) * sizeof(Real));
   }
 
-  const Real* h_before(int64_t step, int64_t slot) const {
-    const bool reset = is_reset(layer, plan, slot, step);
-    if (step > 0 && !reset) return at(result.h, plan.row[slot], plan.time_of(slot, step - 1));
-    const Real* given = reset ? layer.reset_h : layer.h0;
-    return given ? given + plan.row[slot] * layer.output : zeros;
-  }
-
-  // Whether the c before the step is the one that forward kept at the step before, and the given one [N, H] if not.
-  bool is_kept(int64_t step, int64_t slot) const { return step > 0 && !is_reset(layer, plan, slot, step); }
-  const Real* given_c(int64_t step, int64_t slot) const {
-    return is_reset(layer, plan, slot, step) ? layer.reset_c : layer.c0;
-  }
-
-  Vec<Real> c_before(int64_t step, int64_t block, int64_t slot) const {
-    if (is_kept(step, slot)) return load(saved.c(step - 1, block, slot));
-    const int64_t unit = block * lanes;
-    const Real* given = given_c(step, slot);
-    return given ? load_first(given + plan.row[slot] * layer.hidden + unit, layer.hidden - unit) : Vec<Real>{};
-  }
-
   // Where the slot's factors of the weight gradients stand at this step.
   void note_rows(int64_t step, int64_t chunk_step, int64_t slot) const {
     const int64_t place = chunk_step * plan.slots + slot;
     x_rows[place] = at(layer.x, plan.row[slot], plan.time_of(slot, step));
-    h_rows[place] = h_before(step, slot);
+    h_rows[place] = before.h(step, slot);
     if (second_rows) second_rows[place] = second + place * stride;
   }
 
@@ -139,7 +119,7 @@ struct BackwardWalk {
     } else if constexpr (Cell::has_c) {
       Vec<Real> d_state = load(d_c + place);
       if (result.d_c.data) d_state = d_state + load_first(at(result.d_c, row, time) + unit, known);
-      store(d_h + place, Cell::template backward<Real>(gate, h, c_before(step, block, slot),
+      store(d_h + place, Cell::template backward<Real>(gate, h, before.c(step, block, slot),
                                                        load(saved.c(step, block, slot)), d, d_state, d_gate));
       store(d_c + place, keep_first<Real>(d_state, known));
     } else {
@@ -154,13 +134,13 @@ struct BackwardWalk {
   // The second half: d_reset has arrived.
   void slot_reset(int64_t step, int64_t chunk_step, int64_t slot) const {
     if constexpr (Cell::two_halves) {
-      const Real* before = h_before(step, slot);
+      const Real* h = before.h(step, slot);
       for (int64_t block = 0; block < blocks; ++block) {
         const int64_t unit = block * lanes, known = layer.hidden - unit, place = slot * stride + unit;
         const Real* kept = saved.gates(step, block, slot);
         const Vec<Real> gate[] = {Vec<Real>{}, load(kept + lanes)};
         Vec<Real> d_gate[2];
-        const Vec<Real> direct = Cell::template reset_backward<Real>(gate, load_first(before + unit, known),
+        const Vec<Real> direct = Cell::template reset_backward<Real>(gate, load_first(h + unit, known),
                                                                       load(d_reset + place), d_gate);
         store(d_h + place, load(d_h + place) + keep_first<Real>(direct, known));
         store(weights.d_gates(chunk_step, block, slot) + lanes, keep_first<Real>(d_gate[1], known));
@@ -272,9 +252,9 @@ struct BackwardWalk {
         to.apart = saved.gates(step, 1, slot) - to.pre;
         to.scratch = scratch + (thread * kTileRows + r) * kScratchRows * stride;
         to.stride = stride;
-        const bool kept_c = is_kept(step, slot);
+        const bool kept_c = before.is_kept(step, slot);
         to.c = kept_c ? saved.c(step - 1, 0, slot)
-                      : first_c(to.scratch + (kScratchRows - 1) * stride, given_c(step, slot), row);
+                      : before.c_in_vectors(step, slot, to.scratch + (kScratchRows - 1) * stride);
         to.c_apart = kept_c ? to.apart : lanes;
         to.d_gates = weights.d_gates(chunk_step, 0, slot);
         to.d_apart = weights.d_gates(chunk_step, 1, slot) - to.d_gates;
@@ -285,13 +265,6 @@ struct BackwardWalk {
       }
       LstmRowBackward<Cell, Real>::run(rows, count);
     }
-  }
-
-  // A c that was given, in whole vectors; zeros from null.
-  const Real* first_c(Real* to, const Real* given, int64_t row) const {
-    std::memset(to, 0, size_t(stride) * sizeof(Real));
-    if (given) std::memcpy(to, given + row * layer.hidden, size_t(layer.hidden) * sizeof(Real));
-    return to;
   }
 
   void add_d_c(Real* to, int64_t row, int64_t time) const {
@@ -408,14 +381,16 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   const int64_t second_steps = second_blocks ? chunk : Cell::whole_rows ? 1 : 0;
   const int64_t projected = Cell::whole_rows ? second_blocks * lanes : 0;
   Buffer<const Real*> rows(chunk * N * 3);
-  Walk walk = {layer, result, plan, {layer, result, plan, blocks},
-               {const_cast<Real*>(result.saved), N, H, projected_width(layer)}, blocks, stride, chunk, outputs};
+  const Saved<Cell, Real> saved(const_cast<Real*>(result.saved), N, H, projected_width(layer));
+  Walk walk = {layer, result, plan, {layer, result, plan, blocks}, saved, {layer, plan, saved, result.h}, blocks, stride,
+               chunk, outputs};
   WeightWalk<Cell, Real>& weights = walk.weights;
   weights.second_blocks = second_blocks;
   walk.x_rows = rows;
   walk.h_rows = rows + chunk * N;
   walk.second_rows = second_blocks ? rows + 2 * chunk * N : nullptr;
 
+  Real* zeros;
   // Hands out the memory, and returns how much it is: called without any first.
   const auto lay_out = [&](Real* memory) {
     int64_t taken = 0;
@@ -430,7 +405,7 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
     walk.h_panels = take(columns_size<Real>(H, P, Cell::h_count));
     walk.x_panels = take(result.d_x.data ? columns_size<Real>(H, I, Cell::x_count) : 0);
     walk.second_panels = take(second_blocks ? columns_size<Real>(P, H, 1) : 0);
-    walk.zeros = take(outputs);
+    zeros = take(outputs);
     weights.by_x = {walk.x_rows, I, take(stride * I * Cell::x_count)};
     weights.by_h = {walk.h_rows, P, take(stride * P * Cell::h_count)};
     weights.by_second = {walk.second_rows, second_blocks ? H : 0, take(second_blocks * lanes * H)};
@@ -443,7 +418,8 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   Buffer<Real> memory(lay_out(nullptr));
   if (!memory || !rows) return false;
   lay_out(memory);
-  std::memset(walk.zeros, 0, size_t(outputs) * sizeof(Real));
+  std::memset(zeros, 0, size_t(outputs) * sizeof(Real));
+  walk.before.zeros = zeros;
 
   run_team(plan.threads, [&](Member& me) { walk.walk(me); });
   return true;

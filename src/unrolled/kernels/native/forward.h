@@ -2,8 +2,8 @@
 #pragma once
 
 #include "lstm_row.h"
-#include "panels.h"
-#include "plan.h"
+#include "preactivations.h"
+#include "saved.h"
 #include "team.h"
 
 namespace unrolled::UNROLLED_ISA {
@@ -15,6 +15,7 @@ struct ForwardWalk {
   const Forward<Real>& result;
   const Plan& plan;
   Panels<Cell, Real> panels;
+  PreActivations<Cell, Real> pre_activations;
   Saved<Cell, Real> saved;
   bool keep;
   int64_t chunk;             // steps whose products with x are formed at once
@@ -89,82 +90,18 @@ struct ForwardWalk {
     if (Cell::has_c) std::memcpy(result.c_n + row * H, c + slot * stride, size_t(H) * sizeof(Real));
   }
 
-  // A tile of rows before a block of units, or several: where its pre-activations stand, x and h, and their products.
-  struct Tile {
-    Real* pre[kTileRows];
-    int64_t apart;  // from one block's pre-activations to the next one's
-    const Real *x[kTileRows], *h[kTileRows], *bias[kTileRows];
-  };
-
-  Factor<Real> by_x(const Tile& tile, int64_t block, int64_t next, int64_t turn) const {
-    constexpr int64_t width = Cell::x_count * lanes;
-    return {tile.x, {1, layer.input, 0},
-            {panels.x(block), width, lines_of<Real>(panels.x(next), turn, width), panels.x(1) - panels.x(0)}};
-  }
-
-  Factor<Real> by_h(const Tile& tile, int64_t block, int64_t next, int64_t turn) const {
-    constexpr int64_t width = Cell::h_count * lanes;
-    return {tile.h, {1, layer.output, 0},
-            {panels.h(block), width, lines_of<Real>(panels.h(next), turn, width), panels.h(1) - panels.h(0)}};
-  }
-
-  // pre = bias + W x in the slots of the cell that x has a part in, and the bias in the others.
-  template <int Rows = 0, int Blocks = 1>
-  void multiply_x(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
-    constexpr int64_t of_block = Cell::slots * lanes, first = Cell::x_first * lanes, end = first + Cell::x_count * lanes;
-    Real* pre[kTileRows];
-    for (int r = 0; r < rows; ++r) {
-      tile.bias[r] = panels.bias(block) + first;
-      pre[r] = tile.pre[r] + first;
-      for (int64_t other = 0; other < of_block; other += lanes)
-        for (int b = 0; b < Blocks && (other < first || other >= end); ++b)
-          store(tile.pre[r] + b * tile.apart + other, load(panels.bias(block + b) + other));
-    }
-    const Factor<Real> factor = by_x(tile, block, next, turn);
-    product<Cell::x_count, Rows, Blocks>(rows, {pre, tile.bias, tile.apart, of_block}, &factor, 1);
-  }
-
-  // pre += U h in the slots that h has a part in.
-  template <int Rows = 0, int Blocks = 1>
-  void multiply_h(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
-    Real* pre[kTileRows];
-    for (int r = 0; r < rows; ++r) pre[r] = tile.pre[r] + Cell::h_first * lanes;
-    const Factor<Real> factor = by_h(tile, block, next, turn);
-    product<Cell::h_count, Rows, Blocks>(rows, {pre, pre, tile.apart, tile.apart}, &factor, 1);
-  }
-
-  // pre = bias + W x + U h, in one pass where both have a part in every slot.
-  template <int Rows = 0, int Blocks = 1>
-  void multiply_both(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
-    if constexpr (Cell::x_count == Cell::slots && Cell::h_count == Cell::slots) {
-      for (int r = 0; r < rows; ++r) tile.bias[r] = panels.bias(block);
-      const Factor<Real> factors[] = {by_x(tile, block, next, turn), by_h(tile, block, next, turn)};
-      constexpr int64_t of_block = Cell::slots * lanes;
-      product<Cell::slots, Rows, Blocks>(rows, {tile.pre, tile.bias, tile.apart, of_block}, factors, 2);
-    } else {
-      multiply_x<Rows, Blocks>(tile, rows, block, next, turn);
-      multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
-    }
-  }
-
-  template <int W, int Rows, int Blocks>
-  static void product(int rows, const Sums<Real>& sums, const Factor<Real>* factors, int count) {
-    if constexpr (Blocks > 1) return product_tile<Real, Rows, W, Blocks>(sums, factors, count);
-    product_window<Real, W>(rows, sums, factors, count);
-  }
-
   // The products with x of all steps from first_step to end_step, for the thread's blocks and tiles: where a step has
   // few rows, those of several steps use W while it is there.
   void read_ahead(int64_t first_step, int64_t end_step, const Plan::Share& share) const {
     for (int64_t block = share.first_block; block < share.end_block; ++block) {
       int64_t turn = 0;
       plan.each_tile_of_steps(first_step, end_step, share, [&](int rows, const int64_t* step, const int64_t* slot) {
-        Tile tile;
+        typename PreActivations<Cell, Real>::Tile tile;
         for (int r = 0; r < rows; ++r) {
           tile.pre[r] = gates(step[r], block, slot[r]);
           tile.x[r] = at(layer.x, plan.row[slot[r]], plan.time_of(slot[r], step[r]));
         }
-        multiply_x(tile, rows, block, block + 1 < share.end_block ? block + 1 : share.first_block, turn++);
+        pre_activations.multiply_x(tile, rows, block, block + 1 < share.end_block ? block + 1 : share.first_block, turn++);
       });
     }
   }
@@ -176,7 +113,7 @@ struct ForwardWalk {
     constexpr int64_t of_block = Cell::slots * lanes;
     alignas(64) Real own[(Rows ? Rows : kTileRows) * Blocks * of_block];
     const bool in_place = Cell::whole_rows || chunk > 1;
-    Tile tile;
+    typename PreActivations<Cell, Real>::Tile tile;
     tile.apart = in_place ? gates(step, 1, 0) - gates(step, 0, 0) : rows * of_block;
     for (int r = 0; r < rows; ++r) {
       tile.pre[r] = in_place ? gates(step, block, first + r) : own + r * of_block;
@@ -184,10 +121,10 @@ struct ForwardWalk {
     }
     const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
     if (chunk > 1) {
-      multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
+      pre_activations.template multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
     } else {
       for (int r = 0; r < rows; ++r) tile.x[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
-      multiply_both<Rows, Blocks>(tile, rows, block, next, turn);
+      pre_activations.template multiply_both<Rows, Blocks>(tile, rows, block, next, turn);
     }
     if constexpr (!Cell::whole_rows) {
       for (int b = 0; b < Blocks; ++b)
@@ -424,9 +361,9 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
 
   Real* part = memory;
   const auto take = [&part](int64_t size) { return (part += size) - size; };
-  Walk walk = {layer, result, plan, {result.packed, layer.input, layer.hidden, layer.output, blocks},
-               {keep ? result.saved : take(step_gates), N, layer.hidden, projected_width(layer)}, keep, chunk, blocks, stride,
-               outputs};
+  const Panels<Cell, Real> panels = {result.packed, layer.input, layer.hidden, layer.output, blocks};
+  const Saved<Cell, Real> saved(keep ? result.saved : take(step_gates), N, layer.hidden, projected_width(layer));
+  Walk walk = {layer, result, plan, panels, {panels}, saved, keep, chunk, blocks, stride, outputs};
   walk.h[0] = take(N * outputs);
   walk.h[1] = take(N * outputs);
   walk.c = take(N * stride * Cell::has_c);

@@ -181,11 +181,6 @@ bool is_reset(const Layer<Real>& layer, const Plan& plan, int64_t slot, int64_t 
 }
 
 template <class Real>
-int64_t projected_width(const Layer<Real>& layer) {
-  return layer.options.weight_hr ? layer.output : 0;
-}
-
-template <class Real>
 const Real* at(Steps<const Real> steps, int64_t row, int64_t time) {
   return steps.data + row * steps.row + time * steps.step;
 }
@@ -201,38 +196,5 @@ void zero_padding(Steps<Real> steps, const Plan& plan, int64_t slot, int64_t tim
   for (int64_t t = plan.length[slot]; t < time; ++t)
     std::memset(at(steps, plan.row[slot], t), 0, size_t(width) * sizeof(Real));
 }
-
-// What forward keeps for backward: of each step and block of units the slots' gates, then their c; and then what an
-// LSTM with options keeps of each slot's row: the moments of its norms and its projection.
-template <class Cell, class Real>
-struct Saved {
-  static constexpr int lanes = kLanes<Real>, kept = Cell::slots + (Cell::has_c ? 1 : 0);
-  Real* data;
-  int64_t slots, blocks, of_row;
-
-  // projected: the width of the projection, 0 if there is none.
-  Saved(Real* data, int64_t slots, int64_t hidden, int64_t projected)
-      : data(data), slots(slots), blocks(divide_up(hidden, lanes)), of_row(row_width(projected)) {}
-
-  static int64_t row_width(int64_t projected) { return divide_up(projected, lanes) * lanes + moments_width(); }
-  static int64_t width(int64_t hidden, int64_t projected) {
-    return divide_up(hidden, lanes) * kept * lanes + row_width(projected);
-  }
-  Real* step_of(int64_t step) const { return data + step * slots * (blocks * kept * lanes + of_row); }
-  Real* gates(int64_t step, int64_t block, int64_t slot) const {
-    return step_of(step) + (block * slots * kept + slot * Cell::slots) * lanes;
-  }
-  Real* c(int64_t step, int64_t block, int64_t slot) const {
-    return step_of(step) + (block * slots * kept + slots * Cell::slots + slot) * lanes;
-  }
-  Real* projected(int64_t step, int64_t slot) const {
-    return step_of(step) + slots * blocks * kept * lanes + slot * of_row;
-  }
-  Real* moments(int64_t step, int64_t slot) const { return projected(step, slot) + of_row - moments_width(); }
-  static constexpr int moments_width() {
-    if constexpr (Cell::whole_rows) return int(divide_up(2 * Cell::moments, lanes)) * lanes;
-    return 0;
-  }
-};
 
 }  // namespace unrolled::UNROLLED_ISA

@@ -1,0 +1,78 @@
+// What a step adds up before its maths: bias + W x + U h, of a tile of rows and a block of units, or several blocks.
+#pragma once
+
+#include "panels.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+template <class Cell, class Real>
+struct PreActivations {
+  static constexpr int lanes = kLanes<Real>;
+  Panels<Cell, Real> panels;
+
+  // A tile of rows before a block of units, or several: where its pre-activations stand, x and h, and their products.
+  struct Tile {
+    Real* pre[kTileRows];
+    int64_t apart;  // from one block's pre-activations to the next one's
+    const Real *x[kTileRows], *h[kTileRows], *bias[kTileRows];
+  };
+
+  Factor<Real> by_x(const Tile& tile, int64_t block, int64_t next, int64_t turn) const {
+    constexpr int64_t width = Cell::x_count * lanes;
+    return {tile.x, {1, panels.input, 0},
+            {panels.x(block), width, lines_of<Real>(panels.x(next), turn, width), panels.x(1) - panels.x(0)}};
+  }
+
+  Factor<Real> by_h(const Tile& tile, int64_t block, int64_t next, int64_t turn) const {
+    constexpr int64_t width = Cell::h_count * lanes;
+    return {tile.h, {1, panels.output, 0},
+            {panels.h(block), width, lines_of<Real>(panels.h(next), turn, width), panels.h(1) - panels.h(0)}};
+  }
+
+  // pre = bias + W x in the slots of the cell that x has a part in, and the bias in the others.
+  template <int Rows = 0, int Blocks = 1>
+  void multiply_x(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+    constexpr int64_t of_block = Cell::slots * lanes, first = Cell::x_first * lanes, end = first + Cell::x_count * lanes;
+    Real* pre[kTileRows];
+    for (int r = 0; r < rows; ++r) {
+      tile.bias[r] = panels.bias(block) + first;
+      pre[r] = tile.pre[r] + first;
+      for (int64_t other = 0; other < of_block; other += lanes)
+        for (int b = 0; b < Blocks && (other < first || other >= end); ++b)
+          store(tile.pre[r] + b * tile.apart + other, load(panels.bias(block + b) + other));
+    }
+    const Factor<Real> factor = by_x(tile, block, next, turn);
+    product<Cell::x_count, Rows, Blocks>(rows, {pre, tile.bias, tile.apart, of_block}, &factor, 1);
+  }
+
+  // pre += U h in the slots that h has a part in.
+  template <int Rows = 0, int Blocks = 1>
+  void multiply_h(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+    Real* pre[kTileRows];
+    for (int r = 0; r < rows; ++r) pre[r] = tile.pre[r] + Cell::h_first * lanes;
+    const Factor<Real> factor = by_h(tile, block, next, turn);
+    product<Cell::h_count, Rows, Blocks>(rows, {pre, pre, tile.apart, tile.apart}, &factor, 1);
+  }
+
+  // pre = bias + W x + U h, in one pass where both have a part in every slot.
+  template <int Rows = 0, int Blocks = 1>
+  void multiply_both(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+    if constexpr (Cell::x_count == Cell::slots && Cell::h_count == Cell::slots) {
+      for (int r = 0; r < rows; ++r) tile.bias[r] = panels.bias(block);
+      const Factor<Real> factors[] = {by_x(tile, block, next, turn), by_h(tile, block, next, turn)};
+      constexpr int64_t of_block = Cell::slots * lanes;
+      product<Cell::slots, Rows, Blocks>(rows, {tile.pre, tile.bias, tile.apart, of_block}, factors, 2);
+    } else {
+      multiply_x<Rows, Blocks>(tile, rows, block, next, turn);
+      multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
+    }
+  }
+
+  template <int W, int Rows, int Blocks>
+  static void product(int rows, const Sums<Real>& sums, const Factor<Real>* factors, int count) {
+    if constexpr (Blocks > 1) return product_tile<Real, Rows, W, Blocks>(sums, factors, count);
+    product_window<Real, W>(rows, sums, factors, count);
+  }
+};
+
+}  // namespace unrolled::UNROLLED_ISA
