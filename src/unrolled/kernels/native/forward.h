@@ -109,7 +109,8 @@ struct ForwardWalk {
   // One step of some blocks of units for the slots from `first` on; of a cell with two halves the first, and of one that
   // needs whole rows the pre-activations alone.
   template <int Rows = 0, int Blocks = 1>
-  void step_of_tile(int64_t step, int64_t block, int64_t first, int rows, int64_t turn) const {
+  void step_of_tile(int64_t step, int64_t block, int64_t first, int any_rows, int64_t turn) const {
+    const int rows = Rows ? Rows : any_rows;
     constexpr int64_t of_block = Cell::slots * lanes;
     alignas(64) Real own[(Rows ? Rows : kTileRows) * Blocks * of_block];
     const bool in_place = Cell::whole_rows || chunk > 1;
@@ -291,9 +292,8 @@ struct ForwardWalk {
   int64_t several_blocks_of(int64_t step, int64_t tile, const Plan::Share& share) const {
     constexpr int together = blocks_of_pass(R, Cell::h_count);
     int64_t block = share.first_block;
-    if constexpr (together > 1)
-      for (; block + together <= share.end_block; block += together)
-        this->template step_of_tile<R, together>(step, block, plan.tile_begin(tile), R, 0);
+    for (; block + together <= share.end_block; block += together)
+      this->template step_of_tile<R, together>(step, block, plan.tile_begin(tile), R, 0);
     return block;
   }
 

@@ -82,7 +82,7 @@ struct Factor {
 
 // Sums of R rows times W vectors of each of some blocks, over one factor after another.
 template <class Real, int R, int W, int Blocks = 1>
-[[gnu::noinline]] void product_tile(const Sums<Real>& sums, const Factor<Real>* factors, int count) {
+UNROLLED_INLINE void product_here(const Sums<Real>& sums, const Factor<Real>* factors, int count) {
   constexpr int lanes = kLanes<Real>;
   Vec<Real> sum[R][Blocks * W];
 #pragma GCC unroll 8
@@ -108,6 +108,12 @@ template <class Real, int R, int W, int Blocks = 1>
 #pragma GCC unroll 16
     for (int i = 0; i < Blocks * W; ++i)
       store(sums.to[r] + sums.shift + i / W * sums.to_apart + i % W * lanes, sum[r][i]);
+}
+
+// The same as one function for all cells.
+template <class Real, int R, int W>
+[[gnu::noinline]] void product_tile(const Sums<Real>& sums, const Factor<Real>* factors, int count) {
+  product_here<Real, R, W>(sums, factors, count);
 }
 
 template <class Real, int W>

@@ -31,7 +31,7 @@ struct PreActivations {
 
   // pre = bias + W x in the slots of the cell that x has a part in, and the bias in the others.
   template <int Rows = 0, int Blocks = 1>
-  void multiply_x(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+  UNROLLED_INLINE void multiply_x(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
     constexpr int64_t of_block = Cell::slots * lanes, first = Cell::x_first * lanes, end = first + Cell::x_count * lanes;
     Real* pre[kTileRows];
     for (int r = 0; r < rows; ++r) {
@@ -47,7 +47,7 @@ struct PreActivations {
 
   // pre += U h in the slots that h has a part in.
   template <int Rows = 0, int Blocks = 1>
-  void multiply_h(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+  UNROLLED_INLINE void multiply_h(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
     Real* pre[kTileRows];
     for (int r = 0; r < rows; ++r) pre[r] = tile.pre[r] + Cell::h_first * lanes;
     const Factor<Real> factor = by_h(tile, block, next, turn);
@@ -56,7 +56,7 @@ struct PreActivations {
 
   // pre = bias + W x + U h, in one pass where both have a part in every slot.
   template <int Rows = 0, int Blocks = 1>
-  void multiply_both(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+  UNROLLED_INLINE void multiply_both(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
     if constexpr (Cell::x_count == Cell::slots && Cell::h_count == Cell::slots) {
       for (int r = 0; r < rows; ++r) tile.bias[r] = panels.bias(block);
       const Factor<Real> factors[] = {by_x(tile, block, next, turn), by_h(tile, block, next, turn)};
@@ -68,10 +68,11 @@ struct PreActivations {
     }
   }
 
+  // In the caller's code where there are one or two rows: a call would cost a step of one row a twentieth.
   template <int W, int Rows, int Blocks>
-  static void product(int rows, const Sums<Real>& sums, const Factor<Real>* factors, int count) {
-    if constexpr (Blocks > 1) return product_tile<Real, Rows, W, Blocks>(sums, factors, count);
-    product_window<Real, W>(rows, sums, factors, count);
+  static UNROLLED_INLINE void product(int rows, const Sums<Real>& sums, const Factor<Real>* factors, int count) {
+    if constexpr (Rows > 0) return product_here<Real, Rows, W, Blocks>(sums, factors, count);
+    else return product_window<Real, W>(rows, sums, factors, count);
   }
 };
 
