@@ -8,7 +8,7 @@ import sys
 from unrolled.errors import UnrolledError, check_count
 
 MOST_THREADS = 1024  # with far more, torch ends the process
-SPINS = "100"  # how often a thread of torch looks for work before it sleeps: some microseconds
+SPINS = "1000"  # how often a thread of torch looks for work before it sleeps: some ten microseconds
 WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 

@@ -304,7 +304,7 @@ struct BackwardWalk {
   // The gradients of h before the step, and now and then those of x of the steps that have gone by: where a step has few
   // rows, the rows of several use W while it is there.
   void step_rows(int64_t step, int64_t first_step, int64_t end_step, Member& me) const {
-    const int64_t chunk_step = step - first_step, at_once = plan.steps_at_once();
+    const int64_t chunk_step = step - first_step, at_once = plan.at_once;
     const int thread = me.thread, team = me.team;
     step_gates(step, chunk_step, me);
     gate_product(step, step + 1, chunk_step, Cell::h_first, Cell::h_count, h_panels, outputs, true, thread, team,

@@ -353,7 +353,7 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
 
   // Without backward the gates of a chunk have a place, and only if something reads them later.
   const bool keep = result.saved != nullptr;
-  const int64_t chunk = plan.steps_at_once();
+  const int64_t chunk = plan.at_once;
   const int64_t width = Saved<Cell, Real>::width(layer.hidden, projected_width(layer));
   const int64_t step_gates = keep || !(second || chunk > 1) ? 0 : chunk * N * width;
   Buffer<Real> memory(N * (2 * outputs + stride * (Cell::has_c + second)) + plan.threads * kTileRows * stride + step_gates);

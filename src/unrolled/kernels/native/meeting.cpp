@@ -1,5 +1,6 @@
 #include "meeting.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -14,7 +15,7 @@ namespace unrolled {
 
 namespace {
 
-constexpr int64_t kSpin = 10'000, kTooLong = 100'000;               // nanoseconds
+constexpr int64_t kLeastSpin = 10'000, kMostSpin = 200'000, kTooLong = 100'000;  // nanoseconds
 constexpr int64_t kFirstRest = 4'000'000, kLongestRest = 256'000'000;
 
 int64_t now() {
@@ -67,13 +68,14 @@ bool Member::meet() {
     since = came;
     return false;
   }
-  while (__atomic_load_n(phase, __ATOMIC_ACQUIRE) == before && now() - came < kSpin) pause();
+  // To be woken takes some ten microseconds. Who has worked for long may look for long: an eighth of it.
+  const int64_t worked = came - since, looks = std::clamp(worked / 8, kLeastSpin, kMostSpin);
+  while (__atomic_load_n(phase, __ATOMIC_ACQUIRE) == before && now() - came < looks) pause();
   if (__atomic_load_n(phase, __ATOMIC_ACQUIRE) == before) {
     __atomic_add_fetch(&meeting->sleepers, 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(phase, __ATOMIC_SEQ_CST) == before) sleep_while(phase, before);
     __atomic_sub_fetch(&meeting->sleepers, 1, __ATOMIC_SEQ_CST);
   }
-  const int64_t worked = came - since;
   since = now();
   return since - came > kTooLong && since - came > worked;
 }

@@ -50,6 +50,7 @@ struct Plan {
   int threads;
   bool reverse, uniform;
   bool by_units;    // whether threads share out the units of a step, not the sequences
+  int64_t at_once;  // steps whose products with W, or with Wᵀ going back, a thread forms in one go
   int64_t* row;     // [slots] where the slot's sequence lies in the batch
   int64_t* length;  // [slots] falling
   int64_t* active;  // [steps] how many slots take step s
@@ -73,13 +74,6 @@ struct Plan {
     if (!by_units) return {0, blocks, thread, team};
     const int64_t groups = divide_up(blocks, kTileVectors), end = (thread + 1) * groups / team * kTileVectors;
     return {thread * groups / team * kTileVectors, end < blocks ? end : blocks, 0, 1};
-  }
-
-  // How many steps' rows, of one thread, a product takes at once where it may take any.
-  int64_t steps_at_once() const {
-    const int64_t rows = by_units || threads < 2 ? slots : divide_up(slots, threads);
-    const int64_t wanted = divide_up(kRowsAtOnce, rows > 0 ? rows : 1);
-    return wanted < 1 || steps < 1 ? 1 : wanted < steps ? wanted : steps;
   }
 
   // action(rows, step[rows], slot[rows]) for all rows of the steps from first_step to end_step that a thread takes, in
@@ -140,10 +134,21 @@ int threads_for(const Layer<Real>& layer) {
   return free_threads(layer.threads);
 }
 
+// Steps enough for about kRowsAtOnce rows of a thread, where these use W better together: a step has too few rows for a
+// tile, or the weights are too large to stay near from one step to the next.
+template <class Cell, class Real>
+int64_t steps_at_once(const Layer<Real>& layer, const Plan& plan) {
+  const int64_t rows = plan.by_units ? plan.slots : divide_up(plan.slots, plan.threads);
+  const int64_t weights = Cell::gates * layer.hidden * (layer.input + layer.output) * int64_t(sizeof(Real));
+  if (rows < 1 || plan.steps < 1 || (rows >= kTileRows && weights <= kSecondCacheBytes / 2)) return 1;
+  const int64_t wanted = divide_up(kRowsAtOnce, rows);
+  return wanted < plan.steps ? wanted : plan.steps;
+}
+
 template <class Cell, class Real>
 Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
   const int64_t N = layer.batch, T = layer.time;
-  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, false, memory, memory + N, memory + 2 * N};
+  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, false, 1, memory, memory + N, memory + 2 * N};
   int64_t* longer = memory + 2 * N + T;  // [T + 2] how many are longer than t, then where length t starts
 
   std::memset(plan.active, 0, size_t(T) * sizeof(int64_t));
@@ -170,6 +175,7 @@ Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
   const int64_t shares = plan.by_units ? divide_up(divide_up(layer.hidden, kLanes<Real>), kTileVectors) : plan.tiles;
   if (plan.threads > shares) plan.threads = shares > 0 ? int(shares) : 1;
   if (!plan.by_units) plan.tiles = divide_up(plan.tiles, plan.threads) * plan.threads;
+  plan.at_once = steps_at_once<Cell>(layer, plan);
   return plan;
 }
 
