@@ -13,6 +13,15 @@ struct Isa {
   Kernels<double> double_precision;
 };
 
+// Its kernels for a type of numbers.
+template <class Real>
+const Kernels<Real>& kernels_of(const Isa& isa) {
+  if constexpr (sizeof(Real) == 4)
+    return isa.single_precision;
+  else
+    return isa.double_precision;
+}
+
 // The table and its length. It does not change.
 const Isa* isa_table(int& count);
 

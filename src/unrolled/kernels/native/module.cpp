@@ -52,14 +52,6 @@ class Scratch {
 };
 
 template <class Real>
-const Kernels<Real>& kernels_of(const Isa& isa) {
-  if constexpr (sizeof(Real) == 4)
-    return isa.single_precision;
-  else
-    return isa.double_precision;
-}
-
-template <class Real>
 Made make(std::initializer_list<int64_t> shape) {
   return make_tensor(kNumbers<Real>, int(shape.size()), shape.begin());
 }

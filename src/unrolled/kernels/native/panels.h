@@ -23,47 +23,36 @@ UNROLLED_INLINE void transpose(Vec<Real> (&rows)[kLanes<Real>]) {
   }
 }
 
-// to[k * to_row + lane] = from[lane * from_row + k] for a vector's lanes, zero in those from `known` on.
+// to[j * to_row + i] = from[i * from_row + j] for i below `rows` and j below `columns`: squares in registers, and what is
+// left at the edges number by number.
 template <class Real>
-void gather_columns(Real* __restrict to, int64_t to_row, const Real* from, int64_t from_row, int64_t known,
-                    int64_t depth) {
+void copy_transposed(Real* __restrict to, int64_t to_row, const Real* from, int64_t from_row, int64_t rows,
+                     int64_t columns) {
   constexpr int lanes = kLanes<Real>;
-  for (int64_t k = 0; k < depth; k += lanes) {
-    Vec<Real> square[lanes];
-    if (known >= lanes && depth - k >= lanes) {
+  for (int64_t i = 0; i < rows; i += lanes)
+    for (int64_t j = 0; j < columns; j += lanes) {
+      const Real* corner = from + i * from_row + j;
+      Real* turned = to + j * to_row + i;
+      if (rows - i >= lanes && columns - j >= lanes) {
+        Vec<Real> square[lanes];
 #pragma GCC unroll 16
-      for (int lane = 0; lane < lanes; ++lane) square[lane] = load(from + lane * from_row + k);
-      transpose<Real>(square);
+        for (int k = 0; k < lanes; ++k) square[k] = load(corner + k * from_row);
+        transpose<Real>(square);
 #pragma GCC unroll 16
-      for (int i = 0; i < lanes; ++i) store(to + (k + i) * to_row, square[i]);
-    } else {  // at an edge
-      const int64_t left = depth - k < lanes ? depth - k : lanes;
-      for (int64_t i = 0; i < left; ++i)
-        for (int lane = 0; lane < lanes; ++lane)
-          to[(k + i) * to_row + lane] = lane < known ? from[lane * from_row + k + i] : Real(0);
+        for (int k = 0; k < lanes; ++k) store(turned + k * to_row, square[k]);
+      } else {
+        for (int64_t a = 0; a < lanes && i + a < rows; ++a)
+          for (int64_t b = 0; b < lanes && j + b < columns; ++b) turned[b * to_row + a] = corner[a * from_row + b];
+      }
     }
-  }
 }
 
-// to[lane * to_row + k] = from[k * from_row + lane] for the first `known` lanes.
+// to[k * to_row + lane] = from[lane * depth + k] for a vector's lanes, zeros in those from `known` on.
 template <class Real>
-void scatter_columns(Real* __restrict to, int64_t to_row, const Real* from, int64_t from_row, int64_t known,
-                     int64_t depth) {
+void pack_lanes(Real* to, int64_t to_row, const Real* from, int64_t known, int64_t depth) {
   constexpr int lanes = kLanes<Real>;
-  for (int64_t k = 0; k < depth; k += lanes) {
-    Vec<Real> square[lanes];
-    if (known >= lanes && depth - k >= lanes) {
-#pragma GCC unroll 16
-      for (int i = 0; i < lanes; ++i) square[i] = load(from + (k + i) * from_row);
-      transpose<Real>(square);
-#pragma GCC unroll 16
-      for (int lane = 0; lane < lanes; ++lane) store(to + lane * to_row + k, square[lane]);
-    } else {  // at an edge
-      const int64_t left = depth - k < lanes ? depth - k : lanes;
-      for (int lane = 0; lane < lanes && lane < known; ++lane)
-        for (int64_t i = 0; i < left; ++i) to[lane * to_row + k + i] = from[(k + i) * from_row + lane];
-    }
-  }
+  for (int64_t k = 0; known < lanes && k < depth; ++k) store(to + k * to_row, Vec<Real>{});
+  copy_transposed(to, to_row, from, depth, known < lanes ? known : lanes, depth);
 }
 
 // panel [depth][Count][lanes] of one block of units from weight [gates H, depth], and back.
@@ -72,8 +61,7 @@ void pack_block(Real* panel, const Real* weight, const int (&gate)[Count], int64
   constexpr int lanes = kLanes<Real>;
   const int64_t unit = block * lanes;
   for (int v = 0; v < Count; ++v)
-    gather_columns(panel + v * lanes, Count * lanes, weight + (gate[v] * hidden + unit) * depth, depth, hidden - unit,
-                   depth);
+    pack_lanes(panel + v * lanes, Count * lanes, weight + (gate[v] * hidden + unit) * depth, hidden - unit, depth);
 }
 
 template <class Real, int Count>
@@ -81,9 +69,9 @@ void unpack_block(const Real* panel, Real* weight, const int (&gate)[Count], int
                   int64_t depth) {
   constexpr int lanes = kLanes<Real>;
   const int64_t unit = block * lanes;
+  const int64_t units = hidden - unit < lanes ? hidden - unit : lanes;
   for (int v = 0; v < Count; ++v)
-    scatter_columns(weight + (gate[v] * hidden + unit) * depth, depth, panel + v * lanes, Count * lanes, hidden - unit,
-                    depth);
+    copy_transposed(weight + (gate[v] * hidden + unit) * depth, depth, panel + v * lanes, Count * lanes, depth, units);
 }
 
 // Panels of columns of weight [gates H, columns] for a product over the window's gates: group by group
@@ -188,7 +176,7 @@ void pack_group(Real* panel, const Real* weight, int64_t first, int64_t hidden, 
   const int width = group_width(first, divide_up(hidden, lanes));
   for (int v = 0; v < width; ++v) {
     const int64_t unit = (first + v) * lanes;
-    gather_columns(panel + v * lanes, width * lanes, weight + unit * depth, depth, hidden - unit, depth);
+    pack_lanes(panel + v * lanes, width * lanes, weight + unit * depth, hidden - unit, depth);
   }
 }
 

@@ -62,7 +62,7 @@ class StepDoor {
         threads_(std::move(threads)),
         is_cell_(nb::cast<bool>(form[0])),
         batch_first_(nb::cast<bool>(form[1])),
-        step_(kernels(isa), parts_of(layers), nb::cast<int>(form[2])),
+        step_(kernels_of<Real>(isa), parts_of(layers), nb::cast<int>(form[2])),
         steps_(slots_of(steps)),
         weights_(slots_of(names)) {
     const nb::module_ torch = nb::module_::import_("torch");
@@ -124,13 +124,6 @@ class StepDoor {
     int64_t batch = 1;
     bool batched = true;
   };
-
-  static const Kernels<Real>& kernels(const Isa& isa) {
-    if constexpr (sizeof(Real) == 4)
-      return isa.single_precision;
-    else
-      return isa.double_precision;
-  }
 
   static auto parts_of(nb::list layers) {
     std::vector<typename LayerStep<Real>::Part> result;

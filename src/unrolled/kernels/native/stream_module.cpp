@@ -48,7 +48,7 @@ class StreamDoor {
   // parts: see stream_parts(); sizes: N, I and O; slots: see Slot, what the steps watch; kept: what owns the memory that
   // parts points to; threads: gives the number of threads, None to stay on one and keep the interpreter.
   StreamDoor(const Isa& isa, nb::list parts, nb::tuple sizes, nb::list slots, nb::object kept, nb::object threads)
-      : stream_(kernels(isa), stream_parts(parts), nb::cast<int64_t>(sizes[0])),
+      : stream_(kernels_of<Real>(isa), stream_parts(parts), nb::cast<int64_t>(sizes[0])),
         batch_(nb::cast<int64_t>(sizes[0])),
         input_(nb::cast<int64_t>(sizes[1])),
         output_(nb::cast<int64_t>(sizes[2])),
@@ -85,13 +85,6 @@ class StreamDoor {
 
  private:
   static constexpr int64_t kBytes = sizeof(Real);
-
-  static const Kernels<Real>& kernels(const Isa& isa) {
-    if constexpr (sizeof(Real) == 4)
-      return isa.single_precision;
-    else
-      return isa.double_precision;
-  }
 
   // (layer or None, address of its packed weights, value it reads, second value of a sum, width,
   // addresses of h, addresses of c)
