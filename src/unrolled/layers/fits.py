@@ -74,26 +74,28 @@ def cell_shapes(cell: nn.RNNCellBase) -> list[tuple[int, ...]]:
 def step_layers(kind: str, names: list[str], weights: list[Tensor]) -> list[Layer]:
     """For each layer and direction what a kernel takes a step by, of weights with these names in each."""
     layers = []
-    for first in range(0, len(weights), len(names)):
-        own: dict[str, Any] = dict(zip(names, weights[first : first + len(names)], strict=True))
-        layers.append(
-            Layer(
-                kind=kind,
-                x=own["weight_ih"].new_zeros(1, 1, own["weight_ih"].shape[1], requires_grad=False),
-                weight_ih=own["weight_ih"],
-                weight_hh=own["weight_hh"],
-                bias_ih=own.get("bias_ih"),
-                bias_hh=own.get("bias_hh"),
-                weight_hr=own.get("weight_hr"),
-                lengths=None,
-                h0=None,
-                c0=None,
-                forget_bias=0.0,
-                reverse=False,
-                batch_first=False,
-            )
-        )
+    for place in range(len(weights) // len(names)):
+        weight_ih = weights[place * len(names)]
+        x = weight_ih.new_zeros(1, 1, weight_ih.shape[1], requires_grad=False)
+        layers.append(layer_of(kind, names, weights, place, x))
     return layers
+
+
+def layer_of(
+    kind: str, names: list[str], weights: list[Tensor], place: int, x: Tensor, **sequences: Any
+) -> Layer:
+    """One layer in one direction, the `place`-th of torch.nn's weights; sequences: more fields of a Layer."""
+    own = zip(names, weights[place * len(names) : (place + 1) * len(names)], strict=True)
+    return Layer(kind, x, **(_NOTHING | dict(own) | sequences))
+
+
+# The fields of a layer without bias, and of sequences of which nothing is said.
+_NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("bias_ih", "bias_hh", "lengths", "h0", "c0")),
+    "forget_bias": 0.0,
+    "reverse": False,
+    "batch_first": False,
+}
 
 
 def weights_of(layer: nn.RNNBase) -> list[Any]:
@@ -107,7 +109,7 @@ def fits(layer: nn.RNNBase, weights: list[Any], input: Any, *states: Any) -> boo
     Whatever torch.nn would refuse does not fit, so that torch.nn says what is wrong with it.
     """
     packed = isinstance(input, PackedSequence)
-    hxs = [() if hx is None else hx if layer.mode == "LSTM" else (hx,) for hx in states]
+    hxs = [hx if layer.mode == "LSTM" else (hx,) for hx in states if hx is not None]
     x = input.data if packed else input
     return (
         isa.active() != isa.REFERENCE
@@ -139,7 +141,7 @@ def _packing_fits(packed: PackedSequence) -> bool:
 
 
 def _states_fit(layer: nn.RNNBase, input: Any, states: tuple[Any, ...] | list[Any]) -> bool:
-    if layer.mode == "LSTM" and len(states) not in (0, 2):
+    if layer.mode == "LSTM" and len(states) != 2:
         return False
     walks = layer.num_layers * (2 if layer.bidirectional else 1)
     batch: tuple[int, ...]

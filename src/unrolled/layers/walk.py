@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from unrolled.kernels import ops, reference
 from unrolled.kernels.native_call import Layer, Results
-from unrolled.layers.fits import kernel_of, weights_of_layer
+from unrolled.layers.fits import kernel_of, layer_of, weights_of_layer
 from unrolled.layers.packing import Packing
 from unrolled.unroll.resets import read_backward
 
@@ -42,9 +42,11 @@ def walk(
     """
     run = _in_reference if watched else _in_kernels
     anew = (resets, None if resets is None else read_backward(resets, lengths))
-    h, c = parts_of(hx)
-    reset_h, reset_c = parts_of(None if resets is None else reset_hx)
-    states = {"h0": h, "c0": c, "reset_h": reset_h, "reset_c": reset_c}
+    states: dict[str, Tensor] = {}
+    for names, given in ((("h0", "c0"), hx), (("reset_h", "reset_c"), reset_hx)):
+        if given is not None:
+            pairs = zip(names, parts_of(given), strict=True)
+            states |= {name: part for name, part in pairs if part is not None}
     if not layers.batch_first or packing is not None:
         return _walk(layers, weights, x, states, lengths, packing, anew, run)
     x = x.transpose(0, 1)
@@ -71,13 +73,14 @@ def _walk(
     layers: nn.RNNBase,
     weights: list[Tensor],
     x: Tensor,
-    states: dict[str, Tensor | None],
+    states: dict[str, Tensor],
     lengths: Tensor | None,
     packing: Packing | None,
     resets: tuple[Tensor | None, ...],
     run: Callable[[list[Layer]], Sequence[Results]],
 ) -> tuple[Tensor, Any]:
     directions = 2 if layers.bidirectional else 1
+    kind, names = kernel_of(layers), weights_of_layer(layers)
     h_n: list[Tensor] = []
     c_n: list[Tensor] = []
     for index in range(layers.num_layers):
@@ -86,9 +89,9 @@ def _walk(
         parts = []
         for reverse in range(directions):
             place = index * directions + reverse
-            own = {name: None if state is None else state[place] for name, state in states.items()}
-            own |= {"lengths": lengths, "resets": resets[reverse]}
-            parts.append(_layer(layers, weights, place, x, bool(reverse), own))
+            own: dict[str, Any] = {name: state[place] for name, state in states.items()}
+            own |= {"lengths": lengths, "resets": resets[reverse], "reverse": bool(reverse)}
+            parts.append(layer_of(kind, names, weights, place, x, **own))
         walked = run(parts)
         h_n.extend(one.h_n for one in walked)
         if layers.mode == "LSTM":
@@ -96,32 +99,6 @@ def _walk(
         x = walked[0].out if directions == 1 else torch.cat([one.out for one in walked], 2)
     h = torch.stack(h_n)
     return x, (h, torch.stack(c_n)) if layers.mode == "LSTM" else h
-
-
-def _layer(
-    layers: nn.RNNBase,
-    weights: list[Tensor],
-    index: int,
-    x: Tensor,
-    reverse: bool,
-    sequences: dict[str, Any],
-) -> Layer:
-    """One layer in one direction, the `index`-th of torch.nn's weights and states."""
-    names = weights_of_layer(layers)
-    own = dict(zip(names, weights[index * len(names) : (index + 1) * len(names)], strict=True))
-    return Layer(
-        kind=kernel_of(layers),
-        x=x,
-        weight_ih=own["weight_ih"],
-        weight_hh=own["weight_hh"],
-        bias_ih=own.get("bias_ih"),
-        bias_hh=own.get("bias_hh"),
-        weight_hr=own.get("weight_hr"),
-        forget_bias=0.0,
-        reverse=reverse,
-        batch_first=False,
-        **sequences,
-    )
 
 
 def _drop(x: Tensor, p: float, packing: Packing | None) -> Tensor:
