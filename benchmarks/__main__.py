@@ -22,7 +22,7 @@ import unrolled
 from benchmarks.circumstances import circumstances
 from benchmarks.goals import goals
 from benchmarks.harness import PEERS, TORCH_PEERS, Harness
-from benchmarks.report import as_saved, line, save
+from benchmarks.report import line, save
 from benchmarks.streaming import stream
 from unrolled.bench import ROWS, Row
 from unrolled.errors import UnrolledError, unknown_name
@@ -70,7 +70,7 @@ def main() -> None:
     clock = "process_time" if arguments.cpu_time else "perf_counter"
     harness = Harness(peers, arguments.seconds, arguments.cpu_time)
     found: dict[str, Any] = {
-        "machine": {**circumstances(clock), "ceilings": as_saved(harness.ceilings), "peers": {}},
+        "machine": {**circumstances(clock), "ceilings": harness.ceilings.rates(), "peers": {}},
         "results": [],
     }
     try:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.circumstances import circumstances
 from benchmarks.report import busy_table, save_figures
+from unrolled.bench import in_threads
 
 VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 # How a thread waits for work. What libgomp does by itself is to look 300,000 times, some milliseconds.
@@ -51,8 +52,8 @@ class Way(NamedTuple):
         >>> Way("passive", 2, 4).name
         'passive, 2 threads, beside 4 loops'
         """
-        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{self.setting}, {threads}, {f'beside {self.loops} loops' if self.loops else 'alone'}"
+        where = f"beside {self.loops} loops" if self.loops else "alone"
+        return f"{self.setting}, {in_threads(self.threads)}, {where}"
 
 
 class Took(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks.circumstances import circumstances
-from benchmarks.report import as_saved, save_figures
+from benchmarks.report import save_figures
 from unrolled.bench import GRID_CELLS, Figure, ceilings, figures, grid
 from unrolled.errors import UnrolledError
 
@@ -46,7 +46,7 @@ def main() -> None:
     found: dict[str, Any] = {
         "machine": {
             **circumstances(clock.__name__),
-            "ceilings": {str(count): as_saved(one) for count, one in limits.items()},
+            "ceilings": {str(count): one.rates() for count, one in limits.items()},
         },
         "results": [],
     }

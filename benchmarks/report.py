@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.goals import GRID_FLOOR, GRID_MEANS, Goal
 from unrolled.atomic import atomic_path
-from unrolled.bench import Ceilings, Figure, means, square
+from unrolled.bench import WORDS, Figure, in_threads, means, square
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = {
@@ -22,7 +22,6 @@ NAMES = {
     "tensorflow_graph": "TF1 graph",
     "onnx_runtime": "ONNX Runtime",
 }
-WORDS = {"infer": "inference", "train": "training"}
 MARKS = {"aim": "✓✓", "floor": "✓", "short": "–", "nothing": "✗"}
 
 
@@ -134,10 +133,6 @@ def markdown_table(lines: list[list[str]]) -> list[str]:
     return [headings, "|---|" + "---:|" * (len(lines[0]) - 1), *rows]
 
 
-def in_threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
-
-
 def place(head: dict[str, Any]) -> str:
     """What a run ran on."""
     torch = f"torch {head['torch']} ({head['torch_isa']})"
@@ -167,11 +162,6 @@ def preface(found: dict[str, Any]) -> str:
         f"{head['cpu']}; {torch}{versions}; commit {head['commit']}, {head['date']}, "
         f"load {head['load']}{limits}."
     )
-
-
-def as_saved(ceilings: Ceilings) -> dict[str, float]:
-    """The machine's limits: GFLOP/s of a large product, and GB/s of each level."""
-    return {"sgemm_gflops": ceilings.sgemm_gflops, **{one.name: one.gbytes for one in ceilings.levels}}
 
 
 def ceilings_in_words(saved: dict[str, float]) -> str:

@@ -4,17 +4,18 @@ from unrolled.bench.check import WrongResultError, checked
 from unrolled.bench.grid import CELLS as GRID_CELLS
 from unrolled.bench.grid import Figure, figures, grid, means, square
 from unrolled.bench.limits import Bound, Ceilings, Level, bound, ceilings
-from unrolled.bench.machine import machine, sgemm_gflops
+from unrolled.bench.machine import in_threads, machine, sgemm_gflops
 from unrolled.bench.models import CellModel, Model, TorchModel
 from unrolled.bench.problem import Problem, draw, gflop
 from unrolled.bench.rows import CELLS, ROWS, SHAPES, Row
-from unrolled.bench.timing import WORKS, interleaved, median_ms, median_ratio, step
+from unrolled.bench.timing import WORDS, WORKS, interleaved, median_ms, median_ratio, step
 
 __all__ = [
     "CELLS",
     "GRID_CELLS",
     "ROWS",
     "SHAPES",
+    "WORDS",
     "WORKS",
     "Bound",
     "Ceilings",
@@ -33,6 +34,7 @@ __all__ = [
     "figures",
     "gflop",
     "grid",
+    "in_threads",
     "interleaved",
     "machine",
     "means",

@@ -35,6 +35,10 @@ class Ceilings(NamedTuple):
     sgemm_gflops: float
     levels: tuple[Level, ...]
 
+    def rates(self) -> dict[str, float]:
+        """GFLOP/s of the product, and GB/s of each level, by name."""
+        return {"sgemm_gflops": self.sgemm_gflops, **{level.name: level.gbytes for level in self.levels}}
+
 
 class Bound(NamedTuple):
     """The limit that binds: the rate of products ("FLOP") or a level of the memory, and the seconds there."""

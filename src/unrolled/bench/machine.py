@@ -58,3 +58,12 @@ def sgemm_gflops(clock: Clock = time.perf_counter, size: int = 2048, repeats: in
                 product()
                 best = min(best, clock() - begin)
     return 2e-9 * size**3 / best
+
+
+def in_threads(count: int) -> str:
+    """A number of threads, in words.
+
+    >>> in_threads(1), in_threads(2)
+    ('1 thread', '2 threads')
+    """
+    return "1 thread" if count == 1 else f"{count} threads"

@@ -13,6 +13,7 @@ from unrolled.bench.models import Model
 from unrolled.bench.problem import Problem
 
 WORKS = ("train", "infer")
+WORDS = {"infer": "inference", "train": "training"}
 WARM_UP = 2
 LEAST_ROUNDS = 5
 Clock = Callable[[], float]

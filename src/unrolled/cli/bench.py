@@ -140,10 +140,7 @@ def save(
     """Write all figures to a file, if one was asked for."""
     if target is None:
         return
-    saved = {
-        threads: {"sgemm_gflops": one.sgemm_gflops, **{level.name: level.gbytes for level in one.levels}}
-        for threads, one in limits.items()
-    }
+    saved = {threads: one.rates() for threads, one in limits.items()}
     values = {"machine": machine, "limits": saved, "results": [one._asdict() for one in results]}
     with atomic_path(target) as path:
         path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from unrolled.bench import Figure
     from unrolled.cli.bench import BenchOptions
 
-WORKS = {"infer": "inference", "train": "training"}
 OTHERS = ("rows", "batch", "steps", "input", "hidden", "layers")  # what the grid decides
 
 
@@ -39,7 +38,7 @@ def bench_grid(options: BenchOptions) -> None:
     console, one_by_one = Terminal(), OneByOne()
     limits = {}
     for count in counts:
-        with console.status(f"what the machine can do at most, {threads(count)}"):
+        with console.status(f"what the machine can do at most, {bench.in_threads(count)}"):
             torch.set_num_threads(count)
             limits[count] = bench.ceilings()
     torch.set_num_threads(most)
@@ -56,33 +55,27 @@ def bench_grid(options: BenchOptions) -> None:
     one_by_one.settle()
 
 
-def threads(count: int) -> str:
-    """A number of threads, in words."""
-    return "1 thread" if count == 1 else f"{count} threads"
-
-
 def show(found: list[Figure], console: Terminal) -> None:
     """Print a table for each kind of cell and work, and the geometric means."""
-    from unrolled.bench import means, square
+    from unrolled.bench import WORDS, in_threads, means, square
 
     counts = sorted({figure.threads for figure in found}, reverse=True)
-    others = f" ({', '.join(threads(count) for count in counts[1:])})" if counts[1:] else ""
+    most = in_threads(counts[0])
+    others = f" ({', '.join(in_threads(count) for count in counts[1:])})" if counts[1:] else ""
     for cell in sorted({figure.cell for figure in found}, reverse=True):
-        for work, name in WORKS.items():
+        for work, name in WORDS.items():
             headings, *lines = square(found, cell, work)
-            title = (
-                f"{cell.upper()}, {name}: torch.nn's time by ours, {threads(counts[0])}{others}; T40, I = H"
-            )
+            title = f"{cell.upper()}, {name}: torch.nn's time by ours, {most}{others}; T40, I = H"
             console.print()
             console.print_table(headings, lines, title, right=headings)
     mean = means(found)
     lines = [
-        [cell.upper(), threads(count), *(f"{mean[cell, count, work]:.2f}" for work in WORKS)]
+        [cell.upper(), in_threads(count), *(f"{mean[cell, count, work]:.2f}" for work in WORDS)]
         for cell, count in sorted(
             {(cell, count) for cell, count, _ in mean}, key=lambda key: (key[0], -key[1])
         )
     ]
     console.print()
     console.print_table(
-        ("cell", "threads", *WORKS.values()), lines, "geometric means", right=tuple(WORKS.values())
+        ("cell", "threads", *WORDS.values()), lines, "geometric means", right=tuple(WORDS.values())
     )
