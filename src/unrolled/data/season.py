@@ -1,0 +1,43 @@
+"""After how many steps a series begins again."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST = 0.2  # of the autocorrelation: less is no season
+
+
+def find_season(series: NDArray[np.floating]) -> int:
+    r"""The season m of a series [T]: the lag of the highest peak of its autocorrelation; 1 if it has none.
+
+        r_k = Σ_t d_t d_(t-k) / Σ_t d_t²        d what is left of the series without a parabola through it
+
+    A peak is higher than both of its neighbours and than 0.2, and lies between 2 and a third of T. The sums
+    have fewer terms for longer lags, so that of a season and its multiples the season is the highest.
+
+    >>> t = np.arange(200)
+    >>> find_season(np.sin(2 * np.pi * t / 12) + 0.1 * t), find_season(0.5 * t)
+    (12, 1)
+
+    Reference: Box and Jenkins 1976, Time Series Analysis, section 2.1.4.
+    """
+    steps = np.arange(len(series))
+    known = np.isfinite(series)
+    if known.sum() < 8:
+        return 1
+    scaled = (steps - steps.mean()) / len(steps)
+    values = series[known].astype(np.float64)
+    values = values - values.mean()
+    left = np.zeros(len(series))
+    left[known] = values - np.polyval(np.polyfit(scaled[known], values, 2), scaled[known])
+    if np.abs(left).max() <= 1e-6 * max(np.abs(values).max(), 1e-300):
+        return 1
+    size = 2 * len(left)
+    power = np.abs(np.fft.rfft(left, size)) ** 2
+    r = np.fft.irfft(power, size)[: len(left) // 3 + 2]
+    r = r / r[0]
+    inner = r[1:-1]
+    peaks = np.flatnonzero((inner > r[:-2]) & (inner > r[2:]) & (inner > LEAST)) + 1
+    peaks = peaks[peaks >= 2]
+    return int(peaks[r[peaks].argmax()]) if len(peaks) else 1
