@@ -78,7 +78,7 @@ class DataOptions:
                 raise UnrolledError(f"{name} is {value!r}, expected text")
         of_forecasts = [name for name in ("horizon", "season", "context") if getattr(self, name) is not None]
         if of_forecasts and self.task != "forecast":
-            raise UnrolledError(f"{of_forecasts[0]} goes with the task forecast, not with {self.task or 'any'}")
+            raise UnrolledError(f"{of_forecasts[0]} is given, which goes with the task forecast alone")
 
     def given(self) -> dict[str, Any]:
         """Those that say something."""

@@ -14,7 +14,8 @@ def find_season(series: NDArray[np.floating]) -> int:
         r_k = Σ_t d_t d_(t-k) / Σ_t d_t²        d what is left of the series without a parabola through it
 
     A peak is higher than both of its neighbours and than 0.2, and lies between 2 and a third of T. The sums
-    have fewer terms for longer lags, so that of a season and its multiples the season is the highest.
+    have fewer terms for longer lags, so that of a season and its multiples the season is the highest. Within
+    a tenth of it, the lag is taken that is the best together with its multiples.
 
     >>> t = np.arange(200)
     >>> find_season(np.sin(2 * np.pi * t / 12) + 0.1 * t), find_season(0.5 * t)
@@ -40,4 +41,9 @@ def find_season(series: NDArray[np.floating]) -> int:
     inner = r[1:-1]
     peaks = np.flatnonzero((inner > r[:-2]) & (inner > r[2:]) & (inner > LEAST)) + 1
     peaks = peaks[peaks >= 2]
-    return int(peaks[r[peaks].argmax()]) if len(peaks) else 1
+    if not len(peaks):
+        return 1
+    highest = int(peaks[r[peaks].argmax()])
+    # Where noise moves the peak, its multiples tell: there an error is multiplied, too.
+    near = range(max(2, highest - highest // 10), highest + highest // 10 + 1)
+    return max(near, key=lambda lag: float(r[lag : len(r) - 1 : lag].mean()))

@@ -47,16 +47,19 @@ def windows(
     for start, length, first, end in zip(
         series.starts.tolist(), series.lengths.tolist(), *(edge.tolist() for edge in part), strict=True
     ):
-        origins = torch.arange(max(first, context), min(end, length) - horizon + 1)
+        origins = torch.arange(length)[max(first, context) : max(0, min(end, length) - horizon + 1)]
+        if len(origins) == 0:
+            continue
         following = series.values[start : start + length].index_select(1, numbers)
         following = following.to(torch.float32).unfold(0, horizon, 1)  # [T - horizon + 1, K, horizon]
         there = following.index_select(0, origins).transpose(1, 2).flatten(1)
         known = ~there.isnan().any(dim=1)
         starts.append(start + origins[known] - context)
         targets.append(there[known])
-    all_starts = torch.cat(starts)
-    lengths = torch.full_like(all_starts, context)
-    return Windows(Sequences(series.values, all_starts, lengths, series.file), torch.cat(targets))
+    there_are = torch.cat([torch.arange(0), *starts])
+    lengths = torch.full_like(there_are, context)
+    none = torch.zeros(0, horizon * len(numbers))
+    return Windows(Sequences(series.values, there_are, lengths, series.file), torch.cat([none, *targets]))
 
 
 class Parts(NamedTuple):
@@ -68,7 +71,7 @@ class Parts(NamedTuple):
 
 
 def parts_in_time(series: Sequences, context: int, horizon: int, share: float) -> Parts:
-    """Each series cut in time: the last `share` of it is to test on, a tenth of the rest before it to choose by.
+    """Each series cut in time: its last `share` is to test on, a tenth of what is before that to choose by.
 
     Raises:
         UnrolledError: a series is too short to train on.
@@ -81,8 +84,8 @@ def parts_in_time(series: Sequences, context: int, horizon: int, share: float) -
     if (validation < needed).all():
         longest = int(end.max())
         raise UnrolledError(
-            f"the longest series has {longest} steps, too few to train on windows of {context} and to predict "
-            f"{horizon} beyond them, before a validation and a test part: expected {needed} steps before "
-            "those; say --context, --horizon or --season with smaller numbers"
+            f"the longest series has {longest} steps, too few to train on windows of {context} and to "
+            f"predict {horizon} beyond them, before a validation and a test part: expected {needed} steps "
+            "before those; say --context, --horizon or --season with smaller numbers"
         )
     return Parts(validation, test, end)

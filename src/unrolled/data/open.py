@@ -1,0 +1,183 @@
+"""A data set from files: found out, read, split, and prepared."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.data.collection import Collection
+from unrolled.data.examples import MOST_VALIDATION, Dataset, Examples
+from unrolled.data.formats import other_half, pair, read
+from unrolled.data.numbers import Numbers
+from unrolled.data.options import DataOptions
+from unrolled.data.preparation import Preparation
+from unrolled.data.sequences import Sequences
+from unrolled.data.split import held_out
+from unrolled.data.standardization import Standardization
+from unrolled.data.targets import class_numbers, find_classes, find_task, numbers, shown
+from unrolled.errors import UnrolledError, check_count, unknown_name
+
+TEST_SHARE = 5  # one of so many is held out to test on, where no others are
+VALIDATION_SHARE = 10  # likewise, of the rest, to choose by
+
+Rows = NDArray[np.int64]
+NOTHING_SAID = DataOptions()
+
+
+def open_data(
+    path: str | os.PathLike[str], options: DataOptions = NOTHING_SAID, *, validation: int | None = None
+) -> Dataset:
+    """A data set from a file or a folder of any kind that `formats` knows.
+
+    Where nothing is said of a test, a fifth of the sequences is held out for it; a tenth of the rest, but
+    5,000 at most, is held out to choose by. Both have their part of each class, see `split.held_out`, and
+    with `options.split_by` no group is on two sides. What is done to the features is fitted on what is
+    trained on alone.
+
+    Args:
+        path: a file or a folder; of a folder with one file for training and one for testing, both are read.
+        options: what cannot be found out.
+        validation: how many to hold out to choose by.
+
+    Raises:
+        UnrolledError: a file is damaged or of no known kind, the options do not fit it, or there is too
+            little in it.
+    """
+    path = Path(path)
+    notes: list[str] = []
+    if path.is_dir() and options.test is None and (halves := pair(path)):
+        path, options = halves[0], dataclasses.replace(options, test=str(halves[1]))
+    if options.task == "forecast":
+        from unrolled.data.forecast import open_series
+
+        return open_series(path, options)
+    collection = read(path, options)
+    task = find_task(collection, options.task)
+    train_rows, test, test_rows, note = _find_test(collection, options, task)
+    notes += [*collection.notes, *note]
+    if options.test is None and (other := other_half(path)):
+        notes.append(f"{other.name} lies beside {path.name} and is not read: --test {other} would test on it")
+    rest, validation_rows = _hold_out(collection, train_rows, validation, options, task)
+    classes = find_classes(collection) if task in ("classify", "tag") else ()
+    preparation = _prepare(collection, rest, options)
+
+    def part(source: Collection, rows: Rows) -> Examples:
+        labels = numbers(source) if task == "regress" else class_numbers(source, classes)
+        picked = torch.from_numpy(rows)
+        return Examples(
+            source.sequences.select(picked),
+            labels.select(picked) if isinstance(labels, Sequences) else labels[picked],
+            preparation=preparation,
+        )
+
+    train = part(collection, rest)
+    return Dataset(
+        str(path.absolute()),
+        train,
+        part(collection, validation_rows),
+        part(test, test_rows),
+        classes=classes,
+        notes=tuple(notes),
+        task=task,
+        numbers=_fit_numbers(collection, train) if task == "regress" else None,
+        preparation=preparation,
+    )
+
+
+def _find_test(
+    collection: Collection, options: DataOptions, task: str
+) -> tuple[Rows, Collection, Rows, list[str]]:
+    """The rows to train on, the collection to test on and its rows, and what had to be assumed."""
+    count, columns = len(collection.sequences), collection.columns
+    if options.test is None and "part" in columns:
+        parts = np.array(columns["part"])
+        if not (parts == "test").all() and (parts == "test").any():
+            return np.flatnonzero(parts != "test"), collection, np.flatnonzero(parts == "test"), []
+    if options.test is None:
+        wanted = max(1, count // TEST_SHARE)
+        if count < 2:
+            raise UnrolledError(
+                f"{collection.path} holds {count} sequence, expected 2 at least: to train on and to test on"
+            )
+        test = held_out(count, wanted, classes=_strata(collection, task), groups=_groups(collection, options))
+        return (
+            np.setdiff1d(np.arange(count), test),
+            collection,
+            test,
+            [f"{len(test)} of {count} sequences are held out to test on: --test names others"],
+        )
+    if "=" in options.test and not os.path.exists(options.test):
+        name, _, values = options.test.partition("=")
+        if name not in columns:
+            raise unknown_name("column of sequences", name, columns)
+        chosen = np.isin(np.array(columns[name]), values.split(","))
+        unknown = [value for value in values.split(",") if value not in columns[name]]
+        if unknown or chosen.all():
+            what = f"no sequence has {name} {unknown[0]!r}" if unknown else "nothing is left to train on"
+            raise UnrolledError(
+                f"--test {options.test}: {what}, expected some of {shown(dict.fromkeys(columns[name]))}"
+            )
+        return np.flatnonzero(~chosen), collection, np.flatnonzero(chosen), []
+    test_collection = read(options.test, options)
+    if test_collection.features != collection.features:
+        raise UnrolledError(
+            f"{options.test} has the features {shown(test_collection.features)}, {collection.path} has "
+            f"{shown(collection.features)}: expected the same"
+        )
+    find_task(test_collection, task)
+    return np.arange(count), test_collection, np.arange(len(test_collection.sequences)), []
+
+
+def _hold_out(
+    collection: Collection, rows: Rows, validation: int | None, options: DataOptions, task: str
+) -> tuple[Rows, Rows]:
+    """What is left to train on, and what is held out to choose by."""
+    parts = np.array(collection.columns.get("part", ()))[rows] if "part" in collection.columns else None
+    if parts is not None and validation is None and (parts == "validation").any():
+        return rows[parts != "validation"], rows[parts == "validation"]
+    if validation is None:
+        validation = min(len(rows) // VALIDATION_SHARE, MOST_VALIDATION)
+    check_count("validation", validation, least=0, most=len(rows) - 1)
+    strata, groups = _strata(collection, task), _groups(collection, options)
+    held = held_out(
+        len(rows),
+        validation,
+        classes=None if strata is None else [strata[row] for row in rows],
+        groups=None if groups is None else [groups[row] for row in rows],
+    )
+    return np.delete(rows, held), rows[held]
+
+
+def _strata(collection: Collection, task: str) -> Sequence[str] | None:
+    return collection.labels.tolist() if task == "classify" and collection.labels is not None else None
+
+
+def _groups(collection: Collection, options: DataOptions) -> tuple[str, ...] | None:
+    if options.split_by is None:
+        return None
+    if options.split_by not in collection.columns:
+        raise unknown_name("column of sequences", options.split_by, collection.columns)
+    return collection.columns[options.split_by]
+
+
+def _prepare(collection: Collection, rows: Rows, options: DataOptions) -> Preparation:
+    """What is done to the features, fitted on these rows."""
+    sequences = collection.sequences.select(torch.from_numpy(rows))
+    scaling = None
+    if options.standardize and sequences.dtype != torch.uint8:
+        scaling = Standardization.fit(sequences, collection.features)
+    missing = options.missing
+    if missing is None:
+        missing = "previous" if scaling is not None and collection.reading.get("marks_missing") else "error"
+    return Preparation(collection.reading, collection.features, missing, scaling)
+
+
+def _fit_numbers(collection: Collection, train: Examples) -> Numbers:
+    assert isinstance(train.labels, torch.Tensor)
+    return Numbers.fit(collection.label_names, train.labels)

@@ -1,0 +1,157 @@
+"""What is to be predicted, from what a file says: classes of sequences or steps, or numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.data.collection import Collection
+from unrolled.data.sequences import Sequences
+from unrolled.errors import UnrolledError
+
+MOST_CLASSES = 10_000  # more of them are something else than classes
+ADVICE = "name the column of the labels with --label, or predict the next steps with --task forecast"
+
+
+def find_task(collection: Collection, task: str | None) -> str:
+    """What is to be done with a collection: what was asked for, if it can be, or what its labels are.
+
+    Raises:
+        UnrolledError: there are no labels, or not of that kind.
+    """
+    labels, where = collection.labels, collection.path
+    if task == "forecast":
+        return task
+    if labels is None:
+        raise UnrolledError(f"{where} says nothing of classes or numbers to predict: {ADVICE}")
+    if task is None:
+        if labels.dtype.kind == "f":
+            return "regress"
+        return "tag" if collection.each_step else "classify"
+    if (task == "tag") != collection.each_step:
+        one = "a label for each step" if collection.each_step else "a label for each sequence"
+        raise UnrolledError(f"{where} has {one}, which --task {task} does not predict: {_tasks(collection)}")
+    return task
+
+
+def _tasks(collection: Collection) -> str:
+    return "expected tag" if collection.each_step else "expected classify or regress"
+
+
+def find_classes(collection: Collection) -> tuple[str, ...]:
+    """The names of the classes: as the file lists them, or else those of its labels in natural order.
+
+    Raises:
+        UnrolledError: there is only one, or there are far too many.
+    """
+    assert collection.labels is not None
+    found = set(map(str, np.unique(as_text(collection.labels)).tolist()))
+    names = tuple(sorted(found, key=natural)) if collection.classes is None else collection.classes
+    if len(names) < 2:
+        raise UnrolledError(
+            f"{collection.path}: all {len(collection.labels):,} labels are {names[0]!r}, expected at least "
+            "two classes: there is nothing to tell apart"
+        )
+    if len(names) > MOST_CLASSES:
+        raise UnrolledError(
+            f"{collection.path}: the labels are {len(names):,} different ones, expected at most "
+            f"{MOST_CLASSES:,} classes: name another column with --label, or say --task regress for numbers"
+        )
+    return names
+
+
+def class_numbers(collection: Collection, classes: tuple[str, ...]) -> Tensor | Sequences:
+    """The number of each label's class: int64 [N], or for labels of each step, sequences of them.
+
+    Raises:
+        UnrolledError: a label is none of the classes.
+    """
+    assert collection.labels is not None
+    labels, places = np.unique(as_text(collection.labels), return_inverse=True)
+    known = {name: number for number, name in enumerate(classes)}
+    wrong = [row for row, label in enumerate(labels.tolist()) if label not in known]
+    if wrong:
+        row = int(np.isin(places, wrong).argmax())
+        what = f"step {row}" if collection.each_step else collection.names[row]
+        label = str(labels[places[row]])
+        raise UnrolledError(
+            f"{collection.path}: {what} is of the class {label!r}, of which there is none to train on: "
+            f"expected {shown(classes)}"
+        )
+    numbers = torch.from_numpy(np.array([known[label] for label in labels.tolist()], np.int64)[places])
+    if not collection.each_step:
+        return numbers
+    sequences = collection.sequences
+    return Sequences(numbers, sequences.starts, sequences.lengths)
+
+
+def numbers(collection: Collection) -> Tensor:
+    """The numbers to predict, float32 [N, K].
+
+    Raises:
+        UnrolledError: a label is no finite number.
+    """
+    assert collection.labels is not None
+    labels = collection.labels.reshape(len(collection.labels), -1)
+    try:
+        values = labels.astype(np.float64)
+    except ValueError:
+        row, column = next(place for place, text in np.ndenumerate(labels) if not is_number_text(text))
+        raise UnrolledError(
+            f"{collection.path}: the label of {collection.names[row]} is {str(labels[row, column])!r}, "
+            "expected a number: --task classify predicts classes"
+        ) from None
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
+    if not np.isfinite(values).all():
+        row = int((~np.isfinite(values)).any(axis=1).argmax())
+        raise UnrolledError(
+            f"{collection.path}: the label of {collection.names[row]} is {labels[row].tolist()}, expected "
+            "finite numbers in float32's range: mend it, or leave the row out"
+        )
+    return torch.from_numpy(values)
+
+
+def is_number_text(text: object) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True
+
+
+def as_text(labels: NDArray[np.str_] | NDArray[np.float64]) -> NDArray[np.str_]:
+    """Labels as the names of classes: whole numbers without a point.
+
+    >>> as_text(np.array([1.0, 2.5])).tolist()
+    ['1', '2.5']
+    """
+    if labels.dtype.kind != "f":
+        return labels
+    return np.array([f"{value:.0f}" if value == int(value) else repr(value) for value in labels.tolist()])
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts names as people do, numbers by their value.
+
+    >>> sorted(["item 10", "item 9", "-1", "2"], key=natural)
+    ['-1', '2', 'item 9', 'item 10']
+    """
+    whole = re.fullmatch(r"-\d{1,18}", name)
+    if whole:
+        return [(0, int(name), "")]
+    parts = re.split(r"(\d{1,18})", name)
+    return [(1, int(part), "") if part.isdecimal() else (2, 0, part) for part in parts if part]
+
+
+def shown(names: Iterable[str], most: int = 12) -> str:
+    """Some names, and how many more there are."""
+    listed = list(names)
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
