@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from unrolled.data.collection import Collection
-from unrolled.data.examples import Dataset, Examples
+from unrolled.data.dataset import Dataset
+from unrolled.data.examples import Examples
 from unrolled.data.formats import read
 from unrolled.data.numbers import Numbers
 from unrolled.data.options import DataOptions
-from unrolled.data.preparation import Preparation
+from unrolled.data.preparation import Preparation, prepare
 from unrolled.data.season import find_season
 from unrolled.data.sequences import Sequences
-from unrolled.data.standardization import Standardization
 from unrolled.data.windows import parts_in_time, windows
 from unrolled.errors import UnrolledError, unknown_name
 
@@ -39,29 +40,25 @@ def open_series(path: Path, options: DataOptions) -> Dataset:
         raise UnrolledError(
             "a forecast is tested on the last fifth of each series: leave --test and --split-by out"
         )
-    collection = read(path, dataclasses.replace(options, label=(), features=_columns(options)))
+    collection = read_series(path, options)
     series, features = collection.sequences, collection.features
     for name in options.label:
         if name not in features:
             raise unknown_name("column", name, features)
     names = options.label or features
     predicted = torch.tensor([features.index(name) for name in names])
-    longest = int(series.lengths.argmax())
-    seen = series[longest][: int(len(series[longest]) * (1 - TEST_SHARE)), int(predicted[0])]
-    season = options.season or find_season(seen.double().numpy())
+    season = options.season or _season_of_longest(series, int(predicted[0]))
     horizon = options.horizon or (season if season > 1 else DEFAULT_HORIZON)
     context = options.context or max(2 * season, LEAST_CONTEXT)
     if context < season:
         raise UnrolledError(f"context is {context}, expected at least one season of {season} steps")
     parts = parts_in_time(series, context, horizon, TEST_SHARE)
 
-    trained_on = Sequences(series.values, series.starts, parts.validation.clamp(min=1), series.file)
-    preparation = Preparation(
-        collection.reading,
-        features,
-        options.missing or ("previous" if collection.reading.get("marks_missing") else "error"),
-        Standardization.fit(trained_on, features),
+    long_enough = parts.validation > 0
+    trained_on = Sequences(
+        series.values, series.starts[long_enough], parts.validation[long_enough], series.file
     )
+    preparation = prepare(collection, trained_on, options)
 
     def part(first: Tensor, end: Tensor) -> Examples:
         found = windows(series, (first, end), context, horizon, predicted)
@@ -75,16 +72,51 @@ def open_series(path: Path, options: DataOptions) -> Dataset:
         classes=(),
         notes=(*collection.notes, _note(collection, options, season, horizon, context)),
         task="forecast",
-        numbers=Numbers.of_series(names, trained_on, predicted, horizon=horizon, season=season),
+        numbers=_numbers(names, trained_on, predicted, preparation, horizon, season),
         preparation=preparation,
     )
 
 
-def _columns(options: DataOptions) -> tuple[str, ...]:
-    """The features to read: what is predicted is among them."""
-    if not options.features:
-        return ()
-    return (*options.features, *(name for name in options.label if name not in options.features))
+def read_series(path: Path, options: DataOptions) -> Collection:
+    """The series in a file. What is predicted is among what is read."""
+    features = options.features
+    if features:
+        features = (*features, *(name for name in options.label if name not in features))
+    return read(path, dataclasses.replace(options, label=(), features=features, form=options.form or "long"))
+
+
+def _season_of_longest(series: Sequences, feature: int) -> int:
+    longest = series[int(series.lengths.argmax())][:, feature]
+    return find_season(longest[: int(len(longest) * (1 - TEST_SHARE))].double().numpy())
+
+
+def _numbers(
+    names: Sequence[str],
+    trained_on: Sequences,
+    predicted: Tensor,
+    preparation: Preparation,
+    horizon: int,
+    season: int,
+) -> Numbers:
+    """What is predicted, in the units of what is read, and what the seasonal naive forecast makes of it."""
+    features = predicted.tolist()
+    scaling = preparation.standardization
+    apart = torch.cat(
+        [
+            (one[season:] - one[:-season]).abs()
+            for one in (trained_on[row][:, predicted].double() for row in range(len(trained_on)))
+        ]
+    )
+    scale = apart.nanmean(dim=0).nan_to_num(0.0)
+    return Numbers(
+        tuple(names),
+        tuple(scaling.mean[feature] if scaling else 0.0 for feature in features),
+        tuple(scaling.deviation[feature] if scaling else 1.0 for feature in features),
+        horizon=horizon,
+        features=tuple(features),
+        season=season,
+        scale=tuple(scale.masked_fill(scale == 0, 1.0).tolist()),  # of what repeats itself without an error
+    )
 
 
 def _note(collection: Collection, options: DataOptions, season: int, horizon: int, context: int) -> str:

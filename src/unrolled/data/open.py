@@ -9,17 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from numpy.typing import NDArray
 
 from unrolled.data.collection import Collection
-from unrolled.data.examples import MOST_VALIDATION, Dataset, Examples
+from unrolled.data.dataset import MOST_VALIDATION, Dataset
+from unrolled.data.examples import Examples
 from unrolled.data.formats import other_half, pair, read
 from unrolled.data.numbers import Numbers
 from unrolled.data.options import DataOptions
-from unrolled.data.preparation import Preparation
+from unrolled.data.preparation import prepare
 from unrolled.data.sequences import Sequences
 from unrolled.data.split import held_out
-from unrolled.data.standardization import Standardization
 from unrolled.data.targets import class_numbers, find_classes, find_task, numbers, shown
 from unrolled.errors import UnrolledError, check_count, unknown_name
 
@@ -65,7 +66,7 @@ def open_data(
         notes.append(f"{other.name} lies beside {path.name} and is not read: --test {other} would test on it")
     rest, validation_rows = _hold_out(collection, train_rows, validation, options, task)
     classes = find_classes(collection) if task in ("classify", "tag") else ()
-    preparation = _prepare(collection, rest, options)
+    preparation = prepare(collection, collection.sequences.select(torch.from_numpy(rest)), options)
 
     def part(source: Collection, rows: Rows) -> Examples:
         labels = numbers(source) if task == "regress" else class_numbers(source, classes)
@@ -85,7 +86,9 @@ def open_data(
         classes=classes,
         notes=tuple(notes),
         task=task,
-        numbers=_fit_numbers(collection, train) if task == "regress" else None,
+        numbers=_fit_numbers(collection, train.labels)
+        if isinstance(train.labels, Tensor) and task == "regress"
+        else None,
         preparation=preparation,
     )
 
@@ -166,18 +169,7 @@ def _groups(collection: Collection, options: DataOptions) -> tuple[str, ...] | N
     return collection.columns[options.split_by]
 
 
-def _prepare(collection: Collection, rows: Rows, options: DataOptions) -> Preparation:
-    """What is done to the features, fitted on these rows."""
-    sequences = collection.sequences.select(torch.from_numpy(rows))
-    scaling = None
-    if options.standardize and sequences.dtype != torch.uint8:
-        scaling = Standardization.fit(sequences, collection.features)
-    missing = options.missing
-    if missing is None:
-        missing = "previous" if scaling is not None and collection.reading.get("marks_missing") else "error"
-    return Preparation(collection.reading, collection.features, missing, scaling)
-
-
-def _fit_numbers(collection: Collection, train: Examples) -> Numbers:
-    assert isinstance(train.labels, torch.Tensor)
-    return Numbers.fit(collection.label_names, train.labels)
+def _fit_numbers(collection: Collection, labels: Tensor) -> Numbers:
+    mean, deviation = labels.double().mean(dim=0), labels.double().std(dim=0, correction=0)
+    names = collection.label_names or tuple(f"number {place}" for place in range(labels.shape[1]))
+    return Numbers(names, tuple(mean.tolist()), tuple(deviation.masked_fill(deviation == 0, 1.0).tolist()))

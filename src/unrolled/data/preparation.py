@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from unrolled.data.collection import Collection
+from unrolled.data.examples import as_float
 from unrolled.data.missing import RULES, previous_value
+from unrolled.data.options import DataOptions
+from unrolled.data.sequences import Sequences
 from unrolled.data.standardization import Standardization
 from unrolled.errors import UnrolledError, check_fields, unknown_name
 
@@ -65,3 +70,19 @@ class Preparation:
         if scaling is not None:
             values = {**values, "standardization": Standardization.from_dict(scaling)}
         return cls(**values)
+
+
+def prepare(collection: Collection, trained_on: Sequences, options: DataOptions) -> Preparation:
+    """What is done to the features of a collection, fitted on those of its sequences that are trained on.
+
+    Raises:
+        UnrolledError: a value is infinite, or missing where none may be.
+    """
+    scaling = None
+    if options.standardize and trained_on.dtype != torch.uint8:
+        scaling = Standardization.fit(as_float(steps) for steps in trained_on.blocks())
+    missing = options.missing
+    if missing is None:
+        marked = scaling is not None and collection.reading.get("missing") is not None
+        missing = "previous" if marked else "error"
+    return Preparation(collection.reading, collection.features, missing, scaling)

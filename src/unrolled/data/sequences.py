@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from numpy.typing import ArrayLike
@@ -11,6 +11,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from unrolled.data.mapped import MappedFile
 from unrolled.errors import UnrolledError
+
+BLOCK = 1 << 22  # numbers that are looked at together
 
 
 class Sequences:
@@ -111,3 +113,13 @@ class Sequences:
     def padded(self, rows: Tensor, padding: float = 0) -> Tensor:
         """Copies of the sequences in these rows, int64 [B]: [B, T, I], T the longest, then padding."""
         return pad_sequence([self[row] for row in rows.tolist()], batch_first=True, padding_value=padding)
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Copies of all steps [S, I], as many sequences at a time as make some millions of numbers."""
+        numbers = self.lengths.cumsum(0) * self.values[:1].numel()
+        places = (numbers // BLOCK).tolist()
+        first = 0
+        for row in range(1, len(self) + 1):
+            if row == len(self) or places[row] != places[first]:
+                yield torch.cat([self[index] for index in range(first, row)])
+                first = row
