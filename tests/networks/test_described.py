@@ -36,7 +36,7 @@ def test_an_lstm_can_be_normalised() -> None:
     [
         (Description(cell="ltsm"), "unknown cell 'ltsm': did you mean 'lstm'"),
         (Description(cell="rnn", layer_norm=True), "layer_norm goes with the cell lstm, not with rnn"),
-        (Description(layers=0), "layers is 0, expected a whole number from 1"),
+        (Description(layers=0), "layers is 0, expected a whole number of at least 1"),
         (Description(hidden=0), "the width of layer 1 is 0, expected a whole number"),
         (Description(dropout=1.5), "output_dropout is 1.5, expected a probability"),
     ],

@@ -27,12 +27,12 @@ def suffix(path: str | os.PathLike[str]) -> str:
 
 # Which options each reader takes, by what a user calls them.
 OPTIONS = {
-    "a folder": ("names", "label", "features", "steps", "bands"),
+    "a folder": ("names", "label", "features", "by", "bands"),
     "a .ts file": ("features",),
     "an .npz file": ("label", "features"),
     "a table": ("form", "id", "time", "label", "features"),
 }
-OF_READERS = ("form", "id", "time", "names", "steps", "bands")
+OF_READERS = ("form", "id", "time", "names", "by", "bands")
 
 
 def read(path: str | os.PathLike[str], options: DataOptions) -> Collection:

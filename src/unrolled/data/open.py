@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unrolled.data.collection import Collection
 from unrolled.data.dataset import MOST_VALIDATION, Dataset

@@ -28,7 +28,7 @@ class DataOptions:
         features: the columns that are read.
         split_by: a column whose values, such as speakers, are each on one side of every split.
         names: what the names of files say, such as "{label}_{speaker}_{index}".
-        steps: of a picture: its "rows" or its "columns".
+        by: what the steps of a picture are: its "rows" or its "columns".
         bands: of a recording: how many bands of log-mel frames.
         missing: what stands for a missing value, see `Preparation`.
         standardize: whether features are standardised; not done to pictures.
@@ -48,7 +48,7 @@ class DataOptions:
     features: tuple[str, ...] = ()
     split_by: str | None = None
     names: str | None = None
-    steps: str | None = None
+    by: str | None = None
     bands: int | None = None
     missing: str | None = None
     standardize: bool = True
@@ -57,7 +57,7 @@ class DataOptions:
     context: int | None = None
 
     def __post_init__(self) -> None:
-        choices = {"task": TASKS, "form": FORMS, "steps": STEPS, "missing": RULES}
+        choices = {"task": TASKS, "form": FORMS, "by": STEPS, "missing": RULES}
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
             if value is None:
