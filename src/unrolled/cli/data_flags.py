@@ -18,8 +18,8 @@ class DataFlags:
     test: Annotated[
         str | None,
         typer.Option(
-            help="What to test on: a file or folder, or COLUMN=VALUE[,VALUE ...] of the same data; by default "
-            "a fifth of each class.",
+            help="What to test on: a file or folder, or COLUMN=VALUE[,VALUE ...] of the same data; by "
+            "default a fifth of each class.",
             show_default=False,
         ),
     ] = None
@@ -64,7 +64,7 @@ class DataFlags:
     missing: Annotated[
         str | None,
         typer.Option(
-            help="What stands for a missing value: previous (the one before it), mean, or error; by default "
+            help="What stands for a missing value: previous (the one before it), mean, or error; by "
             "previous where a format knows missing values."
         ),
     ] = None
