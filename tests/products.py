@@ -36,12 +36,20 @@ def imitate() -> None:
         return
     product = _KINDS[kind]
 
+    # What torch refuses is refused in its words, and none of this is anybody's to compile.
+    @torch.compiler.disable
     def mm(a: Tensor, b: Tensor) -> Tensor:
-        return product(a, b) if a.dtype == torch.float32 else torch.bmm(a[None], b[None])[0]
+        if a.shape[1] != b.shape[0]:
+            shapes = " and ".join("x".join(map(str, matrix.shape)) for matrix in (a, b))
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({shapes})")
+        if a.dtype == b.dtype == torch.float32:
+            return product(a, b)
+        return torch.bmm(a[None], b[None])[0]
 
+    @torch.compiler.disable
     def addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         result = alpha * mm(a, b)
-        return result + beta * bias if beta else result
+        return result + beta * bias.expand_as(result) if beta else result
 
     torch.backends.mkldnn.set_flags(False)  # it has an LSTM of its own, with products of its own
     with warnings.catch_warnings():
