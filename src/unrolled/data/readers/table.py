@@ -219,8 +219,9 @@ def _time(table: Table, taken: set[str | None]) -> str | None:
 
 def _labels(table: Table, taken: set[str | None], names: Sequence[str]) -> tuple[str, ...]:
     """The column of labels: by its name, or the first one of a file without names."""
+    lower = [name.lower() for name in table.names]
     for name in table.names:
-        if name.lower() in names and name not in taken:
+        if name.lower() in names and name not in taken and not (name.lower() == "y" and "x" in lower):
             return (name,)
     first, *others = table.names
     if table.headless and others and first not in taken:
