@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load, save
 
-from attacks import innocent, mutate
+from attacks import innocent, mutate, sequences
 from attacks.mutate import Mutation
 from unrolled import data, tf1
 from unrolled.errors import UnrolledError
@@ -275,4 +275,8 @@ PARSERS = {
         {"block": [mutate.in_snappy, mutate.anyhow]},
         lambda folder: decompress((folder / "block").read_bytes()),
     ),
+    **{
+        name: Parser(seeds, {"": sequences.DAMAGE[name]}, read)
+        for name, (seeds, read) in sequences.READERS.items()
+    },
 }
