@@ -1,1 +1,1 @@
-"""Readers of foreign files, one file a format: each returns what it found as a collection."""
+"""Readers: one file a format. Each gives a `Collection`, and knows nothing of tasks, parts or scaling."""

@@ -113,4 +113,4 @@ def _of_width(picture: NDArray[np.uint8], width: int, path: Path) -> NDArray[np.
             f"cannot use {path}: it has {steps} steps of {was} pixels, which become {wanted} when they are "
             f"scaled to {width}, expected at most {min(MOST_SIDE, MOST_OF_ONE // width)}"
         )
-    return np.asarray(Image.fromarray(picture).resize((width, wanted), Image.Resampling.BILINEAR))
+    return np.array(Image.fromarray(picture).resize((width, wanted), Image.Resampling.BILINEAR))
