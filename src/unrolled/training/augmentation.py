@@ -58,6 +58,10 @@ class Augmentation:
         check_fields("augmentation", values, cls)
         return cls(**values)
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return self.distorts or self.perturbs
+
     @property
     def distorts(self) -> bool:
         """Whether there is anything to do to pictures."""
