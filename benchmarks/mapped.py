@@ -100,7 +100,7 @@ def main() -> None:
                 ]
                 batches = map(examples.take, rows) if "plain" in side else batches_of(examples, rows)
                 start = time.perf_counter(), time.process_time()
-                for x, labels in batches:
+                for x, labels, _ in batches:
                     step(x, labels)
                 took = time.perf_counter() - start[0], time.process_time() - start[1]
                 times.setdefault(side, []).append([1000 * seconds / options.steps for seconds in took])

@@ -11,12 +11,13 @@ import unrolled
 PACKAGE = Path(unrolled.__file__).parent
 
 # What each room may import from the package, besides itself.
-BASE = {"errors", "atomic", "names", "foreign"}
+BASE = {"errors", "atomic", "names", "foreign", "tasks"}
 ARROWS = {
     "errors": {"names"},
     "atomic": set(),
     "names": set(),
     "foreign": {"errors"},
+    "tasks": set(),
     "cells": {"errors"},
     "kernels": {"errors"},
     "unroll": {"errors", "cells", "kernels"},

@@ -100,7 +100,7 @@ def test_networks_recipes_streams_and_batches_take_them_too(kind):
     }
     assert Stream(GRUCell(3, 2), kind(2)).step(torch.rand(2, 3)).shape == (2, 2)
     examples = Examples(torch.rand(5, 2, 3), torch.arange(5))
-    assert [len(labels) for _, labels in batches(examples, kind(2))] == [2, 2, 1]
+    assert [len(labels) for _, labels, _ in batches(examples, kind(2))] == [2, 2, 1]
 
 
 def test_rates_may_be_numpys():

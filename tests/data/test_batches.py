@@ -21,10 +21,10 @@ def numbered(count: int, dtype: torch.dtype = torch.float32) -> Examples:
 def test_each_example_comes_once_with_its_label(count: int, size: int, seed: int | None) -> None:
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     seen = list(batches(numbered(count), size, generator=generator))
-    assert [len(labels) for _, labels in seen[:-1]] == [size] * (len(seen) - 1)
-    assert all(0 < len(labels) <= size for _, labels in seen)
-    assert all((x[:, 2, 1] == labels).all() for x, labels in seen)
-    order = [int(label) for _, labels in seen for label in labels]
+    assert [len(labels) for _, labels, _ in seen[:-1]] == [size] * (len(seen) - 1)
+    assert all(0 < len(labels) <= size for _, labels, _ in seen)
+    assert all((x[:, 2, 1] == labels).all() for x, labels, _ in seen)
+    order = [int(label) for _, labels, _ in seen for label in labels]
     assert sorted(order) == list(range(count))
     if seed is None:
         assert order == list(range(count))
@@ -48,7 +48,7 @@ def test_the_global_generator_is_left_alone() -> None:
 
 
 def test_pictures_become_float32_from_0_to_1() -> None:
-    (x, _), *_ = batches(numbered(256, torch.uint8), 256)
+    (x, _, _), *_ = batches(numbered(256, torch.uint8), 256)
     assert x.dtype == torch.float32
     assert (x[:, 0, 0] == torch.arange(256) / 255).all()
     assert (float(x.min()), float(x.max())) == (0, 1)
@@ -60,14 +60,14 @@ def test_pictures_become_float32_from_0_to_1() -> None:
 )
 def test_floating_point_keeps_its_values(stored: torch.dtype, read: torch.dtype) -> None:
     examples = numbered(5, stored)
-    (x, _), *_ = batches(examples, 5)
+    (x, _, _), *_ = batches(examples, 5)
     assert x.dtype == read
     assert (x == examples.sequences).all()
 
 
 def test_a_batch_can_be_changed_without_changing_the_examples() -> None:
     examples = numbered(5)
-    for x, labels in batches(examples, 5):
+    for x, labels, _ in batches(examples, 5):
         x.zero_()
         labels.zero_()
     assert examples.labels.tolist() == [0, 1, 2, 3, 4]
@@ -83,11 +83,11 @@ def test_a_batch_size_below_1_is_refused_at_once(size: object) -> None:
 def test_rows_come_as_asked_for_in_their_order_and_repeatedly() -> None:
     rows = [torch.tensor([4, 0, 4]), torch.tensor([2]), torch.tensor([], dtype=torch.int64)]
     seen = list(batches_of(numbered(5), iter(rows)))
-    assert [labels.tolist() for _, labels in seen] == [[4, 0, 4], [2], []]
-    assert [x[:, 1, 0].tolist() for x, _ in seen] == [[4, 0, 4], [2], []]
+    assert [labels.tolist() for _, labels, _ in seen] == [[4, 0, 4], [2], []]
+    assert [x[:, 1, 0].tolist() for x, _, _ in seen] == [[4, 0, 4], [2], []]
     assert seen[2][0].shape == (0, 3, 2)
 
 
 def test_rows_may_be_endless() -> None:
     seen = batches_of(numbered(5), (torch.tensor([k % 5]) for k in itertools.count()))
-    assert [int(labels) for _, labels in itertools.islice(seen, 12)] == [k % 5 for k in range(12)]
+    assert [int(labels) for _, labels, _ in itertools.islice(seen, 12)] == [k % 5 for k in range(12)]

@@ -22,7 +22,7 @@ def test_examples_are_given_out_where_their_memory_is(elsewhere, tmp_path) -> No
     examples.check_finite("train")
     shuffled = data.batches(examples, 8, generator=torch.Generator().manual_seed(0))
     for batches in (data.batches(examples, 8), shuffled):
-        x, labels = next(batches)
+        x, labels, _ = next(batches)
         assert (x.device.type, labels.device.type) == ("cpu", "cpu")
         assert len(set(x.flatten().tolist())) > 10
 

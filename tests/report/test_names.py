@@ -44,7 +44,7 @@ def draw_all(classes) -> list[Figure]:
     reading = Reading(torch.rand(4, 3), torch.full((4, count), 1 / count), torch.rand(4, 5))
     return [
         draw_confusion(torch.eye(count, dtype=torch.long), classes),
-        draw_misread(torch.rand(count, 4, 3), labels, probabilities, classes),
+        draw_misread(Examples(torch.rand(count, 4, 3), labels), probabilities, classes),
         draw_reading(reading, classes, label=count - 1),
     ]
 
@@ -88,7 +88,10 @@ def test_matplotlibs_own_settings_for_tex_do_not_matter(tmp_path):
     network = SequenceClassifier(NetworkConfig("small", (("gru", 3),), input_size=3, classes=2))
     examples = Examples(torch.rand(4, 5, 3), torch.tensor([0, 1, 0, 1]))
     evaluation = Evaluation(
-        0.5, 0.5, predictions=torch.tensor([1, 1, 1, 0]), probabilities=torch.eye(2)[[1, 1, 1, 0]]
+        0.5,
+        {"accuracy": 0.5},
+        predictions=torch.tensor([1, 1, 1, 0]),
+        probabilities=torch.eye(2)[[1, 1, 1, 0]],
     )
     with matplotlib.rc_context({"text.usetex": True, "text.parse_math": False}):
         for path in save_pictures(tmp_path, [epoch(1)], network, examples, evaluation, ("a_b", r"$\frac$")):
@@ -186,7 +189,7 @@ def test_tensorboard_takes_every_name(classes, network, data):
         data_dir="half \udcff",
     )
     with tempfile.TemporaryDirectory() as place, TensorBoardLog(Path(place), config) as log:
-        log.on_test(Evaluation(0.5, 0.625, None, None))
+        log.on_test(Evaluation(0.5, {"accuracy": 0.625}, None, None))
 
 
 def test_no_colour_of_the_page_is_left_and_none_is_taken_from_a_name():

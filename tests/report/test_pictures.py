@@ -4,6 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
+from unrolled.data import Examples
 from unrolled.report import (
     Reading,
     draw_confusion,
@@ -62,7 +63,7 @@ def test_a_class_that_never_occurs_does_not_divide_by_zero():
 def test_misread_shows_the_mistakes_only_the_surest_first():
     labels = torch.tensor([0, 1, 2, 0])
     probabilities = torch.tensor([[0.9, 0.1, 0.0], [0.3, 0.1, 0.6], [0.8, 0.2, 0.0], [0.2, 0.5, 0.3]])
-    figure = draw_misread(torch.rand(4, 5, 3), labels, probabilities, CLASSES)
+    figure = draw_misread(Examples(torch.rand(4, 5, 3), labels), probabilities, CLASSES)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["eel read as cat\n80% sure", "dog read as eel\n60% sure", "cat read as dog\n50% sure"]
     assert figure.get_suptitle() == "3 of 4 misread, the surest first"
@@ -71,9 +72,10 @@ def test_misread_shows_the_mistakes_only_the_surest_first():
 def test_misread_without_mistakes_and_with_too_many():
     labels = torch.zeros(100, dtype=torch.long)
     right = torch.tensor([[1.0, 0.0, 0.0]]).expand(100, 3)
-    assert draw_misread(torch.rand(100, 5, 3), labels, right, CLASSES).get_suptitle() == "0 of 100 misread"
+    examples = Examples(torch.rand(100, 5, 3), labels)
+    assert draw_misread(examples, right, CLASSES).get_suptitle() == "0 of 100 misread"
     wrong = right.roll(1, dims=1)
-    figure = draw_misread(torch.rand(100, 5, 3), labels, wrong, CLASSES)
+    figure = draw_misread(examples, wrong, CLASSES)
     assert figure.get_suptitle() == "100 of 100 misread; the 40 surest"
     assert sum(bool(axes.images) for axes in figure.axes) == 40
 

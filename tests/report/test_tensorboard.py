@@ -21,7 +21,17 @@ CONFIG = RunConfig(
 
 
 def metrics(epoch: int, step: int, validation: float | None = None) -> EpochMetrics:
-    return EpochMetrics(epoch, step, 1 / epoch, 0.5, validation, validation, 0.125, 0.25 * epoch, True)
+    return EpochMetrics(
+        epoch,
+        step,
+        1 / epoch,
+        {"accuracy": 0.5},
+        validation,
+        {"accuracy": validation},
+        0.125,
+        0.25 * epoch,
+        True,
+    )
 
 
 def events(folder):
@@ -46,7 +56,7 @@ def test_it_has_every_step_every_epoch_and_the_test(tmp_path):
         log.on_epoch(metrics(1, 2))
         log.on_step(Step(3, 0.5, None))
         log.on_epoch(metrics(2, 3, validation=0.75))
-        log.on_test(Evaluation(0.5, 0.625, None, None))
+        log.on_test(Evaluation(0.5, {"accuracy": 0.625}, None, None))
     assert scalars(tmp_path) == {
         "step/loss": [(1, 2.0), (2, 1.0), (3, 0.5)],
         "epoch/epoch": [(2, 1.0), (3, 2.0)],
@@ -67,7 +77,7 @@ def test_the_settings_are_its_hyperparameters_and_all_is_in_one_log(tmp_path):
 
     with TensorBoardLog(tmp_path, CONFIG) as log:
         log.on_step(Step(1, 2.0, None))
-        log.on_test(Evaluation(0.5, 0.625, None, None))
+        log.on_test(Evaluation(0.5, {"accuracy": 0.625}, None, None))
     content = events(tmp_path).SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     settings = HParamsPluginData.FromString(content).session_start_info.hparams
     assert settings["recipe.batch_size"].number_value == 16

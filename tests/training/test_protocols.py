@@ -37,7 +37,9 @@ def step(number, loss=0.5, batch=8):
 
 
 def epoch(number, loss=0.25):
-    return EpochMetrics(number, 10 * number, loss, 0.9, None, None, 0.01, 1.0, True)
+    return EpochMetrics(
+        number, 10 * number, loss, {"accuracy": 0.9}, None, {"accuracy": None}, 0.01, 1.0, True
+    )
 
 
 def accuracy_on(network, x, labels):
@@ -58,7 +60,7 @@ def test_seed_001_says_every_200_steps_how_the_batch_of_that_step_is_read_now(li
     protocol, lines = listen("seed-001", loss="log-of-softmax")
     for number in (1, 199, 200, 201, 400):
         protocol.after_step(step(number))
-    x, labels = DATA.train.take(step(1).rows)
+    x, labels, _ = DATA.train.take(step(1).rows)
     with torch.no_grad():
         cost = float(torch.nn.functional.cross_entropy(protocol.network(x), labels))
     accuracy = accuracy_on(protocol.network, x, labels)

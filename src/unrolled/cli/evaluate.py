@@ -71,7 +71,9 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
     """
     from unrolled import data as datasets
     from unrolled import training
+    from unrolled.training.metrics import flat_labels
     from unrolled.training.run_config import NO_DATA
+    from unrolled.training.tasks import task_of
 
     run = training.Run.open(folder)
     network = run.load_network().to(options.device)
@@ -83,7 +85,7 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
     data = datasets.load(name, options.data_dir, validation=held_out)
     examples = getattr(data, options.split)
     reads = (run.config.network.input_size, run.config.network.classes)
-    width, classes = examples.sequences.shape[2], len(data.classes)
+    width, classes = examples.width, len(data.classes)
     if reads != (width, classes):
         raise UnrolledError(
             f"{run.folder} reads steps of {reads[0]} into {reads[1]} classes, "
@@ -99,7 +101,7 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
 
     examples.check_finite(options.split)
     result = training.evaluate(network, examples)
-    matrix = training.confusion_matrix(examples.labels, result.predictions, classes)
+    matrix = training.confusion_matrix(flat_labels(examples), result.predictions, classes)
     rows = []
     for index, name in enumerate(data.classes):
         count, claimed = int(matrix[index].sum()), int(matrix[:, index].sum())
@@ -109,7 +111,7 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
     headings = ("class", "examples", "right", "recall", "precision")
     terminal.print_table(headings, rows, f"{data.name}, {options.split}", right=headings[1:])
     terminal.print(f"{options.split} loss {result.loss:.4f}")
-    terminal.print(f"{options.split} accuracy {result.accuracy:.4f}  {run.folder}")
+    terminal.print(f"{options.split} {task_of(data).verdict(result.metrics)}  {run.folder}")
 
 
 def about_classes(of_run: Sequence[str], of_data: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from unrolled.cli.terminal import Terminal
 from unrolled.data import Dataset
 from unrolled.networks import SequenceClassifier
 from unrolled.training import RECIPES, EpochMetrics, RunConfig, Step
+from unrolled.training.tasks import task_of
 
 
 class TrainingProgress:
@@ -26,6 +27,7 @@ class TrainingProgress:
         self.console = console
         recipe, network = config.recipe, config.network
         self._protocol = config.protocol
+        self._asked = task_of(data)
         total_steps = recipe.total_steps(len(data.train))
         self._epochs = math.ceil(total_steps / recipe.steps_per_epoch(len(data.train)))
         parameters = SequenceClassifier.outline(network).parameter_count
@@ -70,8 +72,8 @@ class TrainingProgress:
             return  # a tutorial says what it says itself
         line = (
             f"epoch {metrics.epoch:>3}/{self._epochs}  {metrics.seconds:6.1f} s  "
-            f"loss {metrics.loss:.4f}  accuracy {metrics.accuracy:.4f}"
+            f"loss {metrics.loss:.4f}  {self._asked.verdict(metrics.measured)}"
         )
-        if metrics.validation_accuracy is not None:
-            line += f"  validation {metrics.validation_accuracy:.4f}{'  best' if metrics.best else ''}"
+        if (validation := metrics.validation[self._asked.metric]) is not None:
+            line += f"  validation {self._asked.shown(validation)}{'  best' if metrics.best else ''}"
         self.console.print(line)

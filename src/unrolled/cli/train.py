@@ -176,7 +176,9 @@ def draw(outcome: Outcome, data: Dataset, console: Terminal) -> None:
         ) from error
     console.print(f"trained for {outcome.seconds:.1f} s")
     console.print("pictures: " + "  ".join(str(path) for path in pictures))
-    console.print(f"test accuracy {outcome.test.accuracy:.4f}  {folder}")
+    for line in outcome.task.details(outcome.test.metrics):
+        console.print(f"test {line}")
+    console.print(f"test {outcome.task.verdict(outcome.test.metrics)}  {folder}")
 
 
 def in_turn(hooks: Iterable[Callable[..., None]]) -> Callable[..., None]:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from unrolled.atomic import atomic_folder
-from unrolled.data.examples import Dataset, Examples, hold_out
+from unrolled.data.dataset import Dataset, hold_out
+from unrolled.data.examples import Examples
 from unrolled.data.labels import CLASSES_FILE, Classes, read_classes, whole
 from unrolled.data.mapped import MappedFile
 from unrolled.data.npy import NpyWriter, read_header
@@ -78,12 +79,11 @@ def open_arrays(folder: str | os.PathLike[str], *, validation: int | None = None
     else:
         train, held_out = hold_out(str(folder), train, validation)
     for part, examples in (("validation", held_out), ("test", test)):
-        ours, first = examples.sequences, train.sequences
-        types = {ours.dtype, first.dtype}
-        if ours.shape[2] != first.shape[2] or (torch.uint8 in types and len(types) > 1):
+        types = {examples.dtype, train.dtype}
+        if examples.width != train.width or (torch.uint8 in types and len(types) > 1):
             raise UnrolledError(
-                f"{folder}: the sequences of {part} are {ours.dtype} {list(ours.shape)}, those of train "
-                f"{first.dtype} {list(first.shape)}: expected the same last axis, and uint8 in both or none"
+                f"{folder}: the sequences of {part} are {_kind(examples)}, those of train {_kind(train)}: "
+                "expected the same last axis, and uint8 in both or none"
             )
     return Dataset(str(folder.absolute()), train, held_out, test, classes.names, classes.notes())
 
@@ -175,8 +175,13 @@ def _open(folder: Path, part: str, classes: Classes, labels: NDArray[np.int64]) 
     return Examples(
         file.tensor(header.offset, header.dtype, header.shape),
         torch.from_numpy(classes.number(labels, labels_path)),
-        file,
+        file=file,
     )
+
+
+def _kind(examples: Examples) -> str:
+    """What sequences are, as a message says it."""
+    return f"{examples.dtype} {[len(examples), examples.steps, examples.width]}"
 
 
 def _save(folder: Path, part: str, pieces: Pieces) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from unrolled.data.examples import Examples
+from unrolled.data.examples import Batch, Examples
 from unrolled.errors import check_count
 
 AHEAD = 4  # batches that the disk may be busy with while one is used
@@ -16,10 +16,11 @@ AHEAD = 4  # batches that the disk may be busy with while one is used
 
 def batches(
     examples: Examples, batch_size: int, *, generator: torch.Generator | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every example once: sequences [B, T, I] and labels [B], the last batch being what is left.
+) -> Iterator[Batch]:
+    """Every example once: sequences [B, T, I], labels and lengths, the last batch being what is left.
 
-    Pictures become float32 from 0 to 1, batch by batch: in memory they stay a quarter of that.
+    Pictures become float32 from 0 to 1, batch by batch: in memory they stay a quarter of that. Sequences of
+    lengths of their own are padded to the longest of their batch.
 
     Args:
         examples: what to go through.
@@ -30,7 +31,7 @@ def batches(
         UnrolledError: batch_size is not a whole number of at least 1.
 
     >>> examples = Examples(torch.zeros(5, 28, 28, dtype=torch.uint8), torch.arange(5))
-    >>> [labels.tolist() for _, labels in batches(examples, 2)]
+    >>> [labels.tolist() for _, labels, _ in batches(examples, 2)]
     [[0, 1], [2, 3], [4]]
     """
     batch_size = check_count("batch_size", batch_size)
@@ -43,8 +44,8 @@ def batches(
     return batches_of(examples, (order[first : first + batch_size] for first in range(0, count, batch_size)))
 
 
-def batches_of(examples: Examples, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of these rows, one after the other: sequences [B, T, I] and labels [B].
+def batches_of(examples: Examples, rows: Iterable[Tensor]) -> Iterator[Batch]:
+    """The batches of these rows, one after the other: sequences, labels and lengths.
 
     Args:
         examples: what to take from.
@@ -52,7 +53,7 @@ def batches_of(examples: Examples, rows: Iterable[Tensor]) -> Iterator[tuple[Ten
             It may be endless, and may be asked for some batches more than have been used.
 
     >>> examples = Examples(torch.zeros(5, 28, 28, dtype=torch.uint8), torch.arange(5))
-    >>> [labels.tolist() for _, labels in batches_of(examples, [torch.tensor([4, 0]), torch.tensor([4])])]
+    >>> [labels.tolist() for _, labels, _ in batches_of(examples, [torch.tensor([4, 0]), torch.tensor([4])])]
     [[4, 0], [4]]
     """
     waiting: deque[Tensor] = deque()

@@ -50,14 +50,25 @@ class MappedFile:
             warnings.simplefilter("ignore", UserWarning)
             return torch.from_numpy(self.array(offset, dtype, shape))
 
-    def read_ahead(self, part: Tensor, rows: Tensor) -> None:
+    def read_ahead(self, part: Tensor, rows: Tensor, counts: Tensor | None = None) -> None:
         """Have the operating system begin to read these rows of a tensor of this file, and do not wait.
 
         All of them are under way together; a row that is first read when it is used is waited for, alone.
+
+        Args:
+            part: [N, ...] or [S, ...], in this file.
+            rows: int64 [B], where to begin.
+            counts: int64 [B], of sequences [S, I] how many steps from there on, and of [N, T, I] how many of
+                a row's; None for whole rows.
         """
         if not hasattr(os, "posix_fadvise"):  # macOS and Windows
             return
-        distance, length = part.stride(0) * part.element_size(), part[0].nbytes
+        distance = part.stride(0) * part.element_size()
         first = part.data_ptr() - self._address
-        for place in (rows * distance + first).tolist():
+        if counts is None:
+            lengths = [part[0].nbytes] * len(rows)
+        else:
+            step = part.stride(max(0, part.dim() - 2)) * part.element_size()
+            lengths = (counts * step).tolist()
+        for place, length in zip((rows * distance + first).tolist(), lengths, strict=True):
             os.posix_fadvise(self._descriptor, place, length, os.POSIX_FADV_WILLNEED)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from unrolled.data.arrays import open_arrays
+from unrolled.data.dataset import MOST_VALIDATION, Dataset, hold_out
 from unrolled.data.download import SOURCES, cache, content_digest, download
-from unrolled.data.examples import MOST_VALIDATION, Dataset, Examples, hold_out
+from unrolled.data.examples import Examples
 from unrolled.data.idx import read_idx
 from unrolled.errors import UnrolledError, unknown_name
 

@@ -104,10 +104,21 @@ class Sequences:
         return self.values.dtype
 
     @property
+    def device(self) -> torch.device:
+        return self.values.device
+
+    @property
     def width(self) -> int:
         """I, the numbers of a step."""
         return self.values.shape[1]
 
+    def expect(self, rows: Tensor) -> None:
+        """Begin to read the sequences of these rows, int64 [B], if they are on the disk, and do not wait."""
+        if self.file is not None:
+            self.file.read_ahead(self.values, self.starts[rows], self.lengths[rows])
+
     def padded(self, rows: Tensor, padding: float = 0) -> Tensor:
         """Copies of the sequences in these rows, int64 [B]: [B, T, I], T the longest, then padding."""
+        if len(rows) == 0:
+            return self.values.new_empty(0, 0, *self.values.shape[1:])
         return pad_sequence([self[row] for row in rows.tolist()], batch_first=True, padding_value=padding)

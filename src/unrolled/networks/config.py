@@ -10,7 +10,7 @@ from unrolled.errors import UnrolledError, check_count, check_fields, is_number,
 CELLS = ("rnn", "lstm", "gru")
 UNROLLS = ("static", "dynamic")
 DIRECTIONS = ("forward", "bidirectional", "parallel")
-READS = ("final", "last", "state")
+READS = ("final", "last", "state", "steps")
 ACTIVATIONS = ("identity", "relu", "tanh", "sigmoid")
 
 # More of these is a damaged file, or a mistake: nothing here would fit into any memory.
@@ -48,10 +48,11 @@ class NetworkConfig:
         unroll: "static" or "dynamic", see `SequenceClassifier`.
         direction: "forward"; "bidirectional": both directions of a layer read both of the layer below; or
             "parallel": two stacks, one for each direction, that meet at the top only.
-        read: what the classifier sees, see `SequenceClassifier`: "final", "last" or "state".
+        read: what the classifier sees, see `SequenceClassifier`: "final", "last" or "state"; or
+            "steps", after which it speaks at every step.
         output_dropout: the probability that an element of a layer's output is dropped while training.
         input_size: I, the width of one step.
-        classes: the number of classes.
+        classes: the number of classes, or of numbers where it is those that are predicted.
         input_layers: dense layers that every step passes first, each a width and an activation: "identity",
             "relu", "tanh" or "sigmoid".
         output_layers: the same, between what the classifier would see and the classifier.

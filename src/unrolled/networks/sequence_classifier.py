@@ -1,4 +1,4 @@
-"""A recurrent network that reads a sequence and names its class."""
+"""A recurrent network that reads a sequence and says what it is: its class, or numbers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class SequenceClassifier(nn.Module):
         logits = W v + b,    v the features that `config.read` picks from the last recurrent layer
 
     Symbols: x [N, T, I] sequences; v [N, F], F = H, or 2 H for a bidirectional network;
-    logits [N, classes], not yet normalised: softmax turns them into probabilities.
+    logits [N, classes], not yet normalised: softmax turns them into probabilities. A network that is trained
+    on numbers gives those in their place.
 
     With f_t and b_t the outputs of the last layer's two directions and L a sequence's length, v is
 
@@ -41,6 +42,8 @@ class SequenceClassifier(nn.Module):
         "last"   [f_L, b_L]: the outputs beside the last step, where the backward direction has read one
                  step only; what the tutorials with bidirectional networks do
         "state"  the h of each direction's final state: as "final", but before any output dropout
+        "steps"  [f_t, b_t] of every step t: v is [N, T, F] and logits are [N, T, classes], those past a
+                 length being what W makes of zeros
 
     Forward networks have no b: there "final" and "last" are one. With `config.input_layers` the x that the
     cells read is what those dense layers make of each step, and with `config.output_layers` W sees what they
@@ -75,13 +78,19 @@ class SequenceClassifier(nn.Module):
         self.classifier = nn.Linear(seen, config.classes)
 
     def forward(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
-        """Read the sequences x [N, T, I] with lengths [N], T at least 1, and return logits [N, classes]."""
+        """Read the sequences x [N, T, I] with lengths [N], T at least 1, and return logits [N, classes].
+
+        With `config.read` "steps" they are [N, T, classes].
+        """
         v = self.features(x, lengths)
         logits: Tensor = self.classifier(self.output_layers(v) if self.config.output_layers else v)
         return logits
 
     def features(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
-        """The vector v [N, F] of each sequence that is left when the recurrent layers have read it."""
+        """The vector v [N, F] of each sequence that is left when the recurrent layers have read it.
+
+        With `config.read` "steps" there is one after each step: [N, T, F], zero past each length.
+        """
         if x.dim() != 3 or x.shape[1] == 0:
             raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
         kind, read = self._kind(), self.config.read
@@ -89,6 +98,8 @@ class SequenceClassifier(nn.Module):
             x = self.input_layers(x)
         if self.config.direction == "forward":
             outputs, state = unroll(self.cell, x, lengths, kind=kind)
+            if read == "steps":
+                return outputs
             return hidden(state) if self._reads_state() else last_output(outputs, lengths)
 
         if self.config.direction == "bidirectional" and read == "last":
@@ -101,6 +112,8 @@ class SequenceClassifier(nn.Module):
             outputs, (forwards, backwards) = stacked_bidirectional_unroll(
                 self.forward_cells, self.backward_cells, x, lengths, kind=kind
             )
+        if read == "steps":
+            return outputs
         if self._reads_state():
             return torch.cat([hidden(forwards), hidden(backwards)], dim=1)
         last = last_output(outputs, lengths)

@@ -9,12 +9,13 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 from torch import Tensor
 
-from unrolled.data import Dataset, as_float
+from unrolled.data import Dataset
 from unrolled.names import printable
 from unrolled.networks import SequenceClassifier
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
 from unrolled.report.svg import as_svg, page_colours
 from unrolled.training import Evaluation, Run, confusion_matrix, evaluate
+from unrolled.training.metrics import flat_labels
 from unrolled.training.run import WEIGHTS
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -30,8 +31,9 @@ class Examination(NamedTuple):
     @property
     def matrix(self) -> Tensor:
         """Counts [classes, classes], rows what an example is, columns what it was taken for."""
-        labels = self.data.test.labels
-        return confusion_matrix(labels, self.evaluation.predictions, len(self.data.classes))
+        return confusion_matrix(
+            flat_labels(self.data.test), self.evaluation.predictions, len(self.data.classes)
+        )
 
 
 def examine(run: Run, data: Dataset | None) -> Examination | str:
@@ -50,7 +52,7 @@ def examine(run: Run, data: Dataset | None) -> Examination | str:
     if data is None:
         return f"The data set {run.config.data} is not at hand."
     config = run.config.network
-    if (data.test.sequences.shape[2], len(data.classes)) != (config.input_size, config.classes):
+    if (data.test.width, len(data.classes)) != (config.input_size, config.classes):
         return (
             f"The network reads steps of {config.input_size} into {config.classes} classes: "
             f"the examples of {data.name} do not fit."
@@ -66,7 +68,7 @@ def draw_readings(examinations: Sequence[Examination], names: Sequence[str]) -> 
         data.test,
         [examined.evaluation for examined in examinations],
     )
-    sequence, label = as_float(data.test.sequences[index]), int(data.test.labels[index])
+    sequence, label = data.test.sequence(index), int(flat_labels(data.test)[index])
     pictures = []
     for examined, name in zip(examinations, names, strict=True):
         reading = read_stepwise(examined.network, sequence)

@@ -8,20 +8,22 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from unrolled.data import Examples
 from unrolled.report.lettering import lettered
+from unrolled.training.metrics import flat_labels
 
 COLUMNS, MOST = 8, 40
 
 
-def draw_misread(sequences: Tensor, labels: Tensor, probabilities: Tensor, classes: Sequence[str]) -> Figure:
+def draw_misread(examples: Examples, probabilities: Tensor, classes: Sequence[str]) -> Figure:
     """A sheet of misread examples, the most confident mistakes first.
 
     Args:
-        sequences: [M, T, I], drawn as images with row t for step t.
-        labels: [M], what they are.
+        examples: M of them, drawn as images with row t for step t.
         probabilities: [M, classes], what the network said.
         classes: their names.
     """
+    labels = flat_labels(examples)
     confidence, taken_for = probabilities.max(dim=1)
     wrong = (taken_for != labels).nonzero().flatten()
     shown: list[int] = wrong[confidence[wrong].argsort(descending=True)][:MOST].tolist()
@@ -35,9 +37,8 @@ def draw_misread(sequences: Tensor, labels: Tensor, probabilities: Tensor, class
     names = lettered(classes, most=10)
     between = "\n" if max(map(len, names)) > 5 else " "
     for axes, index in zip(all_axes, shown, strict=False):
-        axes.imshow(
-            sequences[index].numpy(), cmap="gray", aspect="auto" if sequences.shape[1] > 80 else "equal"
-        )
+        sequence = examples.raw(index)
+        axes.imshow(sequence.numpy(), cmap="gray", aspect="auto" if len(sequence) > 80 else "equal")
         name, answer = names[int(labels[index])], names[int(taken_for[index])]
         axes.set_title(f"{name}{between}read as {answer}\n{confidence[index]:.0%} sure", fontsize=8)
     return figure

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from unrolled.atomic import atomic_path
-from unrolled.data import Examples, as_float
+from unrolled.data import Examples
 from unrolled.networks import SequenceClassifier
 from unrolled.report.confusion import draw_confusion
 from unrolled.report.curves import draw_curves
@@ -17,6 +17,7 @@ from unrolled.report.lettering import plain_letters
 from unrolled.report.misread import draw_misread
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
 from unrolled.training import Evaluation, confusion_matrix
+from unrolled.training.metrics import flat_labels
 
 PICTURES = ("curves", "confusion", "misread", "reading")
 
@@ -45,11 +46,11 @@ def save_pictures(
         examples: the test examples, and `evaluation` what the network said of them.
         classes: the names of the classes.
     """
-    matrix = confusion_matrix(examples.labels, evaluation.predictions, len(classes))
+    matrix = confusion_matrix(flat_labels(examples), evaluation.predictions, len(classes))
     figures = (
         draw_curves(metrics),
         draw_confusion(matrix, classes),
-        draw_misread(examples.sequences, examples.labels, evaluation.probabilities, classes),
+        draw_misread(examples, evaluation.probabilities, classes),
         draw_most_telling_reading(network, examples, evaluation, classes),
     )
     paths = []
@@ -64,5 +65,5 @@ def draw_most_telling_reading(
 ) -> Figure:
     """The reading of the example, among the first that are read rightly, over which it wavers most."""
     index = most_telling([network], examples, [evaluation])
-    reading = read_stepwise(network, as_float(examples.sequences[index]))
-    return draw_reading(reading, classes, label=int(examples.labels[index]))
+    reading = read_stepwise(network, examples.sequence(index))
+    return draw_reading(reading, classes, label=int(flat_labels(examples)[index]))

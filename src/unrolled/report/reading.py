@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from unrolled.data import Examples, as_float
+from unrolled.data import Examples
 from unrolled.networks import SequenceClassifier
 from unrolled.report.lettering import lettered
 from unrolled.training import Evaluation
+from unrolled.training.metrics import flat_labels
 
 CANDIDATES = 40
 
@@ -35,7 +36,8 @@ class Reading(NamedTuple):
 def read_stepwise(network: SequenceClassifier, sequence: Tensor) -> Reading:
     """Let the network read x_1 ... x_t for each t = 1 ... T.
 
-    The T beginnings are one batch with the lengths 1 ... T, so this holds for networks of both
+    Of a network that speaks at every step it is what that says when it has read the whole sequence. Of others
+    the T beginnings are one batch with the lengths 1 ... T, so this holds for networks of both
     directions: there, the backward half at step t has read x_t ... x_1.
 
     Args:
@@ -47,8 +49,11 @@ def read_stepwise(network: SequenceClassifier, sequence: Tensor) -> Reading:
     was_training = network.training
     network.eval()
     with torch.inference_mode():
-        beginnings = sequence.to(device).expand(time, *sequence.shape)
-        features = network.features(beginnings, torch.arange(1, time + 1))
+        x = sequence.to(device)
+        if network.config.read == "steps":  # it has an answer at each step, from all that it may read
+            features = network.features(x[None])[0]
+        else:
+            features = network.features(x.expand(time, *x.shape), torch.arange(1, time + 1))
         probabilities = network.classifier(features).softmax(dim=1)
     network.train(was_training)
     return Reading(sequence, probabilities.cpu(), features.cpu())
@@ -70,12 +75,12 @@ def most_telling(
         examples: what they have read; the first is the answer if there is none that all read rightly.
         evaluations: what each network said of the examples.
     """
-    rightly = torch.stack([evaluation.predictions == examples.labels for evaluation in evaluations])
+    rightly = torch.stack([evaluation.predictions == flat_labels(examples) for evaluation in evaluations])
     right: list[int] = rightly.all(dim=0).nonzero().flatten().tolist() or [0]
     candidates = right[: max(1, CANDIDATES // len(networks))]
 
     def wavering(index: int) -> int:
-        sequence = as_float(examples.sequences[index])
+        sequence = examples.sequence(index)
         return sum(changes_of_mind(read_stepwise(network, sequence)) for network in networks)
 
     return max(candidates, key=wavering)

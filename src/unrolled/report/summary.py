@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unrolled.networks import SequenceClassifier
 from unrolled.training import Run
+from unrolled.training.metrics_file import is_of_test
 from unrolled.training.run import WEIGHTS
 
 NUMBERS = ("epoch", "step", "loss", "accuracy", "learning_rate", "seconds")
@@ -56,7 +57,7 @@ def summarize(run: Run, name: str) -> RunSummary:
     """
     lines = run.metrics()
     epochs = [line for line in lines if "epoch" in line]
-    test = next((line for line in lines if "test_accuracy" in line), None)
+    test = next((line for line in lines if is_of_test(line)), None)
     last = epochs[-1] if epochs else None
     status = _status(run, last, test)
     seconds = None if last is None else (test or last).get("seconds", last["seconds"])
@@ -68,7 +69,7 @@ def summarize(run: Run, name: str) -> RunSummary:
         epochs=epochs,
         status=status,
         best=next((line for line in reversed(epochs) if line.get("best")), last),
-        test_accuracy=test["test_accuracy"] if test else None,
+        test_accuracy=test.get("test_accuracy") if test else None,
         test_examples=test.get("test_examples") if test else None,
         seconds=seconds,
         step_ms=None if last is None or seconds is None else 1000 * seconds / last["step"],

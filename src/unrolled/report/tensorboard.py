@@ -21,7 +21,7 @@ class TensorBoardLog:
 
         step/loss                    after each step
         epoch/loss, accuracy, ...    after each epoch: everything that `EpochMetrics` counts, against the step
-        test/loss, test/accuracy     at the end, with the network, recipe and seed as hyperparameters
+        test/loss, accuracy, ...     at the end, with the network, recipe and seed as hyperparameters
 
     A training that goes on from step k goes on in the same curves: what an earlier process had written
     after step k is dropped.
@@ -60,7 +60,7 @@ class TensorBoardLog:
         self._add(step.number, "step/loss", step.loss)
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
-        for name, value in metrics._asdict().items():
+        for name, value in metrics.line().items():
             if value is not None and name not in ("step", "best"):
                 self._add(metrics.step, f"epoch/{name}", value)
         if self._writer is not None:
@@ -69,7 +69,7 @@ class TensorBoardLog:
     def on_test(self, test: Evaluation) -> None:
         from torch.utils.tensorboard.summary import hparams
 
-        results = {"test/loss": test.loss, "test/accuracy": test.accuracy}
+        results = {"test/loss": test.loss, **{f"test/{name}": v for name, v in test.metrics.items()}}
         for name, value in results.items():
             self._add(self._step, name, value)
         settings = {

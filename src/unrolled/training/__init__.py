@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unrolled.training.augmentation import Augmentation
     from unrolled.training.distortion import augment
-    from unrolled.training.metrics import Evaluation, confusion_matrix, evaluate
+    from unrolled.training.metrics import confusion_matrix, evaluate
     from unrolled.training.progress import EpochMetrics, Step, TrainingDivergedError, TrainingStoppedError
     from unrolled.training.recipe import Recipe
     from unrolled.training.recipes import RECIPES, NamedRecipe, lookup
     from unrolled.training.run import Run
     from unrolled.training.run_config import RunConfig
     from unrolled.training.session import Outcome, train_run
+    from unrolled.training.tasks import Evaluation, Task, task_of
     from unrolled.training.trainer import Trainer
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "Step",
+    "Task",
     "Trainer",
     "TrainingDivergedError",
     "TrainingStoppedError",
@@ -36,13 +38,14 @@ __all__ = [
     "confusion_matrix",
     "evaluate",
     "lookup",
+    "task_of",
     "train_run",
 ]
 
 _HOMES = {
     "Augmentation": "augmentation",
     "EpochMetrics": "progress",
-    "Evaluation": "metrics",
+    "Evaluation": "tasks",
     "NamedRecipe": "recipes",
     "Outcome": "session",
     "RECIPES": "recipes",
@@ -50,6 +53,7 @@ _HOMES = {
     "Run": "run",
     "RunConfig": "run_config",
     "Step": "progress",
+    "Task": "tasks",
     "Trainer": "trainer",
     "TrainingDivergedError": "progress",
     "TrainingStoppedError": "progress",
@@ -57,6 +61,7 @@ _HOMES = {
     "confusion_matrix": "metrics",
     "evaluate": "metrics",
     "lookup": "recipes",
+    "task_of": "tasks",
     "train_run": "session",
 }
 

@@ -74,9 +74,17 @@ def load_checkpoint(
             raise TypeError("its training or its circumstances are no objects")
         if not all(isinstance(seen, list) for seen in circumstances.values()):
             raise TypeError("its circumstances are no lists")
-        return TrainingState(training, Progress(**values["progress"]), tensors, circumstances)
+        return TrainingState(training, _progress(values["progress"]), tensors, circumstances)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnrolledError(f"{path} is another version's: {shortened(error)}") from error
+
+
+def _progress(values: dict[str, Any]) -> Progress:
+    """How far a training has come; earlier versions counted right answers, one for each example."""
+    if "right" in values and "score" not in values:
+        values = {**values, "rows": values["seen"], "score": values["right"]}
+        del values["right"]
+    return Progress(**values)
 
 
 def _digest(numbers: str, tensors: dict[str, Tensor]) -> str:

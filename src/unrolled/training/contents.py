@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.data import Dataset, Examples
+from unrolled.data import Dataset, Examples, Sequences
 
 PARTS = ("train", "validation", "test")
 BLOCK = 2**24  # bytes that are in memory at a time, for each thread
@@ -22,6 +23,8 @@ Contents = dict[str, dict[str, Any]]
 def contents_of(data: Dataset) -> Contents:
     """How many examples each part has, their steps, width and type, and digests of all of their bytes.
 
+    Of sequences of lengths of their own the digest is of their real steps, however they are kept.
+
     Every byte is read once, block by block, on torch's threads: a second for each GB or so, or what the disk
     needs. Less would let a changed number pass.
 
@@ -31,19 +34,52 @@ def contents_of(data: Dataset) -> Contents:
     """
     names = "".join(f"{len(name)} {name}" for name in data.classes)
     classes = {"count": len(data.classes), "names": sha256(names.encode(errors="surrogatepass")).hexdigest()}
-    return {"classes": classes} | {part: _of_examples(getattr(data, part)) for part in PARTS}
+    about: Contents = {"classes": classes}
+    if data.numbers is not None:
+        numbers = repr(dataclasses.astuple(data.numbers)).encode(errors="surrogatepass")
+        about["numbers"] = {"count": data.numbers.outputs, "names": sha256(numbers).hexdigest()}
+    return about | {part: _of_examples(getattr(data, part)) for part in PARTS}
 
 
 def _of_examples(examples: Examples) -> dict[str, Any]:
-    count, steps, width = examples.sequences.shape
-    return {
-        "examples": count,
-        "steps": steps,
-        "width": width,
-        "type": str(examples.sequences.dtype).removeprefix("torch."),
-        "labels": _digest(examples.labels),
-        "sequences": _digest(examples.sequences),
+    labels = examples.labels
+    if isinstance(labels, Sequences):
+        digest = _digest_each(map(labels.__getitem__, range(len(labels))))
+    else:
+        digest = _digest(labels)
+    held = {
+        "examples": len(examples),
+        "steps": examples.steps,
+        "width": examples.width,
+        "type": str(examples.dtype).removeprefix("torch."),
+        "labels": digest,
+        "sequences": _digest_of_sequences(examples),
     }
+    if examples.lengths is not None:
+        held["lengths"] = _digest(examples.lengths)
+    if examples.scaling is not None:
+        scaling = repr(dataclasses.astuple(examples.scaling))
+        held["scaling"] = sha256(scaling.encode()).hexdigest()
+    return held
+
+
+def _digest_of_sequences(examples: Examples) -> str:
+    if examples.lengths is None and isinstance(examples.sequences, Tensor):
+        return _digest(examples.sequences)
+    return _digest_each(map(examples.raw, range(len(examples))))
+
+
+def _digest_each(sequences: Iterable[Tensor]) -> str:
+    """SHA-256 of the bytes of sequences one behind the other."""
+    digest = sha256()
+    for sequence in sequences:
+        digest.update(_bytes(sequence))
+    return digest.hexdigest()
+
+
+def _bytes(values: Tensor) -> memoryview:
+    plain = values.detach().cpu().resolve_conj().resolve_neg().contiguous()
+    return plain.reshape(-1).view(torch.uint8).numpy().data
 
 
 def _digest(values: Tensor) -> str:
@@ -53,8 +89,7 @@ def _digest(values: Tensor) -> str:
     rows = max(1, BLOCK // (values[0].numel() * values.element_size()))
 
     def block(first: int) -> bytes:
-        part = values[first : first + rows].detach().cpu().resolve_conj().resolve_neg().contiguous()
-        return sha256(part.reshape(-1).view(torch.uint8).numpy().data).digest()
+        return sha256(_bytes(values[first : first + rows])).digest()
 
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         return sha256(b"".join(threads.map(block, range(0, len(values), rows)))).hexdigest()
@@ -67,6 +102,8 @@ WORDS = {
     "steps": "the sequences of {part} have {now} steps, not {then}",
     "width": "the steps of {part} are {now} wide, not {then}",
     "type": "the sequences of {part} are {now}, not {then}",
+    "lengths": "the lengths of the sequences of {part} are others",
+    "scaling": "the values of {part} are scaled otherwise",
     "labels": "the labels of {part} are others",
     "sequences": "the sequences of {part} are others",
 }
@@ -86,7 +123,7 @@ def differences(then: Any, now: Contents) -> list[str]:
             words.append(f"what {part} held is not known")
             continue
         changed = [key for key in WORDS if key in held and before.get(key) != held[key]]
-        shape = [key for key in changed if key not in ("names", "labels", "sequences")]
+        shape = [key for key in changed if key in ("count", "examples", "steps", "width", "type")]
         words += [
             WORDS[key].format(part=part, now=held[key], then=before.get(key)) for key in shape or changed
         ]

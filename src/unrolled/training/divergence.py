@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from unrolled.data import as_float
+from unrolled.data import Examples
 
 SAMPLE = 256  # sequences
 LARGE = 100.0  # values of whitened data stay far below
 
 
-def advice_on_divergence(sequences: Tensor) -> str:
-    """What to do about a training that diverged, from some of the sequences [N, T, I] that it reads.
+def advice_on_divergence(examples: Examples) -> str:
+    """What to do about a training that diverged, from some of the examples that it reads.
 
     >>> import torch
-    >>> advice_on_divergence(torch.tensor([[[0.5], [-3e6]]]))
+    >>> advice_on_divergence(Examples([[[0.5], [-3e6]]], torch.tensor([0])))
     'scale the data, whose values reach 3e+06, to about -1 to 1, or try a lower learning rate'
     """
-    largest = float(as_float(sequences[:SAMPLE]).abs().max())
+    largest = max(float(block.steps.abs().max()) for block in examples[:SAMPLE].blocks())
     if not largest > LARGE:
         return "try a lower learning rate"
     return f"scale the data, whose values reach {largest:.3g}, to about -1 to 1, or try a lower learning rate"

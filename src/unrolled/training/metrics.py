@@ -2,49 +2,65 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from unrolled.data import Examples, batches
+from unrolled.data import Batch, Examples, Sequences, batches
+from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
+from unrolled.training.tasks import Classify, Tag, Task
+from unrolled.training.tasks.task import Evaluation
 
 EVALUATION_BATCH = 500
 
 
-class Evaluation(NamedTuple):
-    """What a network said of M examples.
+def evaluate(network: SequenceClassifier, examples: Examples, task: Task | None = None) -> Evaluation:
+    """Run the network in evaluation mode over all examples, and leave it in the mode it was in.
 
-    Attributes:
-        loss: the mean cross-entropy, in nats.
-        accuracy: the share of right answers, from 0 to 1.
-        probabilities: [M, classes], in the order of the examples.
-        predictions: [M], the likeliest class of each.
+    Args:
+        network: it may be on any device.
+        examples: whose lengths are respected.
+        task: as `tasks.task_of(data)` says it; labels that are classes say it themselves.
+
+    Raises:
+        UnrolledError: labels are numbers, and no task came.
     """
-
-    loss: float
-    accuracy: float
-    probabilities: Tensor
-    predictions: Tensor
-
-
-def evaluate(network: SequenceClassifier, examples: Examples) -> Evaluation:
-    """Run the network in evaluation mode over all examples, and leave it in the mode it was in."""
+    task = _task_of_classes(examples) if task is None else task
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
+    said, asked, baseline = [], [], []
     with torch.inference_mode():
-        logits = torch.cat([network(x.to(device)).cpu() for x, _ in batches(examples, EVALUATION_BATCH)])
+        for batch in batches(examples, EVALUATION_BATCH):
+            said.append(task.said(read_batch(network, batch.to(device)).cpu(), batch))
+            asked.append(task.asked(batch))
+            if (rows := task.baseline(batch)) is not None:
+                baseline.append(rows)
+        answers, labels = torch.cat(said), torch.cat(asked)
     network.train(was_training)
-    predictions = logits.argmax(dim=1)
-    return Evaluation(
-        loss=float(F.cross_entropy(logits, examples.labels)),
-        accuracy=float((predictions == examples.labels).double().mean()),
-        probabilities=logits.softmax(dim=1),
-        predictions=predictions,
-    )
+    return task.evaluation(answers, labels, torch.cat(baseline) if baseline else None)
+
+
+def read_batch(network: torch.nn.Module, batch: Batch) -> Tensor:
+    """What a network gives for a batch."""
+    outputs: Tensor = network(batch.x) if batch.lengths is None else network(batch.x, batch.lengths)
+    return outputs
+
+
+def _task_of_classes(examples: Examples) -> Task:
+    if isinstance(examples.labels, Sequences):
+        return Tag()
+    if examples.labels.dim() == 1:
+        return Classify()
+    raise UnrolledError("the labels are numbers, whose task has to be said: `tasks.task_of(data)`")
+
+
+def flat_labels(examples: Examples) -> Tensor:
+    """The labels beside the predictions of an evaluation: [M], or [S] of all steps one behind the other."""
+    labels = examples.labels
+    if not isinstance(labels, Sequences):
+        return labels
+    return torch.cat([labels[row] for row in range(len(labels))])
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor, classes: int) -> Tensor:

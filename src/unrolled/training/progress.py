@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from unrolled.errors import UnrolledError
@@ -28,11 +29,15 @@ class Step(NamedTuple):
 class EpochMetrics(NamedTuple):
     """One line of a training's record.
 
+    What was measured can be asked for by its name in the record, too: `metrics.validation_accuracy`.
+
     Attributes:
         epoch: counted from 1.
         step: steps taken since the start.
-        loss, accuracy: means over the epoch's examples, each measured before the step that it caused.
-        validation_loss, validation_accuracy: after the epoch; None without validation examples.
+        loss: the mean over the epoch's examples, each measured before the step that it caused.
+        measured: the metrics of the task, by name, of the same answers.
+        validation_loss: after the epoch; None without validation examples.
+        validation: the metrics of the task after the epoch; each None without validation examples.
         learning_rate: of the epoch's last step.
         seconds: spent in training since the start, validation included.
         best: whether these are the best weights so far.
@@ -41,12 +46,32 @@ class EpochMetrics(NamedTuple):
     epoch: int
     step: int
     loss: float
-    accuracy: float
+    measured: dict[str, float]
     validation_loss: float | None
-    validation_accuracy: float | None
+    validation: Mapping[str, float | None]
     learning_rate: float
     seconds: float
     best: bool
+
+    def line(self) -> dict[str, float | None]:
+        """All of it flat, by the names that the record uses."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss": self.loss,
+            **self.measured,
+            "validation_loss": self.validation_loss,
+            **{f"validation_{name}": value for name, value in self.validation.items()},
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+            "best": self.best,
+        }
+
+    def __getattr__(self, name: str) -> float | None:
+        line = self.line()  # the fields themselves are found before this is asked
+        if name in line:
+            return line[name]
+        raise AttributeError(f"the metrics have no {name}: they are {', '.join(line)}")
 
 
 class TrainingDivergedError(UnrolledError):
@@ -64,8 +89,8 @@ class Progress:
     Attributes:
         step: steps taken.
         epoch: epochs finished, validation included.
-        seen, loss_sum, right: of the present epoch so far: the examples, the sum of their losses, and how
-            many were classified rightly.
+        seen, rows, loss_sum, score: of the present epoch so far: the examples, how many answers they make,
+            the sum of the losses of these, and what adds up to the metric of the task.
         best_score, best_epoch: of the epoch whose weights are kept, 0 before there is one.
         seconds: spent so far.
     """
@@ -73,8 +98,9 @@ class Progress:
     step: int = 0
     epoch: int = 0
     seen: int = 0
+    rows: int = 0
     loss_sum: float = 0.0
-    right: int = 0
+    score: float = 0
     best_score: list[float] = dataclasses.field(default_factory=lambda: [-1.0, 0.0])
     best_epoch: int = 0
     seconds: float = 0.0

@@ -7,12 +7,12 @@ from itertools import islice
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from unrolled.cells import LSTMState
-from unrolled.data import Dataset, as_float, batches_of
+from unrolled.data import Batch, Dataset, batches, batches_of
 from unrolled.networks import SequenceClassifier
 from unrolled.training.loss import summed_loss
+from unrolled.training.metrics import read_batch
 from unrolled.training.order import batches_of_rows
 from unrolled.training.progress import EpochMetrics, Step
 from unrolled.training.recipe import Recipe
@@ -52,18 +52,18 @@ class Protocol:
     def end(self) -> None:
         """After the last step."""
 
-    def measure(self, x: Tensor, labels: Tensor) -> tuple[float, float]:
+    def measure(self, batch: Batch) -> tuple[float, float]:
         """Accuracy and loss on a batch, with the weights of this moment."""
         was_training = self.network.training
         self.network.eval()
         with torch.inference_mode():
-            logits = self.network(x)
+            logits, labels = read_batch(self.network, batch), batch.labels
             loss = summed_loss(self.recipe.loss, logits, labels)
             right = (logits.argmax(dim=1) == labels).float().mean()
         self.network.train(was_training)
         return float(right), float(loss if self.recipe.reduction == "sum" else loss / len(labels))
 
-    def test_batches(self, size: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def test_batches(self, size: int, first: int = 0) -> Iterator[Batch]:
         """Test examples, shuffled and given out as `next_batch` does, from the batch `first` on."""
         test = self.data.test
         return batches_of(test, batches_of_rows("next-batch", len(test), size, self.seed, first))
@@ -73,8 +73,7 @@ class Seed000(Protocol):
     """After each epoch the accuracy on the first 256 test images, epochs counted from 0."""
 
     def after_epoch(self, metrics: EpochMetrics) -> None:
-        test = self.data.test[:256]
-        accuracy, _ = self.measure(as_float(test.sequences), test.labels)
+        accuracy, _ = self.measure(next(batches(self.data.test, 256)))
         self.say(f"{metrics.epoch - 1} {accuracy}")
 
 
@@ -83,20 +82,20 @@ class Seed001(Protocol):
 
     def begin(self) -> None:
         for what, part in (("Training", "train"), ("Test", "test"), ("Validation", "validation")):
-            images = getattr(self.data, part).sequences
-            self.say(f"{what} data shape: ({len(images)}, {images[0].numel() if len(images) else 784})")
+            images = getattr(self.data, part)
+            self.say(f"{what} data shape: ({len(images)}, {images.steps * images.width if images else 784})")
         self.say(f"Training label shape: ({len(self.data.train)}, {len(self.data.classes)})")
         self.say(f"hidden: (?, {self.network.config.feature_size})")
 
     def after_step(self, step: Step) -> None:
         if step.number % 200 == 0:
-            accuracy, cost = self.measure(*self.data.train.take(step.rows))
+            accuracy, cost = self.measure(self.data.train.take(step.rows))
             self.say(f"Step {step.number}:Training set accuracy {accuracy},cost {cost}.")
 
     def end(self) -> None:
         accuracies = []
-        for number, (x, labels) in enumerate(islice(self.test_batches(50), 200), start=1):
-            accuracy, cost = self.measure(x, labels)
+        for number, batch in enumerate(islice(self.test_batches(50), 200), start=1):
+            accuracy, cost = self.measure(batch)
             accuracies.append(accuracy)
             if number % 20 == 0:
                 self.say(f"Step {number}:Test set accuracy {accuracy},cost {cost}.")
@@ -108,9 +107,9 @@ class Seed002(Protocol):
 
     def after_step(self, step: Step) -> None:
         self.say(f"loss: {step.loss}")
-        x, _ = self.data.train.take(step.rows)
+        x, _, lengths = self.data.train.take(step.rows)
         with torch.inference_mode():
-            outputs, states = dynamic_unroll(self.network.cell, x)
+            outputs, states = dynamic_unroll(self.network.cell, x, lengths)
         self.say(f"outputs_: {tuple(outputs.shape)}")
         hs = [state.h for state in states if isinstance(state, LSTMState)]
         for layer, h in enumerate(hs):
@@ -127,7 +126,7 @@ class Seed002MultiLSTM(Protocol):
         self.say(f"step [{counted}] loss:{step.loss}")
         if counted % 100 == 0:
             drawn = islice(self.test_batches(5, first=counted // 10), 10)
-            self.say(f"total_accuracy: {np.mean([self.measure(x, labels)[0] for x, labels in drawn])}")
+            self.say(f"total_accuracy: {np.mean([self.measure(batch)[0] for batch in drawn])}")
 
 
 class Seed003(Protocol):
@@ -135,21 +134,20 @@ class Seed003(Protocol):
 
     def after_step(self, step: Step) -> None:
         if step.number % 100 == 0:
-            accuracy, loss = self.measure(*self.data.train.take(step.rows))
+            accuracy, loss = self.measure(self.data.train.take(step.rows))
             for line in (f"For iter  {step.number}", f"Accuracy  {accuracy}", f"Loss  {loss}", "_" * 18):
                 self.say(line)
 
     def end(self) -> None:
-        test = self.data.test[:1280]
-        self.say(f"Testing Accuracy: {self.measure(as_float(test.sequences), test.labels)[0]}")
+        self.say(f"Testing Accuracy: {self.measure(next(batches(self.data.test, 1280)))[0]}")
 
 
 class Seed004(Protocol):
     """After each epoch the mean loss of its steps, and the accuracy on one test batch of 64."""
 
     def after_epoch(self, metrics: EpochMetrics) -> None:
-        x, labels = next(self.test_batches(self.recipe.batch_size, first=metrics.epoch - 1))
-        accuracy, _ = self.measure(x, labels)
+        batch = next(self.test_batches(self.recipe.batch_size, first=metrics.epoch - 1))
+        accuracy, _ = self.measure(batch)
         self.say(f"After {metrics.epoch} epoch,loss value is {metrics.loss:f} ,and accuracy is {accuracy:f} ")
 
 

@@ -12,6 +12,7 @@ from unrolled.training.augmentation import NO_AUGMENTATION, Augmentation
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "tf1-adam", "tf1-rmsprop")
 SCHEDULES = ("constant", "one-cycle", "cosine")
 LOSSES = ("cross-entropy", "log-of-softmax")
+LOSSES_OF_NUMBERS = ("squared-error", "absolute-error", "huber")
 REDUCTIONS = ("mean", "sum")
 ORDERS = ("shuffled", "next-batch", "file")
 INITIAL_WEIGHTS = (
@@ -27,7 +28,7 @@ MOST = 10**12  # of what is counted: more is a damaged file
 CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
-    "loss": LOSSES,
+    "loss": (*LOSSES, *LOSSES_OF_NUMBERS),
     "reduction": REDUCTIONS,
     "order": ORDERS,
     "initial_weights": INITIAL_WEIGHTS,
@@ -50,14 +51,17 @@ class Recipe:
         steps: if given, the number of steps, in place of the epochs.
         clip_norm: the gradient's largest norm, over all parameters together; None for no clipping.
         weight_decay: decoupled from the gradient with "adam", an L2 penalty otherwise.
-        patience: stop after so many epochs without a better validation accuracy; None to go on.
-        loss: "cross-entropy", or "log-of-softmax" as some tutorials write it, see `loss.summed_loss`.
-        reduction: "mean" over the examples of a batch, or their "sum".
+        patience: stop after so many epochs without a better validation; None to go on.
+        loss: "cross-entropy", or "log-of-softmax" as some tutorials write it; of numbers, where one of these
+            stands for the task's usual one, "squared-error", "absolute-error" or "huber", see
+            `loss.summed_loss`.
+        reduction: "mean" over the examples of a batch (over the steps, of tags), or their "sum".
         order: of the examples: "shuffled", "next-batch" or "file", see `order.batches_of_rows`.
         initial_weights: "torch" for PyTorch's; "remembering" for these, with GRUs that keep most of their
             state at first; or TensorFlow 1's, by what its output layer starts from: "tf1-xavier",
             "tf1-normal-0.01", "tf1-normal-1", "tf1-truncated-normal-0.1".
-        keep: which weights come out: the "best" by validation accuracy, or the "last".
+        keep: which weights come out: the "best" by the task's metric on the validation examples, or the
+            "last".
         augmentation: how strongly the pictures of each step are distorted; by default not at all.
     """
 

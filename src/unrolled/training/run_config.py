@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
 from unrolled.networks.config import NetworkConfig
+from unrolled.tasks import OF_NUMBERS, TASKS
 from unrolled.training.recipe import MOST, Recipe, check_seed
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class RunConfig:
         network: the network.
         recipe: how it was trained.
         data: the name of the data set.
-        classes: the names of the classes, in the order of the logits.
+        classes: the names of the classes, in the order of the logits; none where numbers are predicted.
         seed: of the weights, of dropout and of the order of the examples.
         validation: how many of the first training examples were held out to choose the best weights by; of a
             run that is not complete, how many were asked for, None for the data set's own choice.
@@ -44,6 +45,8 @@ class RunConfig:
         protocol: what was measured and printed, and when: "epochs", or a tutorial's, see `protocols`.
         data_dir: the folder that the data set's files were read from, if one was named.
         start: the run folder whose weights it started from, if it did.
+        task: what was learned, one of `tasks.TASKS`.
+        numbers: the names of the numbers that are predicted; none where classes are.
 
     Raises:
         UnrolledError: a value is of another type or out of range.
@@ -59,6 +62,8 @@ class RunConfig:
     protocol: str = "epochs"
     data_dir: str | None = None
     start: str | None = None
+    task: str = "classify"
+    numbers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, kind in (("network", NetworkConfig), ("recipe", Recipe)):
@@ -69,15 +74,10 @@ class RunConfig:
             optional = name in ("data_dir", "start")
             if not ((value is None and optional) or (isinstance(value, str) and "\0" not in value)):
                 raise UnrolledError(f"{name} is {value!r}, expected text")
-        classes = self.classes
-        if not isinstance(classes, (tuple, list)) or not all(isinstance(name, str) for name in classes):
-            raise UnrolledError(f"classes is {classes!r}, expected the name of each class")
-        object.__setattr__(self, "classes", tuple(classes))
-        if self.is_complete and len(classes) != self.network.classes:
-            raise UnrolledError(
-                f"{len(classes)} classes have names, expected {self.network.classes}: "
-                f"so many has the network {self.network.name}"
-            )
+        if not isinstance(self.task, str) or self.task not in TASKS:
+            raise unknown_name("task", self.task, TASKS)
+        self._check_names("classes", self.classes)
+        self._check_names("numbers", self.numbers)
         if not isinstance(self.protocol, str) or self.protocol not in PROTOCOL_NAMES:
             raise unknown_name("protocol", self.protocol, PROTOCOL_NAMES)
         object.__setattr__(self, "seed", check_seed(self.seed, self.recipe.order))
@@ -86,24 +86,44 @@ class RunConfig:
                 self, "validation", check_count("validation", self.validation, least=0, most=MOST)
             )
 
+    def _check_names(self, kind: str, names: Any) -> None:
+        one = {"classes": "class", "numbers": "number"}[kind]
+        if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
+            raise UnrolledError(f"{kind} is {names!r}, expected the name of each {one}")
+        object.__setattr__(self, kind, tuple(names))
+        if names and (kind == "numbers") != (self.task in OF_NUMBERS):
+            raise UnrolledError(f"{kind} have names, but {self.task} predicts none: leave them out")
+        outputs = self.network.classes
+        # A forecast gives each number once for every step.
+        fit = outputs % len(names) == 0 if self.task == "forecast" and names else outputs == len(names)
+        if names and not fit:
+            raise UnrolledError(
+                f"{len(names)} {kind} have names, expected {outputs}: so many has the network "
+                f"{self.network.name}"
+            )
+
     @property
     def is_complete(self) -> bool:
         """Whether the data have been read, and have said what they have to say of the run."""
-        return bool(self.classes)
+        return bool(self.classes or self.numbers)
 
     def completed(self, data: Dataset) -> RunConfig:
-        """This, with what the data say: their name, the width of a step, classes, held-out examples.
+        """This, with what the data say: their name and task, the width of a step, classes, held-out examples.
 
         A configuration that is complete stays as it is.
         """
         if self.is_complete:
             return self
+        outputs = len(data.classes) if data.numbers is None else data.numbers.outputs
+        network = self.network.changed(input_size=data.train.width, classes=outputs)
         return dataclasses.replace(
             self,
-            network=self.network.changed(input_size=data.train.sequences.shape[2], classes=len(data.classes)),
+            network=network.changed(read="steps") if data.task == "tag" else network,
             data=data.name,
             classes=tuple(data.classes),
             validation=len(data.validation),
+            task=data.task,
+            numbers=() if data.numbers is None else data.numbers.names,
         )
 
     @classmethod

@@ -20,7 +20,7 @@ from unrolled.training.checkpoint import load_checkpoint, save_checkpoint
 from unrolled.training.circumstances import changes, named, present_circumstances, together
 from unrolled.training.contents import Contents, contents_of, differences
 from unrolled.training.keeping import begun, cannot_write, reopened, way_out
-from unrolled.training.metrics import Evaluation, evaluate
+from unrolled.training.metrics import evaluate
 from unrolled.training.progress import EpochMetrics, Step, TrainingStoppedError
 from unrolled.training.protocols import PROTOCOLS
 from unrolled.training.run import CHECKPOINT, CONFIG, WEIGHTS, PathLike, Run
@@ -28,6 +28,7 @@ from unrolled.training.run_config import RunConfig
 from unrolled.training.run_file import shortened
 from unrolled.training.state import TrainingState, check_fits, group
 from unrolled.training.state_checks import check_sizes
+from unrolled.training.tasks import Evaluation, Task, task_of
 from unrolled.training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 15.0
@@ -38,12 +39,14 @@ class Outcome(NamedTuple):
 
     Attributes:
         run: the folder.
+        task: what was learned.
         network: with its best weights.
         test: what it says of the test examples.
         seconds: spent in training.
     """
 
     run: Run
+    task: Task
     network: SequenceClassifier
     test: Evaluation
     seconds: float
@@ -168,7 +171,7 @@ def go_on(
             protocol.begin()
     for metrics in trainer.epochs(after_step, should_stop):
         if first:
-            run.append_metrics(metrics._asdict())
+            run.append_metrics(metrics.line())
             keep()
             if metrics.best:
                 run.save_weights(trainer.best_weights)
@@ -182,13 +185,14 @@ def go_on(
     if first:
         protocol.end()
     network.load_state_dict(trainer.best_weights)
-    test = evaluate(network, data.test)
+    test = evaluate(network, data.test, trainer.task)
     seconds = trainer.progress.seconds
     if first:
         loss = test.loss if math.isfinite(test.loss) else None
-        result = {"test_loss": loss, "test_accuracy": test.accuracy, "test_examples": len(data.test)}
+        measured = {f"test_{name}": value for name, value in test.metrics.items() if math.isfinite(value)}
+        result = {"test_loss": loss, **measured, "test_examples": len(data.test)}
         run.append_metrics({**result, "seconds": seconds})
-    return Outcome(run, network, test, seconds)
+    return Outcome(run, trainer.task, network, test, seconds)
 
 
 def _check_alike(first: Contents, here: Contents) -> None:
@@ -200,12 +204,13 @@ def _check_alike(first: Contents, here: Contents) -> None:
 
 def _check_data(run: Run, data: Dataset, contents: Contents, device: torch.device | str) -> list[str]:
     """See that the data are those of the run; if its config says nothing of them, they are written there."""
-    network, width = run.config.network, data.train.sequences.shape[2]
+    network, width, outputs = run.config.network, data.train.width, task_of(data).outputs
     changed = differences(run.contents, contents) if run.contents is not None else []
     if not changed and network.input_size != width:
         changed.append(f"the steps of train are {width} wide, not {network.input_size}")
-    if not changed and network.classes < len(data.classes):
-        changed.append(f"there are {len(data.classes)} classes, not {network.classes}")
+    if not changed and (network.classes < outputs or (data.numbers and network.classes != outputs)):
+        what = "classes" if data.numbers is None else "numbers"
+        changed.append(f"there are {outputs} {what}, not {network.classes}")
     if changed:
         what = shortened("; ".join(changed))
         raise UnrolledError(

@@ -8,14 +8,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from unrolled.data import Examples
 from unrolled.errors import UnrolledError, is_number
 from unrolled.training.progress import Progress
 from unrolled.training.recipe import Recipe
 from unrolled.training.state import GROUPS, check_finite, check_fits, group
+from unrolled.training.tasks import Task
 
 
-def check_progress(progress: Progress, recipe: Recipe, examples: int) -> None:
-    """Raise an UnrolledError if a training by the recipe, on so many examples, never stands there."""
+def check_progress(progress: Progress, recipe: Recipe, data: Examples, task: Task) -> None:
+    """Raise an UnrolledError if a training by the recipe, on these examples, never stands there."""
+    examples = len(data)
     total, per_epoch = recipe.total_steps(examples), recipe.steps_per_epoch(examples)
     epochs = math.ceil(total / per_epoch)
     for name, most in (("step", total), ("epoch", epochs), ("best_epoch", epochs)):
@@ -29,12 +32,17 @@ def check_progress(progress: Progress, recipe: Recipe, examples: int) -> None:
         seen = min(seen, examples)
     if type(progress.seen) is not int or progress.seen != seen:
         raise UnrolledError(f"seen is {progress.seen!r}, expected {seen} after {steps} steps of the epoch")
-    _check_whole("right", progress.right, seen)
+    most = seen * (data.steps if task.reads_steps else 1)
+    if type(progress.rows) is not int or not seen <= progress.rows <= most:
+        raise UnrolledError(f"rows is {progress.rows!r}, expected {seen} to {most} of {seen} examples")
+    score = progress.score
+    if not is_number(score) or score < 0 or (task.most is not None and score > task.most * progress.rows):
+        raise UnrolledError(f"score is {score!r}, which no {progress.rows} answers come to")
     if (progress.best_epoch == 0) != (epoch == 0) or progress.best_epoch > epoch:
         raise UnrolledError(f"best_epoch is {progress.best_epoch}, with {epoch} epochs finished")
-    score = progress.best_score
-    if not (isinstance(score, list) and len(score) == 2 and all(map(is_number, score))):
-        raise UnrolledError(f"best_score is {score!r}, expected two numbers")
+    best = progress.best_score
+    if not (isinstance(best, list) and len(best) == 2 and all(map(is_number, best))):
+        raise UnrolledError(f"best_score is {best!r}, expected two numbers")
     for name in ("loss_sum", "seconds"):
         value = getattr(progress, name)
         if not is_number(value) or value < 0:

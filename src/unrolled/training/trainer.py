@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data import Dataset, batches_of
+from unrolled.data import Batch, Dataset, batches_of
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
@@ -23,7 +23,7 @@ from unrolled.training.distortion import augment
 from unrolled.training.divergence import advice_on_divergence
 from unrolled.training.initial_weights import set_initial_weights
 from unrolled.training.loss import summed_loss
-from unrolled.training.metrics import evaluate
+from unrolled.training.metrics import evaluate, read_batch
 from unrolled.training.optimizer import make_optimizer, memory_of, share_of_rate
 from unrolled.training.order import batches_of_rows
 from unrolled.training.progress import EpochMetrics, Progress, Step, TrainingDivergedError
@@ -35,6 +35,7 @@ from unrolled.training.state import (
     optimizer_tensors,
 )
 from unrolled.training.state_checks import check_progress, check_tensors
+from unrolled.training.tasks import task_of
 
 
 class Trainer:
@@ -44,12 +45,15 @@ class Trainer:
     torch's generators are seeded anew for each. So a training that goes on from a state that was taken gives
     the same bits as one that never stopped.
 
+    Sequences of lengths of their own are read to their ends and no further: no bit of anything depends on
+    padding.
+
     Among several processes (`torch.distributed`), each takes its share of every batch, and the sums are over
     all of them: the result is that of one process, within rounding.
 
     Args:
         network: it is trained in place, on the device where its parameters are.
-        data: train and validation examples; the test examples are never touched.
+        data: train and validation examples, and the task; the test examples are never touched.
         recipe: optimizer, schedule and budget.
         seed: of the order of the examples, of dropout and distortions, and of the weights where the recipe
             draws them as TensorFlow 1. PyTorch's own weights are drawn from torch's generator: seed it before
@@ -76,6 +80,8 @@ class Trainer:
             self.contents = contents
         self.network = network
         self.data = data
+        self.task = task_of(data)
+        self.task.check(network.config)
         self.recipe = recipe
         self.seed = check_seed(seed, recipe.order)
         self.total_steps = recipe.total_steps(len(data.train))
@@ -93,8 +99,9 @@ class Trainer:
     ) -> Iterator[EpochMetrics]:
         """Train from where the training stands, and yield what came of it after each epoch.
 
-        `best_weights` holds the weights of the epoch with the highest validation accuracy (of two alike,
-        the lower validation loss); or the last ones, if the recipe keeps those or nothing is held out.
+        `best_weights` holds the weights of the epoch that is the best by the task's metric on the validation
+        examples (of two alike, by the loss); or the last ones, if the recipe keeps those or nothing is held
+        out.
 
         Args:
             on_step: called after each step.
@@ -122,7 +129,7 @@ class Trainer:
             progress.seconds = time.perf_counter() - began
             yield self._finish_epoch(validation)
 
-    def _batches(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+    def _batches(self) -> Iterator[tuple[Tensor, Batch]]:
         """The rows of each batch to come, and this process's share of it."""
 
         def rows() -> Iterator[Tensor]:
@@ -132,22 +139,24 @@ class Trainer:
         shares = (batch[distributed.rank() :: distributed.world_size()] for batch in rows())
         return zip(rows(), batches_of(self.data.train, shares), strict=True)
 
-    def _take_step(self, rows: Tensor, share: tuple[Tensor, Tensor], should_stop: Callable[[], bool]) -> Step:
-        progress, processes = self.progress, distributed.world_size()
+    def _take_step(self, rows: Tensor, share: Batch, should_stop: Callable[[], bool]) -> Step:
+        progress, processes, task = self.progress, distributed.world_size(), self.task
         for parameters in self._optimizer.param_groups:
             parameters["lr"] = self._learning_rate(progress.step + 1)
         device = next(self.network.parameters()).device
-        x, labels = (part.to(device) for part in share)
+        batch = share.to(device)
         seed_generators(device, self.seed, progress.step, distributed.rank())
 
-        logits = self._model(augment(x, self.recipe.augmentation))
-        summed = summed_loss(self.recipe.loss, logits, labels)
+        outputs = read_batch(self._model, batch._replace(x=augment(batch.x, self.recipe.augmentation)))
+        said, asked = task.said(outputs, batch), task.asked(batch)
+        summed = summed_loss(task.loss_of(self.recipe.loss), said, asked)
+        count = task.count(self.data.train, rows)
         # The gradient is the mean over the processes of those of their losses.
-        loss = summed / ((len(rows) if self.recipe.reduction == "mean" else 1) / processes)
-        value, loss_sum, right, stop = distributed.total(
+        loss = summed / ((count if self.recipe.reduction == "mean" else 1) / processes)
+        value, loss_sum, score, stop = distributed.total(
             loss.item() / processes,
             summed.item(),
-            int((logits.argmax(dim=1) == labels).sum()),
+            task.score(said, asked),
             should_stop(),
         )
         if not math.isfinite(value):
@@ -161,8 +170,9 @@ class Trainer:
 
         progress.step += 1
         progress.seen += len(rows)
+        progress.rows += count
         progress.loss_sum += loss_sum
-        progress.right += int(right)
+        progress.score += score
         self.stopped = stop > 0
         return Step(progress.step, value, rows)
 
@@ -171,43 +181,45 @@ class Trainer:
         recipe = self.recipe
         return recipe.learning_rate * share_of_rate(recipe.schedule, (step - 1) / self.total_steps)
 
-    def _validate(self) -> tuple[float, float] | None:
-        """The loss and the accuracy on the validation examples, if there are any."""
+    def _validate(self) -> tuple[float, dict[str, float]] | None:
+        """The loss and the metrics on the validation examples, if there are any."""
         if len(self.data.validation) == 0:
             return None
 
-        def measure() -> tuple[float, float]:
-            result = evaluate(self.network, self.data.validation)
-            return result.loss, result.accuracy
+        def measure() -> tuple[float, dict[str, float]]:
+            found = evaluate(self.network, self.data.validation, self.task)
+            return found.loss, found.metrics
 
-        loss, accuracy = distributed.from_first(measure)
+        loss, metrics = distributed.from_first(measure)
         if not math.isfinite(loss):
             raise self._diverged(f"the validation loss is {loss}", self.progress.step)
-        return loss, accuracy
+        return loss, metrics
 
-    def _finish_epoch(self, validation: tuple[float, float] | None) -> EpochMetrics:
+    def _finish_epoch(self, validation: tuple[float, dict[str, float]] | None) -> EpochMetrics:
         self._check_weights()
         progress = self.progress
         progress.epoch += 1
-        loss, accuracy = validation or (None, None)
+        measured = self.task.measured(progress.score, progress.rows)
+        loss, validated = validation or (None, dict.fromkeys(measured))
         score = [float(progress.epoch), 0.0]
         if validation is not None and self.recipe.keep == "best":
-            score = [validation[1], -validation[0]]
-        if best := score > progress.best_score:
+            decisive = validation[1][self.task.decides]
+            score = [decisive if self.task.larger_is_better else -decisive, -validation[0]]
+        if best := progress.best_epoch == 0 or score > progress.best_score:
             progress.best_score, progress.best_epoch = score, progress.epoch
             self.best_weights = copy.deepcopy(self.network.state_dict())
         metrics = EpochMetrics(
             epoch=progress.epoch,
             step=progress.step,
-            loss=progress.loss_sum / progress.seen,
-            accuracy=progress.right / progress.seen,
+            loss=progress.loss_sum / progress.rows,
+            measured=measured,
             validation_loss=loss,
-            validation_accuracy=accuracy,
+            validation=validated,
             learning_rate=self._learning_rate(progress.step),
             seconds=progress.seconds,
             best=best,
         )
-        progress.seen, progress.loss_sum, progress.right = 0, 0.0, 0
+        progress.seen, progress.rows, progress.loss_sum, progress.score = 0, 0, 0.0, 0
         return metrics
 
     def _is_out_of_patience(self) -> bool:
@@ -222,7 +234,7 @@ class Trainer:
     def _diverged(self, what: str, step: int) -> TrainingDivergedError:
         return TrainingDivergedError(
             f"{what} at step {step} (epoch {self.progress.epoch + 1}, learning rate "
-            f"{self._learning_rate(step):.2g}): {advice_on_divergence(self.data.train.sequences)}"
+            f"{self._learning_rate(step):.2g}): {advice_on_divergence(self.data.train)}"
         )
 
     def state(self) -> TrainingState:
@@ -255,7 +267,7 @@ class Trainer:
                     raise UnrolledError(f"it is of a training on other data: {'; '.join(changed)}")
             elif came != value:
                 raise UnrolledError(f"it is of a training with {name} {str(came)[:100]}, expected {value}")
-        check_progress(state.progress, self.recipe, len(self.data.train))
+        check_progress(state.progress, self.recipe, self.data.train, self.task)
         check_tensors(state.tensors, self.network, memory_of(self.recipe), state.progress)
         self.network.load_state_dict(group(state.tensors, "weights"))
         self.best_weights = group(state.tensors, "best")
