@@ -1,4 +1,7 @@
-"""How strongly pictures are distorted while a network trains, as data: `distortion` does it."""
+"""How strongly examples are changed while a network trains, as data.
+
+`distortion` does it to pictures, `perturbation` to any sequences.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from unrolled.errors import UnrolledError, check_fields, is_number
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How strongly pictures are distorted while training; all zeros leave them as they are.
+    """How strongly examples are changed while training; all zeros leave them as they are.
 
-    Each strength is a bound: every picture draws its own amounts, evenly from minus the bound to it.
+    Each strength is a bound: every example draws its own amounts, evenly from minus the bound to it.
 
-    Attributes:
+    Attributes of pictures:
         shift: in pixels, along each axis.
         rotation: in degrees.
         scale: the logarithm of a factor, along each axis; 0.1 is from 0.90 to 1.11.
@@ -22,8 +25,12 @@ class Augmentation:
         elastic: not a bound but the standard deviation, in pixels, of the displacements of 5 x 5 points, with
             smooth transitions between them.
 
+    Attributes of any sequences, whose features have a mean of 0 and a deviation of 1:
+        noise: not a bound but the standard deviation of what is added to every number.
+        time_mask: the share of a sequence's steps, one behind the other, that become 0; at most 1.
+
     Raises:
-        UnrolledError: a strength is not a finite number of at least 0.
+        UnrolledError: a strength is not a finite number of at least 0, or more than all steps are masked.
     """
 
     shift: float = 0.0
@@ -31,6 +38,8 @@ class Augmentation:
     scale: float = 0.0
     shear: float = 0.0
     elastic: float = 0.0
+    noise: float = 0.0
+    time_mask: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
@@ -38,6 +47,10 @@ class Augmentation:
                 raise UnrolledError(
                     f"the {name} of the augmentation is {value!r}, expected a number of at least 0"
                 )
+        if self.time_mask > 1:
+            raise UnrolledError(
+                f"the time_mask of the augmentation is {self.time_mask!r}, expected at most 1: all steps"
+            )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Augmentation:
@@ -47,7 +60,17 @@ class Augmentation:
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
-        return any(dataclasses.astuple(self))
+        return self.distorts or self.perturbs
+
+    @property
+    def distorts(self) -> bool:
+        """Whether there is anything to do to pictures."""
+        return any((self.shift, self.rotation, self.scale, self.shear, self.elastic))
+
+    @property
+    def perturbs(self) -> bool:
+        """Whether there is anything to do to sequences of any kind."""
+        return any((self.noise, self.time_mask))
 
 
 NO_AUGMENTATION = Augmentation()

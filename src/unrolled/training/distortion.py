@@ -37,7 +37,7 @@ def augment(x: Tensor, strengths: Augmentation) -> Tensor:
     Reference: Simard, Steinkraus and Platt 2003, Best practices for convolutional neural networks applied to
     visual document analysis, section 2.
     """
-    if not strengths or len(x) == 0:
+    if not strengths.distorts or len(x) == 0:
         return x
     count, height, width = x.shape
     # torch's coordinates go from -1 to 1 along each axis: `pixels` of them are one pixel.
