@@ -88,6 +88,11 @@ def open_arrays(folder: str | os.PathLike[str], *, validation: int | None = None
     return Dataset(str(folder.absolute()), train, held_out, test, classes.names, classes.notes())
 
 
+def is_of_arrays(path: Path) -> bool:
+    """Whether a path is a folder that `open_arrays` is for, if perhaps not a whole one."""
+    return path.is_dir() and any(os.path.lexists(path / file) for file in _files("train"))
+
+
 def save_arrays(
     folder: str | os.PathLike[str],
     *,

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unrolled.data.examples import Examples
 from unrolled.data.numbers import Numbers
+from unrolled.data.preparation import Preparation
 from unrolled.data.sequences import Sequences
 from unrolled.errors import UnrolledError, check_count, unknown_name
 from unrolled.tasks import OF_NUMBERS, TASKS
@@ -40,6 +41,11 @@ class Dataset:
     notes: tuple[str, ...] = ()
     task: str = "classify"
     numbers: Numbers | None = None
+
+    @property
+    def preparation(self) -> Preparation | None:
+        """What is done to every sequence, if anything is."""
+        return self.train.preparation
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from unrolled.data.mapped import MappedFile
-from unrolled.data.sequences import Sequences
-from unrolled.data.standardization import Standardization
+from unrolled.data.preparation import Preparation
+from unrolled.data.sequences import Sequences, as_float
 from unrolled.errors import UnrolledError
 
 BLOCK = 1 << 22  # numbers that are looked at together
@@ -68,12 +68,12 @@ class Examples:
         lengths: int64 [N], or whole numbers, of sequences [N, T, I] that do not all have T steps.
         file: the file that sequences [N, T, I] lie in, if they are mapped into memory.
         places: for a slice the rows that it is of, in the file or in the examples that were sliced.
-        scaling: what is done to every value when it is taken.
+        preparation: what is done to every sequence when it is taken.
 
     Attributes:
         sequences: the tensor that was given, or `Sequences`.
         lengths: int64 [N]; None where all sequences have T steps.
-        labels, file, places, scaling: as they were given.
+        labels, file, places, preparation: as they were given.
 
     Raises:
         UnrolledError: another shape or type, a length out of range, or not one label for each sequence.
@@ -91,7 +91,7 @@ class Examples:
     lengths: Tensor | None
     file: MappedFile | None
     places: range | None
-    scaling: Standardization | None
+    preparation: Preparation | None
 
     def __init__(
         self,
@@ -100,17 +100,15 @@ class Examples:
         lengths: Tensor | Sequence[int] | None = None,
         file: MappedFile | None = None,
         places: range | None = None,
-        scaling: Standardization | None = None,
+        preparation: Preparation | None = None,
     ) -> None:
         if not isinstance(sequences, (Tensor, Sequences)):
             sequences = Sequences.of(sequences)
         lengths = _lengths_of(sequences, lengths)
         _check_labels(labels, sequences, lengths)
-        if scaling is not None and len(scaling.mean) != _width_of(sequences):
-            raise UnrolledError(
-                f"the scaling is of {len(scaling.mean)} features, but a step has {_width_of(sequences)}"
-            )
-        values = (sequences, labels, lengths, file, places, scaling)
+        if preparation is not None:
+            preparation.check_width(_width_of(sequences))
+        values = (sequences, labels, lengths, file, places, preparation)
         for field, value in zip(dataclasses.fields(self), values, strict=True):
             object.__setattr__(self, field.name, value)
 
@@ -124,7 +122,7 @@ class Examples:
             for part in (self.sequences, self.labels)
         )
         lengths = None if self.lengths is None else self.lengths[rows]
-        return Examples(sequences, labels, lengths, self.file, places[rows], self.scaling)
+        return Examples(sequences, labels, lengths, self.file, places[rows], self.preparation)
 
     @property
     def width(self) -> int:
@@ -156,6 +154,10 @@ class Examples:
         if isinstance(self.sequences, Sequences) or self.lengths is None:
             return self.sequences[row]
         return self.sequences[row, : int(self.lengths[row])]
+
+    def all_lengths(self) -> Tensor:
+        """The steps of each sequence, int64 [N], also where all have T."""
+        return torch.full((len(self),), self.steps) if self.lengths is None else self.lengths
 
     def sequence(self, row: int) -> Tensor:
         """One sequence float32 [T_i, I] as a network reads it.
@@ -203,7 +205,7 @@ class Examples:
         return Batch(x, labels, lengths)
 
     def blocks(self) -> Iterator[Block]:
-        """All steps as a network reads them, some sequences at a time."""
+        """All steps as they are kept, some sequences at a time: float32, with nothing done to them."""
         each = max(1, self.steps * self.width)
         rows = max(1, BLOCK // each)
         for first in range(0, len(self), rows):
@@ -214,17 +216,19 @@ class Examples:
             else:
                 assert part.lengths is not None
                 lengths, steps = part.lengths, torch.cat([part.raw(row) for row in range(len(part))])
-            yield Block(self._read(steps), first, lengths)
+            yield Block(as_float(steps), first, lengths)
 
     def check_finite(self, part: str) -> None:
         """Raise an UnrolledError that names the first number that is infinite or none at all, as float32.
 
-        All sequences are read once, block by block.
+        What is missing is none, but where the preparation fills it. All sequences are read once, block by
+        block.
         """
         if not self.dtype.is_floating_point:
             return
-        for block in dataclasses.replace(self, scaling=None).blocks():
-            wrong = ~block.steps.isfinite()
+        fills = self.preparation is not None and self.preparation.missing != "error"
+        for block in self.blocks():
+            wrong = block.steps.isinf() if fills else ~block.steps.isfinite()
             if wrong.any():
                 place, number = wrong.nonzero()[0].tolist()
                 came = float(block.steps[place, number])
@@ -241,14 +245,7 @@ class Examples:
 
     def _read(self, values: Tensor) -> Tensor:
         x = as_float(values)
-        return x if self.scaling is None else self.scaling.apply(x)
-
-
-def as_float(sequences: Tensor) -> Tensor:
-    """What a network reads, float32: grey values 0..255 (uint8) from 0 to 1, other numbers as they are."""
-    if sequences.dtype == torch.uint8:
-        return sequences.to(torch.float32).div_(255)
-    return sequences.to(torch.float32)
+        return x if self.preparation is None else self.preparation.apply(x)
 
 
 def _width_of(sequences: Tensor | Sequences) -> int:

@@ -12,10 +12,11 @@ from torch import Tensor
 from unrolled.data.collection import Collection
 from unrolled.data.dataset import Dataset
 from unrolled.data.examples import Examples
+from unrolled.data.fit import fit_preparation
 from unrolled.data.formats import read
 from unrolled.data.numbers import Numbers
 from unrolled.data.options import DataOptions
-from unrolled.data.preparation import Preparation, prepare
+from unrolled.data.preparation import Preparation
 from unrolled.data.season import find_season
 from unrolled.data.sequences import Sequences
 from unrolled.data.windows import parts_in_time, windows
@@ -58,7 +59,7 @@ def open_series(path: Path, options: DataOptions) -> Dataset:
     trained_on = Sequences(
         series.values, series.starts[long_enough], parts.validation[long_enough], series.file
     )
-    preparation = prepare(collection, trained_on, options)
+    preparation = fit_preparation(collection, trained_on, options)
 
     def part(first: Tensor, end: Tensor) -> Examples:
         found = windows(series, (first, end), context, horizon, predicted)
@@ -73,7 +74,6 @@ def open_series(path: Path, options: DataOptions) -> Dataset:
         notes=(*collection.notes, _note(collection, options, season, horizon, context)),
         task="forecast",
         numbers=_numbers(names, trained_on, predicted, preparation, horizon, season),
-        preparation=preparation,
     )
 
 
@@ -82,7 +82,8 @@ def read_series(path: Path, options: DataOptions) -> Collection:
     features = options.features
     if features:
         features = (*features, *(name for name in options.label if name not in features))
-    return read(path, dataclasses.replace(options, label=(), features=features, form=options.form or "long"))
+    form = options.form or (None if options.id else "series")
+    return read(path, dataclasses.replace(options, label=(), features=features, form=form))
 
 
 def _season_of_longest(series: Sequences, feature: int) -> int:

@@ -25,14 +25,14 @@ def suffix(path: str | os.PathLike[str]) -> str:
     return (Path(path.stem) if path.suffix.lower() in PACKED else path).suffix.lower()
 
 
-# Which options each reader takes, by what a user calls them.
-OPTIONS = {
+# Which options each reader takes, and what it reads is called.
+TAKES = {
     "a folder": ("names", "label", "features", "by", "bands"),
-    "a .ts file": ("features",),
+    "a .ts file": (),
     "an .npz file": ("label", "features"),
     "a table": ("form", "id", "time", "label", "features"),
 }
-OF_READERS = ("form", "id", "time", "names", "by", "bands")
+OF_READERS = tuple(dict.fromkeys(name for names in TAKES.values() for name in names))
 
 
 def read(path: str | os.PathLike[str], options: DataOptions) -> Collection:
@@ -41,28 +41,64 @@ def read(path: str | os.PathLike[str], options: DataOptions) -> Collection:
     Raises:
         UnrolledError: it is of no known kind, damaged, or the options do not fit it.
     """
-    from unrolled.data.readers import folder, npz, table, ts
-
     path = Path(path)
     kind = suffix(path)
     if path.is_dir():
-        what, reader = "a folder", folder.read
-    elif kind == ".ts":
-        what, reader = "a .ts file", ts.read
-    elif kind == ".npz":
-        what, reader = "an .npz file", npz.read
-    elif kind in TABLES:
-        what, reader = "a table", table.read
-    else:
-        raise UnrolledError(
-            f"{path} is of no kind that is read here: expected a folder, or a file {', '.join(FILES)}, "
-            "tables also with .gz"
+        _check("a folder", path, options)
+        from unrolled.data.readers import folder
+        from unrolled.data.readers.log_mel import MelSettings
+
+        if len(options.label) > 1:
+            raise UnrolledError(f"{len(options.label)} labels came, but of a file in {path} there is one")
+        return folder.read(
+            path,
+            names=options.names,
+            label=next(iter(options.label), None),
+            by=options.by or "rows",
+            mel=MelSettings(bands=options.bands) if options.bands else None,
+            features=options.features or None,
         )
-    given = options.given()
-    strange = [name for name in OF_READERS if name in given and name not in OPTIONS[what]]
+    if kind == ".ts":
+        _check("a .ts file", path, options)
+        from unrolled.data.readers.ts import read_ts
+
+        return read_ts(path)
+    if kind == ".npz":
+        _check("an .npz file", path, options)
+        from unrolled.data.readers.npz import read_npz
+
+        return read_npz(path, label=options.label, features=options.features)
+    if kind in TABLES:
+        _check("a table", path, options)
+        from unrolled.data.readers.table import read_table
+
+        asked = options.split_by, (options.test or "").partition("=")[0] if is_choice(options.test) else None
+        return read_table(
+            path,
+            id=options.id,
+            time=options.time,
+            label=options.label,
+            features=options.features,
+            columns=tuple(dict.fromkeys(filter(None, asked))),
+            form=options.form,
+        )
+    if not os.path.lexists(path):
+        raise UnrolledError(f"there is no file or folder {path}")
+    raise UnrolledError(
+        f"{path} is of no kind that is read here: expected a folder, or a file {', '.join(FILES)}, tables also "
+        "with .gz"
+    )
+
+
+def is_choice(test: str | None) -> bool:
+    """Whether what to test on is COLUMN=VALUE of the same data, and no other file."""
+    return test is not None and "=" in test and not os.path.lexists(test)
+
+
+def _check(what: str, path: Path, options: DataOptions) -> None:
+    strange = [name for name in OF_READERS if getattr(options, name) and name not in TAKES[what]]
     if strange:
         raise UnrolledError(f"--{strange[0]} says nothing of {what} such as {path}: leave it out")
-    return reader(path, **{name: given[name] for name in OPTIONS[what] if name in given})
 
 
 def pair(folder: Path) -> tuple[Path, Path] | None:

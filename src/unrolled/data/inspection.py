@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unrolled.data.dataset import PARTS, Dataset
 from unrolled.data.examples import Examples
-from unrolled.data.sequences import Sequences
+from unrolled.data.sequences import Sequences, as_float
 
 FEW = 10  # examples of a class: fewer are hardly learned
 RARE = 0.02  # the share of a class, likewise, of what a fair share would be
@@ -87,7 +87,7 @@ def inspect(data: Dataset) -> Inspection:
         classes,
         _numbers(data, parts),
         wrong,
-        parts["train"].unprepared().sequence(0),
+        as_float(data.train.raw(0)),
     )
 
 
@@ -97,7 +97,7 @@ def _features(data: Dataset, parts: dict[str, Examples]) -> list[Feature]:
     greatest, total = -least, torch.zeros(width, dtype=torch.float64)
     count, missing = torch.zeros(width, dtype=torch.int64), torch.zeros(width, dtype=torch.int64)
     for examples in parts.values():
-        for block in examples.unprepared().blocks():
+        for block in examples.blocks():
             there = ~block.steps.isnan()
             least = least.minimum(block.steps.masked_fill(~there, torch.inf).amin(dim=0))
             greatest = greatest.maximum(block.steps.masked_fill(~there, -torch.inf).amax(dim=0))

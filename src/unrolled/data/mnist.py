@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unrolled.data.arrays import open_arrays
 from unrolled.data.dataset import MOST_VALIDATION, Dataset, hold_out
 from unrolled.data.download import SOURCES, cache, content_digest, download
 from unrolled.data.examples import Examples
 from unrolled.data.idx import read_idx
-from unrolled.errors import UnrolledError, unknown_name
+from unrolled.errors import UnrolledError
 
 DIGITS = tuple("0123456789")
 GARMENTS = (
@@ -40,41 +39,10 @@ FILES = (
 SAMPLE = Path(__file__).parent / "sample"
 
 
-def load(
+def load_pictures(
     name: str, data_dir: str | os.PathLike[str] | None = None, *, validation: int | None = None
 ) -> Dataset:
-    """A data set by name, its pictures as sequences of rows: step t of a sequence is row t.
-
-    "sample" comes with the package: 4,000 digits to train on and 1,000 to test on, all of them from
-    MNIST's training half. "mnist" and "fashion-mnist" (60,000 and 10,000) are looked for in data_dir; or
-    else in the folder that the environment variable UNROLLED_DATA_DIR names, then in the cache, and at
-    last downloaded into the cache.
-
-    Args:
-        name: one of `DATASETS`, or else a folder of your own arrays: see `open_arrays`.
-        data_dir: a folder with the four IDX files, plain or gzip, or with a sub-folder `name` that has
-            them. They may be your own, of the same classes.
-        validation: how many of the first training pictures are held out to choose by; None for none of the
-            sample, and of the others a tenth, but 5,000 at most.
-
-    Raises:
-        UnrolledError: no such data set, files that are missing, damaged or do not fit, no download, or
-            validation leaves nothing to train on.
-
-    >>> digits = load("sample")
-    >>> tuple(digits.train.sequences.shape), len(digits.validation), len(digits.test)
-    ((4000, 28, 28), 0, 1000)
-    """
-    if name not in CLASSES:
-        if not os.path.isdir(name):
-            if os.path.isabs(name):  # as a run remembers it
-                raise UnrolledError(
-                    f"there is no folder {name}: put the data back, or a link to where they are now"
-                )
-            raise unknown_name("data set or folder", name, DATASETS)
-        if data_dir is not None:
-            raise UnrolledError(f"data_dir is {str(data_dir)!r}, but {name} is a folder itself: leave it out")
-        return open_arrays(name, validation=validation)
+    """One of `DATASETS`: see `unrolled.data.load`."""
     files = locate(name, data_dir) or _find(name, download(name))
     train_images, train_labels, test_images, test_labels = files
     train = _read(train_images, train_labels)

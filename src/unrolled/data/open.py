@@ -10,15 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unrolled.data.collection import Collection
 from unrolled.data.dataset import MOST_VALIDATION, Dataset
 from unrolled.data.examples import Examples
-from unrolled.data.formats import other_half, pair, read
-from unrolled.data.numbers import Numbers
+from unrolled.data.fit import fit_numbers, fit_preparation
+from unrolled.data.formats import is_choice, other_half, pair, read
 from unrolled.data.options import DataOptions
-from unrolled.data.preparation import prepare
 from unrolled.data.sequences import Sequences
 from unrolled.data.split import held_out
 from unrolled.data.targets import class_numbers, find_classes, find_task, numbers, shown
@@ -66,7 +64,7 @@ def open_data(
         notes.append(f"{other.name} lies beside {path.name} and is not read: --test {other} would test on it")
     rest, validation_rows = _hold_out(collection, train_rows, validation, options, task)
     classes = find_classes(collection) if task in ("classify", "tag") else ()
-    preparation = prepare(collection, collection.sequences.select(torch.from_numpy(rest)), options)
+    preparation = fit_preparation(collection, collection.sequences.select(torch.from_numpy(rest)), options)
 
     def part(source: Collection, rows: Rows) -> Examples:
         labels = numbers(source) if task == "regress" else class_numbers(source, classes)
@@ -86,10 +84,9 @@ def open_data(
         classes=classes,
         notes=tuple(notes),
         task=task,
-        numbers=_fit_numbers(collection, train.labels)
-        if isinstance(train.labels, Tensor) and task == "regress"
+        numbers=fit_numbers(collection, numbers(collection)[torch.from_numpy(rest)])
+        if task == "regress"
         else None,
-        preparation=preparation,
     )
 
 
@@ -115,7 +112,7 @@ def _find_test(
             test,
             [f"{len(test)} of {count} sequences are held out to test on: --test names others"],
         )
-    if "=" in options.test and not os.path.exists(options.test):
+    if is_choice(options.test):
         name, _, values = options.test.partition("=")
         if name not in columns:
             raise unknown_name("column of sequences", name, columns)
@@ -167,9 +164,3 @@ def _groups(collection: Collection, options: DataOptions) -> tuple[str, ...] | N
     if options.split_by not in collection.columns:
         raise unknown_name("column of sequences", options.split_by, collection.columns)
     return collection.columns[options.split_by]
-
-
-def _fit_numbers(collection: Collection, labels: Tensor) -> Numbers:
-    mean, deviation = labels.double().mean(dim=0), labels.double().std(dim=0, correction=0)
-    names = collection.label_names or tuple(f"number {place}" for place in range(labels.shape[1]))
-    return Numbers(names, tuple(mean.tolist()), tuple(deviation.masked_fill(deviation == 0, 1.0).tolist()))

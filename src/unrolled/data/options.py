@@ -7,9 +7,9 @@ from typing import Any
 
 from unrolled.data.missing import RULES
 from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
+from unrolled.tasks import TASKS
 
-TASKS = ("classify", "tag", "regress", "forecast")
-FORMS = ("long", "wide")
+FORMS = ("long", "wide", "series")
 STEPS = ("rows", "columns")
 
 
@@ -21,7 +21,8 @@ class DataOptions:
         test: what to test on: a file or folder, or COLUMN=VALUE[,VALUE ...] of the same data.
         task: "classify", a class for each sequence; "tag", one for each step; "regress", numbers for each
             sequence; "forecast", the next steps.
-        form: of a table: "long", a row for each step, or "wide", a row for each sequence.
+        form: of a table: "long", a row for each step; "wide", a row for each sequence; "series", a row for
+            each step of one sequence.
         id: the column of a long table that says which sequence a row is of.
         time: the column that says in which order.
         label: the columns that are to be predicted.

@@ -5,14 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from unrolled.data.collection import Collection
-from unrolled.data.examples import as_float
 from unrolled.data.missing import RULES, previous_value
-from unrolled.data.options import DataOptions
-from unrolled.data.sequences import Sequences
 from unrolled.data.standardization import Standardization
 from unrolled.errors import UnrolledError, check_fields, unknown_name
 
@@ -50,6 +45,12 @@ class Preparation:
         if self.missing != "error" and self.standardization is None:
             raise UnrolledError(f"missing is {self.missing!r} without the means that may be needed for it")
 
+    def check_width(self, width: int) -> None:
+        """Raise an UnrolledError if steps of so many numbers are not those that it is of."""
+        held = len(self.features) if self.standardization is None else len(self.standardization.mean)
+        if held not in (0, width):
+            raise UnrolledError(f"the preparation is of {held} features, but a step has {width}")
+
     def apply(self, x: Tensor) -> Tensor:
         """What the network reads of x [..., T, I] float32, whole sequences as the reader found them."""
         if self.missing == "previous":
@@ -70,19 +71,3 @@ class Preparation:
         if scaling is not None:
             values = {**values, "standardization": Standardization.from_dict(scaling)}
         return cls(**values)
-
-
-def prepare(collection: Collection, trained_on: Sequences, options: DataOptions) -> Preparation:
-    """What is done to the features of a collection, fitted on those of its sequences that are trained on.
-
-    Raises:
-        UnrolledError: a value is infinite, or missing where none may be.
-    """
-    scaling = None
-    if options.standardize and trained_on.dtype != torch.uint8:
-        scaling = Standardization.fit(as_float(steps) for steps in trained_on.blocks())
-    missing = options.missing
-    if missing is None:
-        marked = scaling is not None and collection.reading.get("missing") is not None
-        missing = "previous" if marked else "error"
-    return Preparation(collection.reading, collection.features, missing, scaling)

@@ -134,3 +134,10 @@ class Sequences:
             if row == len(self) or places[row] != places[first]:
                 yield torch.cat([self[index] for index in range(first, row)])
                 first = row
+
+
+def as_float(sequences: Tensor) -> Tensor:
+    """What a network reads, float32: grey values 0..255 (uint8) from 0 to 1, other numbers as they are."""
+    if sequences.dtype == torch.uint8:
+        return sequences.to(torch.float32).div_(255)
+    return sequences.to(torch.float32)

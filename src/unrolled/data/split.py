@@ -85,7 +85,8 @@ def _groups(
     target = held.sum(axis=0) * wanted / len(classes)
     order = random.permutation(len(held))
     order = order[np.argsort(-held[order].sum(axis=1), kind="stable")]
-    taken, so_far = [], np.zeros(held.shape[1])
+    taken: list[int] = []
+    so_far = np.zeros(held.shape[1])
 
     def distance(counts: NDArray[np.float64]) -> float:
         return float(((counts - target) ** 2).sum())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from unrolled.errors import UnrolledError, is_number
+from unrolled.errors import UnrolledError, check_fields, is_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,30 +50,40 @@ class Standardization:
 
     @classmethod
     def fit(cls, blocks: Iterable[Tensor]) -> Standardization:
-        """The one of all these steps, in blocks [S, I] of any sizes, in float64.
+        """The one of all these steps, in blocks [S, I] of any sizes, in float64; what is missing has no part.
 
         >>> Standardization.fit([torch.tensor([[1.0, 7.0], [2.0, 7.0]]), torch.tensor([[6.0, 7.0]])])
         Standardization(mean=(3.0, 7.0), deviation=(2.160246899469287, 1.0))
         """
-        count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+        count, mean, squares = (torch.zeros((), dtype=torch.float64) for _ in range(3))
         for block in blocks:
-            if len(block) == 0:
-                continue
             # Two blocks' means and squared deviations together (Chan, Golub and LeVeque 1983, equation 2.1).
             values = block.double()
-            theirs = values.mean(dim=0)
-            total = count + len(values)
+            more = (~values.isnan()).sum(dim=0)
+            total = (count + more).clamp(min=1)
+            theirs = values.nansum(dim=0) / more.clamp(min=1)
             between = theirs - mean
-            within = (values - theirs).square().sum(dim=0)
-            squares = squares + within + between.square() * (count * len(values) / total)
-            mean = mean + between * (len(values) / total)
-            count = total
-        if count == 0:
+            within = (values - theirs).square().nansum(dim=0)
+            squares = squares + within + between.square() * (count * more / total)
+            mean = mean + between * (more / total)
+            count = count + more
+        if count.dim() == 0 or not count.any():
             raise UnrolledError("there are no steps to be standardised by, expected at least one")
-        deviation = (squares / count).sqrt()
+        deviation = (squares / count.clamp(min=1)).sqrt()
         # A feature that never changes may still differ from its mean in the last bit.
         constant = deviation <= 1e-12 * mean.abs()
         return cls(tuple(mean.tolist()), tuple(deviation.masked_fill(constant, 1.0).tolist()))
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Standardization:
+        """What `dataclasses.asdict` made `values` of; unknown keys are refused."""
+        check_fields("standardization", values, cls)
+        lists = [values.get(field.name) for field in dataclasses.fields(cls)]
+        if not all(isinstance(numbers, (list, tuple)) for numbers in lists):
+            raise UnrolledError(
+                f"standardization is {values!r}, expected a mean and a deviation of each feature"
+            )
+        return cls(**values)
 
     def apply(self, x: Tensor) -> Tensor:
         """The values [..., I] as they are to be read."""

@@ -133,7 +133,7 @@ def as_text(labels: NDArray[np.str_] | NDArray[np.float64]) -> NDArray[np.str_]:
     ['1', '2.5']
     """
     if labels.dtype.kind != "f":
-        return labels
+        return labels.astype(np.str_)
     return np.array([f"{value:.0f}" if value == int(value) else repr(value) for value in labels.tolist()])
 
 

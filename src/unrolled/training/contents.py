@@ -57,9 +57,9 @@ def _of_examples(examples: Examples) -> dict[str, Any]:
     }
     if examples.lengths is not None:
         held["lengths"] = _digest(examples.lengths)
-    if examples.scaling is not None:
-        scaling = repr(dataclasses.astuple(examples.scaling))
-        held["scaling"] = sha256(scaling.encode()).hexdigest()
+    if examples.preparation is not None:
+        preparation = repr(examples.preparation.to_dict())
+        held["preparation"] = sha256(preparation.encode(errors="surrogatepass")).hexdigest()
     return held
 
 
@@ -103,7 +103,7 @@ WORDS = {
     "width": "the steps of {part} are {now} wide, not {then}",
     "type": "the sequences of {part} are {now}, not {then}",
     "lengths": "the lengths of the sequences of {part} are others",
-    "scaling": "the values of {part} are scaled otherwise",
+    "preparation": "the values of {part} are prepared otherwise",
     "labels": "the labels of {part} are others",
     "sequences": "the sequences of {part} are others",
 }

@@ -159,13 +159,14 @@ def _read_all(kind: str, paths: list[str], settings: Mapping[str, Any]) -> Found
         return audio.read_all(paths, settings["mel"])
     if kind == "pictures":
         return pictures.read_all(paths, PictureSettings(settings["by"], settings["width"]))
-    from unrolled.data.readers import table  # type: ignore[attr-defined,unused-ignore]
+    from unrolled.data.readers.table import read_one
 
-    sequences, features = [], settings["features"]
+    sequences, features = [], tuple(settings["features"] or ())
     for path in paths:
-        values, features = table.read_one(path, features)
-        sequences.append(values)
-    return Found(sequences, tuple(features), {"features": list(features)})
+        collection = read_one(path, features=features)
+        features = collection.features  # those of the first are those of all
+        sequences.append(collection.sequences[0].numpy())
+    return Found(sequences, features, {"features": list(features)})
 
 
 def _kind(place: Place) -> str | None:

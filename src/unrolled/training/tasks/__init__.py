@@ -21,6 +21,7 @@ def task_of(data: Dataset) -> Task:
     """
     if data.numbers is not None:
         if data.task == "forecast":
-            return Forecast(data.numbers, data.train.scaling)
+            preparation = data.preparation
+            return Forecast(data.numbers, None if preparation is None else preparation.standardization)
         return Regress(data.numbers)
     return (Tag if data.task == "tag" else Classify)(len(data.classes))
