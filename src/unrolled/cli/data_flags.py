@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated
+import os
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from unrolled.data import DataOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,9 +78,13 @@ class DataFlags:
         int | None, typer.Option(help="Of a forecast: how many steps are read; by default two seasons.")
     ] = None
 
-    def data_options(self) -> DataOptions:
-        """The same for `unrolled.data.load`."""
-        from unrolled.data import DataOptions
-
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(DataOptions)}
-        return DataOptions(**{name: value for name, value in values.items() if value is not None})
+    def said(self) -> dict[str, Any]:
+        """What was said of the data, by the names of `unrolled.data.DataOptions`; paths from the root on."""
+        said = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(DataFlags)
+            if getattr(self, field.name) != field.default
+        }
+        if self.test is not None and os.path.lexists(self.test):
+            said["test"] = os.path.abspath(self.test)
+        return said

@@ -56,7 +56,10 @@ def inspect(options: InspectOptions) -> None:
     from unrolled.data.inspection import inspect as look
 
     data = datasets.load(
-        options.data, options.data_dir, validation=options.validation, options=options.data_options()
+        options.data,
+        options.data_dir,
+        validation=options.validation,
+        options=datasets.DataOptions.from_dict(options.said()),
     )
     found = look(data)
     terminal = Terminal()

@@ -12,12 +12,14 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from unrolled.cli.data_flags import DataFlags
 from unrolled.cli.machine import check_folder, let_threads_sleep
+from unrolled.cli.network_flags import NetworkFlags
 
 # The options that several verbs share.
 FOLDER = (
-    "The data set: sample, mnist, fashion-mnist, or a folder of your own (train-sequences.npy [N, T, I], "
-    "train-labels.npy [N], test-...), which may be larger than the memory"
+    "The data set: sample, mnist, fashion-mnist; or a file (.ts, .csv, .tsv, .parquet, .jsonl, .npz) or folder "
+    "(recordings, pictures, tables, or arrays train-sequences.npy ...) of your own"
 )
 Data: TypeAlias = Annotated[str, typer.Option(help=f"{FOLDER}.")]
 RecipeData: TypeAlias = Annotated[
@@ -31,10 +33,12 @@ DataDir: TypeAlias = Annotated[
     Path | None, typer.Option(help="A folder that holds the data set's files, in place of downloading them.")
 ]
 RecipeName: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="How to train: default, fast, best; or as a tutorial did: seed-000, seed-001-net-1 ... "
-        "seed-001-net-14, seed-002, seed-002-multi-lstm, seed-003, seed-004."
+        help="How to train: default, fast, best; sequences, which your own data have by default; or as a "
+        "tutorial did: seed-000, seed-001-net-1 ... seed-001-net-14, seed-002, seed-002-multi-lstm, seed-003, "
+        "seed-004.",
+        show_default=False,
     ),
 ]
 Corrected: TypeAlias = Annotated[
@@ -67,10 +71,10 @@ Read: TypeAlias = Annotated[
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(NetworkFlags, DataFlags):
     """What every verb that trains is told."""
 
-    recipe: RecipeName = "default"
+    recipe: RecipeName = None
     corrected: Corrected = False
     data: RecipeData = None
     data_dir: DataDir = None

@@ -131,6 +131,7 @@ def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: 
                 config.data,
                 options.data_dir or (Path(config.data_dir) if config.data_dir else None),
                 validation=config.validation,
+                options=datasets.DataOptions.from_dict(config.options),
             )
         )
         for note in data.notes:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from unrolled.cli.train import TrainOptions
     from unrolled.training import Recipe, Run, RunConfig
 
+OWN_RECIPE, DEFAULT_RECIPE = "sequences", "default"
+NAMED_DATA = ("sample", "mnist", "fashion-mnist")  # as `unrolled.data.DATASETS`, which needs torch
 # What may be said of a training that goes on: all else is in its config.json.
 MAY_DIFFER = ("resume", "data_dir", "threads", "device", "checkpoint_every", "tensorboard")
 
@@ -87,8 +89,10 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
     from unrolled import networks
     from unrolled.training import RunConfig, lookup
 
-    named = lookup(options.recipe, corrected=options.corrected)
+    name = options.recipe or (OWN_RECIPE if is_own(options.data) else DEFAULT_RECIPE)
+    named = lookup(name, corrected=options.corrected)
     config = named.network if network is None else networks.lookup(network)
+    config = options.described(config)
     if options.read is not None:
         config = config.changed(read=options.read)
     return RunConfig(
@@ -98,10 +102,16 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
         classes=(),
         seed=options.seed,
         validation=options.validation,
-        recipe_name=f"{options.recipe}, corrected" if options.corrected else options.recipe,
+        recipe_name=f"{name}, corrected" if options.corrected else name,
         protocol=named.protocol,
         data_dir=None if options.data_dir is None else str(options.data_dir.absolute()),
+        options=options.said(),
     )
+
+
+def is_own(data: str | None) -> bool:
+    """Whether data are the user's own, and none of those that have names."""
+    return data is not None and data not in NAMED_DATA
 
 
 def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:

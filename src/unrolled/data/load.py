@@ -22,7 +22,7 @@ def load(
     validation: int | None = None,
     options: DataOptions = NOTHING_SAID,
 ) -> Dataset:
-    """A data set by name, its pictures as sequences of rows: step t of a sequence is row t; or one from files.
+    """A data set by name, its pictures as sequences of rows, row t for step t; or one from files.
 
     "sample" comes with the package: 4,000 digits to train on and 1,000 to test on, all of them from
     MNIST's training half. "mnist" and "fashion-mnist" (60,000 and 10,000) are looked for in data_dir; or
@@ -63,4 +63,4 @@ def load(
     others = [option for option in options.given() if option != "standardize"]
     if others:
         raise UnrolledError(f"{others[0]} came, but {name} is a folder of arrays, which say it: leave it out")
-    return open_arrays(name, validation=validation)
+    return open_arrays(name, validation=validation, standardize=options.standardize)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from unrolled.training.contents import Contents
 
 CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
+DATA = "data.json"
 TENSORBOARD = "tensorboard"
 CIRCUMSTANCES = ("versions", "machine", "processes")  # keys of config.json
 CONTENTS = "contents"  # likewise
@@ -48,6 +49,7 @@ class Run:
         metrics.jsonl            one line for each epoch, and a last one for the test
         weights.safetensors      the best weights: what evaluating, predicting and serving use
         checkpoint.safetensors   all that a training needs to go on
+        data.json                how files were read and what was done to sequences, if anything was
 
     Every file is either whole or not there; of metrics.jsonl, every line.
 
@@ -197,7 +199,7 @@ class Run:
 
     def clean_up(self, epoch: int) -> None:
         """Take away what a killed training left half-written, and the lines of what came after `epoch`."""
-        for name in (CONFIG, METRICS, WEIGHTS, CHECKPOINT):
+        for name in (CONFIG, METRICS, WEIGHTS, CHECKPOINT, DATA):
             clear_leftovers(self.folder / name)
         kept = [line for line in self.metrics() if line.get("epoch", epoch + 1) <= epoch]
         if (self.folder / METRICS).exists():
@@ -206,7 +208,7 @@ class Run:
 
     def discard(self) -> None:
         """Remove what a training makes; the folders too that `create` made, if nothing else is in them."""
-        for name in (METRICS, WEIGHTS, CHECKPOINT, CONFIG):
+        for name in (METRICS, WEIGHTS, CHECKPOINT, DATA, CONFIG):
             clear_leftovers(self.folder / name)
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder / TENSORBOARD, ignore_errors=True)

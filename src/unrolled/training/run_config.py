@@ -47,6 +47,7 @@ class RunConfig:
         start: the run folder whose weights it started from, if it did.
         task: what was learned, one of `tasks.TASKS`.
         numbers: the names of the numbers that are predicted; none where classes are.
+        options: what was said of the data, see `unrolled.data.DataOptions`.
 
     Raises:
         UnrolledError: a value is of another type or out of range.
@@ -64,6 +65,7 @@ class RunConfig:
     start: str | None = None
     task: str = "classify"
     numbers: tuple[str, ...] = ()
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, kind in (("network", NetworkConfig), ("recipe", Recipe)):
@@ -76,6 +78,8 @@ class RunConfig:
                 raise UnrolledError(f"{name} is {value!r}, expected text")
         if not isinstance(self.task, str) or self.task not in TASKS:
             raise unknown_name("task", self.task, TASKS)
+        if not isinstance(self.options, dict):
+            raise UnrolledError(f"options is {self.options!r}, expected what was said of the data")
         self._check_names("classes", self.classes)
         self._check_names("numbers", self.numbers)
         if not isinstance(self.protocol, str) or self.protocol not in PROTOCOL_NAMES:

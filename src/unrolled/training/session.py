@@ -19,6 +19,7 @@ from unrolled.training import distributed
 from unrolled.training.checkpoint import load_checkpoint, save_checkpoint
 from unrolled.training.circumstances import changes, named, present_circumstances, together
 from unrolled.training.contents import Contents, contents_of, differences
+from unrolled.training.data_file import DataRecord
 from unrolled.training.keeping import begun, cannot_write, reopened, way_out
 from unrolled.training.metrics import evaluate
 from unrolled.training.progress import EpochMetrics, Step, TrainingStoppedError
@@ -228,6 +229,7 @@ def _check_data(run: Run, data: Dataset, contents: Contents, device: torch.devic
         )
     else:
         run.circumstances = present_circumstances(device)
+    DataRecord.of(data).save(run.folder)
     run.save_config()
     return notes
 
