@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.tolerances import assert_equal
 from unrolled.cli.main import main
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.training import Recipe, RunConfig, Trainer, TrainingStoppedError, train_run
+from unrolled.training import Augmentation, Recipe, RunConfig, Trainer, TrainingStoppedError, train_run
 
 NETWORK = NetworkConfig("small", (("lstm", 7), ("gru", 9)), input_size=5, classes=3, output_dropout=0.3)
 RECIPE = Recipe(batch_size=32, epochs=3)  # 10 steps an epoch
@@ -23,6 +23,7 @@ RECIPES = {
     "rmsprop": {"optimizer": "rmsprop"},
     "tf1-adam": {"optimizer": "tf1-adam", "order": "next-batch", "initial_weights": "tf1-normal-1"},
     "tf1-rmsprop": {"optimizer": "tf1-rmsprop", "order": "file", "clip_norm": None, "reduction": "sum"},
+    "perturbed": {"augmentation": Augmentation(noise=0.3, time_mask=0.5)},
     "patience": {"patience": 2, "epochs": 30, "learning_rate": 1e-12, "schedule": "constant"},
 }
 

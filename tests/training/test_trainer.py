@@ -6,6 +6,8 @@ import math
 import pytest
 import torch
 
+from tests.tolerances import assert_equal
+from unrolled.data import Examples
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training import Augmentation, Recipe, Trainer, TrainingDivergedError, evaluate
 from unrolled.training.optimizer import share_of_rate
@@ -37,6 +39,28 @@ def test_the_same_seed_gives_the_same_weights(easy_data):
         weights.append(torch.cat([parameter.flatten() for parameter in trainer.network.parameters()]))
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_examples_are_changed_as_the_recipe_says(easy_data):
+    losses = []
+    for strengths in ({}, {"shift": 1}, {"noise": 0.3}, {"time_mask": 0.5}):
+        trainer = make_trainer(easy_data, steps=1, augmentation=Augmentation(**strengths))
+        losses += [metrics.loss for metrics in trainer.epochs()]
+    assert len(set(losses)) == 4
+
+
+def test_no_bit_of_a_training_on_noise_depends_on_padding(easy_data):
+    lengths = 1 + torch.arange(300) % 6
+    strengths = Augmentation(noise=0.3, time_mask=0.5)
+    weights = []
+    for padding in (0, 3):
+        padded = torch.nn.functional.pad(easy_data.train.sequences, (0, 0, 0, padding), value=9.0)
+        train = Examples(padded, easy_data.train.labels, lengths)
+        data = dataclasses.replace(easy_data, train=train)
+        trainer = make_trainer(data, steps=5, augmentation=strengths)
+        list(trainer.epochs())
+        weights.append(torch.cat([parameter.flatten() for parameter in trainer.network.parameters()]))
+    assert_equal(*weights)
 
 
 def test_a_budget_in_steps_ends_within_an_epoch(easy_data):

@@ -26,6 +26,7 @@ from unrolled.training.loss import summed_loss
 from unrolled.training.metrics import evaluate, read_batch
 from unrolled.training.optimizer import make_optimizer, memory_of, share_of_rate
 from unrolled.training.order import batches_of_rows
+from unrolled.training.perturbation import perturb
 from unrolled.training.progress import EpochMetrics, Progress, Step, TrainingDivergedError
 from unrolled.training.recipe import Recipe, check_seed
 from unrolled.training.state import (
@@ -55,7 +56,7 @@ class Trainer:
         network: it is trained in place, on the device where its parameters are.
         data: train and validation examples, and the task; the test examples are never touched.
         recipe: optimizer, schedule and budget.
-        seed: of the order of the examples, of dropout and distortions, and of the weights where the recipe
+        seed: of the order of the examples, of dropout and augmentation, and of the weights where the recipe
             draws them as TensorFlow 1. PyTorch's own weights are drawn from torch's generator: seed it before
             the network is made.
         contents: what `contents_of(data)` is, if it is known: it tells this training's states from others'.
@@ -147,7 +148,9 @@ class Trainer:
         batch = share.to(device)
         seed_generators(device, self.seed, progress.step, distributed.rank())
 
-        outputs = read_batch(self._model, batch._replace(x=augment(batch.x, self.recipe.augmentation)))
+        strengths = self.recipe.augmentation
+        x = perturb(augment(batch.x, strengths), batch.lengths, strengths)
+        outputs = read_batch(self._model, batch._replace(x=x))
         said, asked = task.said(outputs, batch), task.asked(batch)
         summed = summed_loss(task.loss_of(self.recipe.loss), said, asked)
         count = task.count(self.data.train, rows)
