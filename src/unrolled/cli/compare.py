@@ -168,7 +168,12 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions, made:
         set_threads(options.threads)
         device = check_device(options.device)
         data_dir = options.data_dir or (Path(asked.data_dir) if asked.data_dir else None)
-        data = datasets.load(asked.data, data_dir, validation=asked.validation)
+        data = datasets.load(
+            asked.data,
+            data_dir,
+            validation=asked.validation,
+            options=datasets.DataOptions.from_dict(asked.options),
+        )
     except BaseException:
         if options.resume is None:
             discard(folder, runs, made)

@@ -26,9 +26,7 @@ class NetworkFlags:
     ] = None
     dropout: Annotated[
         float | None,
-        typer.Option(
-            help="The share of each layer's output that is dropped in training.", show_default=False
-        ),
+        typer.Option(help="The share of each layer's output dropped in training.", show_default=False),
     ] = None
     layer_norm: Annotated[
         bool | None, typer.Option(help="Normalise the gates of LSTMs.", show_default=False)

@@ -18,8 +18,8 @@ from unrolled.cli.network_flags import NetworkFlags
 
 # The options that several verbs share.
 FOLDER = (
-    "The data set: sample, mnist, fashion-mnist; or a file (.ts, .csv, .tsv, .parquet, .jsonl, .npz) or folder "
-    "(recordings, pictures, tables, or arrays train-sequences.npy ...) of your own"
+    "The data set: sample, mnist, fashion-mnist; or a file (.ts, .csv, .tsv, .parquet, .jsonl, .npz) or a "
+    "folder (recordings, pictures, tables, or arrays train-sequences.npy ...) of your own"
 )
 Data: TypeAlias = Annotated[str, typer.Option(help=f"{FOLDER}.")]
 RecipeData: TypeAlias = Annotated[
@@ -36,8 +36,8 @@ RecipeName: TypeAlias = Annotated[
     str | None,
     typer.Option(
         help="How to train: default, fast, best; sequences, which your own data have by default; or as a "
-        "tutorial did: seed-000, seed-001-net-1 ... seed-001-net-14, seed-002, seed-002-multi-lstm, seed-003, "
-        "seed-004.",
+        "tutorial did: seed-000, seed-001-net-1 ... seed-001-net-14, seed-002, seed-002-multi-lstm, "
+        "seed-003, seed-004.",
         show_default=False,
     ),
 ]

@@ -85,8 +85,8 @@ def read(path: str | os.PathLike[str], options: DataOptions) -> Collection:
     if not os.path.lexists(path):
         raise UnrolledError(f"there is no file or folder {path}")
     raise UnrolledError(
-        f"{path} is of no kind that is read here: expected a folder, or a file {', '.join(FILES)}, tables also "
-        "with .gz"
+        f"{path} is of no kind that is read here: expected a folder, or a file {', '.join(FILES)}, tables "
+        "also with .gz"
     )
 
 
