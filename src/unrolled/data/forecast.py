@@ -73,7 +73,7 @@ def open_series(path: Path, options: DataOptions) -> Dataset:
         classes=(),
         notes=(*collection.notes, _note(collection, options, season, horizon, context)),
         task="forecast",
-        numbers=_numbers(names, trained_on, predicted, preparation, horizon, season),
+        numbers=_numbers(names, trained_on, predicted, preparation, horizon, season, context),
     )
 
 
@@ -98,6 +98,7 @@ def _numbers(
     preparation: Preparation,
     horizon: int,
     season: int,
+    context: int,
 ) -> Numbers:
     """What is predicted, in the units of what is read, and what the seasonal naive forecast makes of it."""
     features = predicted.tolist()
@@ -116,6 +117,7 @@ def _numbers(
         horizon=horizon,
         features=tuple(features),
         season=season,
+        context=context,
         scale=tuple(scale.masked_fill(scale == 0, 1.0).tolist()),  # of what repeats itself without an error
     )
 

@@ -22,6 +22,7 @@ class Numbers:
             first step first. 0 for numbers of a sequence as a whole.
         features: of a forecast, which of the I numbers of a step each name is.
         season: of a forecast, after how many steps a series is taken to repeat: 1 for what stays as it is.
+        context: of a forecast, how many steps of a series are read; 0 if that is not known.
         scale: of a forecast, for each name the mean absolute error that the seasonal naive forecast of one
             step makes within the series that are trained on: what MASE is measured by.
 
@@ -36,12 +37,14 @@ class Numbers:
     features: tuple[int, ...] = ()
     season: int = 1
     scale: tuple[float, ...] = ()
+    context: int = 0
 
     def __post_init__(self) -> None:
         for name in ("names", "mean", "deviation", "features", "scale"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "horizon", check_count("horizon", self.horizon, least=0))
         object.__setattr__(self, "season", check_count("season", self.season))
+        object.__setattr__(self, "context", check_count("context", self.context, least=0))
         if not self.names:
             raise UnrolledError("there are no numbers to predict, expected the name of at least one")
         forecast = ("features", "scale") if self.horizon else ()

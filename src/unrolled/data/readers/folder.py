@@ -101,6 +101,25 @@ def read(
     )
 
 
+def read_again(
+    path: str | os.PathLike[str], reading: Mapping[str, Any], *, names: str | None = None
+) -> Collection:
+    """A folder with labels, its files read as those were that `reading` is of.
+
+    Raises:
+        UnrolledError: as `read` and `read_files`.
+    """
+    settings = _settings(*_checked(reading))
+    return read(
+        path,
+        names=names,
+        by=settings.get("by", "rows"),
+        width=settings.get("width"),
+        mel=settings.get("mel"),
+        features=settings.get("features"),
+    )
+
+
 def read_files(paths: Sequence[str | os.PathLike[str]], reading: Mapping[str, Any]) -> Collection:
     """Files, and what lies in folders, read as the folder was that `reading` is of: without labels.
 
@@ -111,11 +130,7 @@ def read_files(paths: Sequence[str | os.PathLike[str]], reading: Mapping[str, An
     Raises:
         UnrolledError: `reading` is none, there is no file of the kind, or one cannot be read.
     """
-    if not isinstance(reading, Mapping) or set(reading) != {"format", "kind", "settings"}:
-        raise UnrolledError(f"reading is {reading!r}, expected a folder's: format, kind and settings")
-    kind, kept = reading["kind"], reading["settings"]
-    if reading["format"] != "folder" or kind not in list(KINDS) or not isinstance(kept, Mapping):
-        raise UnrolledError(f"reading is {dict(reading)!r}, expected that of a folder")
+    kind, kept = _checked(reading)
     settings = _settings(kind, kept)
     files: list[str] = []
     for path in paths:
@@ -137,6 +152,16 @@ def read_files(paths: Sequence[str | os.PathLike[str]], reading: Mapping[str, An
         reading=dict(reading),
         notes=found.notes,
     )
+
+
+def _checked(reading: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The kind of files of a folder, and the settings they were read with."""
+    if not isinstance(reading, Mapping) or set(reading) != {"format", "kind", "settings"}:
+        raise UnrolledError(f"reading is {reading!r}, expected a folder's: format, kind and settings")
+    kind, kept = reading["kind"], reading["settings"]
+    if reading["format"] != "folder" or kind not in list(KINDS) or not isinstance(kept, Mapping):
+        raise UnrolledError(f"reading is {dict(reading)!r}, expected that of a folder")
+    return kind, kept
 
 
 def _settings(kind: str, kept: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from unrolled.data import Dataset
+from unrolled.data import Dataset, Numbers, Preparation
 from unrolled.training.tasks.classify import Classify
 from unrolled.training.tasks.forecast import Forecast
 from unrolled.training.tasks.regress import Regress
 from unrolled.training.tasks.tag import Tag
 from unrolled.training.tasks.task import Evaluation, Task
 
-__all__ = ["Classify", "Evaluation", "Forecast", "Regress", "Tag", "Task", "task_of"]
+__all__ = ["Classify", "Evaluation", "Forecast", "Regress", "Tag", "Task", "task_named", "task_of"]
 
 
 def task_of(data: Dataset) -> Task:
@@ -19,9 +19,13 @@ def task_of(data: Dataset) -> Task:
     >>> task_of(load("sample")).outputs
     10
     """
-    if data.numbers is not None:
-        if data.task == "forecast":
-            preparation = data.preparation
-            return Forecast(data.numbers, None if preparation is None else preparation.standardization)
-        return Regress(data.numbers)
-    return (Tag if data.task == "tag" else Classify)(len(data.classes))
+    return task_named(data.task, len(data.classes), data.numbers, data.preparation)
+
+
+def task_named(name: str, classes: int, numbers: Numbers | None, preparation: Preparation | None) -> Task:
+    """The task of that name, with what it has to know."""
+    if numbers is not None:
+        if name == "forecast":
+            return Forecast(numbers, None if preparation is None else preparation.standardization)
+        return Regress(numbers)
+    return (Tag if name == "tag" else Classify)(classes)
