@@ -68,16 +68,15 @@ def check_only_resumed(options: TrainingOptions, folder: Path, record: str = "co
 
 def check_unfinished(run: Run) -> None:
     """Raise an UnrolledError if a run has been tested and drawn."""
-    from unrolled.report.pictures import PICTURES
+    from unrolled.report.measures import MAIN, label, of_test
+    from unrolled.report.pictures import pictures_of
 
-    lines = run.metrics()
-    if (
-        lines
-        and "test_accuracy" in lines[-1]
-        and all((run.folder / f"{name}.png").exists() for name in PICTURES)
-    ):
+    lines, task = run.metrics(), run.config.task
+    tested = of_test(lines[-1]) if lines else {}
+    if tested and all((run.folder / f"{name}.png").exists() for name in pictures_of(task)):
+        measured = "".join(f" {label(name)} of {tested[name]:.4g}" for name in [MAIN[task]] if name in tested)
         raise UnrolledError(
-            f"{run.folder} is finished, with a test accuracy of {lines[-1]['test_accuracy']:.4f}: "
+            f"{run.folder} is finished, with a test{measured}: "
             f"`unrolled train --from {pasteable(run.folder)}` starts a new training with its weights"
         )
 
