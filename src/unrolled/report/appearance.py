@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -77,7 +78,7 @@ class Appearance:
         axes: Axes,
         values: NDArray[np.float32],
         limits: tuple[float, float] | None = None,
-        aspect: str = "equal",
+        aspect: Literal["equal", "auto"] = "equal",
     ) -> AxesImage | None:
         """Draw values [T, I] into axes, step t at t.
 

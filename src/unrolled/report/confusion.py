@@ -28,7 +28,7 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
     names = lettered(classes)
     longest = max(map(len, names))
     side = min(16.0, max(4.4, 0.34 * len(names)))  # of the matrix; beside it are names
-    letters = 0.075 * longest
+    letters = 0.06 * longest
     figure = Figure(figsize=(side + letters + 2.0, side + (letters if longest > 2 else 0) + 1.2))
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
@@ -51,5 +51,7 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
     axes.set_ylabel("true")
     right, total = int(matrix.diagonal().sum()), int(matrix.sum())
     axes.set_title(f"Confusion matrix of {total:,} test {what}\naccuracy {right / max(1, total):.2%}")
-    figure.colorbar(image, ax=axes, label="share of the row, mistakes only", format="{x:.1%}", shrink=0.8)
+    figure.colorbar(
+        image, ax=axes, label="share of the row, mistakes only", format="{x:.1%}", fraction=0.04, pad=0.02
+    )
     return figure

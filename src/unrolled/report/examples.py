@@ -18,13 +18,15 @@ from unrolled.report.tags import draw_tags
 MOST_CLASSES = 12
 MOST_TAGGED = 3
 QUANTILES = 6  # of a number that is predicted
+MOST_NUMBERS = 2  # of each sequence that are written
 
 
 def save_examples(data: Dataset, path: Path) -> None:
     """Draw sequences that are trained on into a PNG file.
 
-    Of classes, the first sequence of each of the first twelve; of classes for each step, the first three; of numbers, sequences from the least to the greatest of the first number; of forecasts, the
-    series themselves, and which part is for what.
+    Of classes, the first sequence of each of the first twelve; of classes for each step, the first three; of
+    numbers, sequences from the least to the greatest of the first number; of forecasts, the series
+    themselves, and which part is for what.
     """
     with plain_letters():
         save_figure(draw_examples(data), path)
@@ -42,7 +44,8 @@ def draw_examples(data: Dataset) -> Figure:
     if data.numbers is not None:
         return _draw_quantiles(data, labels)
     names = lettered(data.classes, most=24)
-    rows, titles = [], []
+    rows: list[int] = []
+    titles: list[str] = []
     for label, name in enumerate(names):
         found = (labels == label).nonzero()
         if len(found) and len(rows) < MOST_CLASSES:
@@ -62,12 +65,11 @@ def _draw_quantiles(data: Dataset, labels: Tensor) -> Figure:
     places = torch.linspace(0, len(order) - 1, min(QUANTILES, len(order))).round().long()
     rows: list[int] = order[places].tolist()
     names = lettered(data.numbers.names, most=16)
-    first = slice(0, 2)
-    titles = [
-        ", ".join(f"{name} {value:.4g}" for name, value in zip(names[first], labels[row, first].tolist()))
-        + f"\n{_steps(len(data.train.raw(row)))}"
-        for row in rows
-    ]
+    titles = []
+    for row in rows:
+        numbers = zip(names[:MOST_NUMBERS], labels[row, :MOST_NUMBERS].tolist(), strict=True)
+        said = ", ".join(f"{name} {value:.4g}" for name, value in numbers)
+        titles.append(f"{said}\n{_steps(len(data.train.raw(row)))}")
     figure, _ = draw_gallery(data.train, rows, titles, most_columns=6)
     figure.suptitle(f"Training sequences from the least {names[0]} to the greatest")
     return figure

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from unrolled.data import Dataset, Numbers, as_float, batches
 from unrolled.report.lettering import lettered
 from unrolled.training.metrics import EVALUATION_BATCH
-from unrolled.training.tasks import task_of
+from unrolled.training.tasks import Forecast, task_of
 
 MOST_WINDOWS, MOST_NUMBERS = 4, 6
 
@@ -36,9 +37,11 @@ class Forecasts(NamedTuple):
     def of(cls, data: Dataset, predictions: Tensor) -> Forecasts:
         """Those of the test windows, from what the network said, [M, horizon K]."""
         numbers, task = data.numbers, task_of(data)
-        assert numbers is not None and isinstance(data.test.labels, Tensor)
+        assert numbers is not None
+        assert isinstance(task, Forecast)
+        assert isinstance(data.test.labels, Tensor)
         said = [task.baseline(batch) for batch in batches(data.test, EVALUATION_BATCH)]
-        naive = task.in_units(torch.cat([rows for rows in said if rows is not None]))
+        naive = task.in_units(torch.cat(said))
         shape = (len(data.test), numbers.horizon, len(numbers.names))
         true, predicted, naive = (
             rows.double().view(shape) for rows in (data.test.labels, predictions, naive)
@@ -70,7 +73,7 @@ def draw_forecasts(data: Dataset, forecasts: Forecasts) -> Figure:
             marker = "." if numbers.horizon <= 24 else None
             axes.plot(before, history[:, number], color="0.45", lw=1.1, label="history")
             for values, style in (
-                (forecasts.true, {"color": "black", "label": "true"}),
+                (forecasts.true, {"color": rcParams["text.color"], "label": "true"}),
                 (forecasts.naive, {"color": "C1", "ls": "--", "label": "seasonal naive forecast"}),
                 (forecasts.predicted, {"color": "C0", "label": "predicted"}),
             ):
@@ -123,6 +126,8 @@ def draw_horizon(forecasts: Forecasts) -> Figure:
         axes.set_title(f"{name}: MAE {means[1]:.4g}, naive {means[0]:.4g}", fontsize=10)
     for axes in panels[len(names) :]:
         axes.axis("off")
-    more = f"; the first {len(names)} of {len(numbers.names)} series" if len(names) < len(numbers.names) else ""
+    more = (
+        f"; the first {len(names)} of {len(numbers.names)} series" if len(names) < len(numbers.names) else ""
+    )
     figure.suptitle(f"{len(forecasts.true):,} test windows{more}")
     return figure

@@ -51,7 +51,9 @@ def draw_gallery(
     count = max(1, math.ceil(len(rows) / columns))
     width = max(5.0, across * columns * (2 if wide else 1))
     high = width / columns * min(max(tallest, 0.3), 3.0) if look.kind == "picture" else 1.5
-    figure = Figure(figsize=(width, min(60.0, (high + 0.16 * lines + 0.1) * count + 0.6)), layout="constrained")
+    figure = Figure(
+        figsize=(width, min(60.0, (high + 0.16 * lines + 0.1) * count + 0.6)), layout="constrained"
+    )
     all_axes = list(figure.subplots(count, columns, squeeze=False).flatten())
     for axes in all_axes[len(rows) :] if rows else all_axes:
         axes.axis("off")

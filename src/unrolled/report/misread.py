@@ -27,9 +27,9 @@ def draw_misread(examples: Examples, probabilities: Tensor, classes: Sequence[st
     labels = flat_labels(examples)
     confidence, predicted = probabilities.max(dim=1)
     wrong = (predicted != labels).nonzero().flatten()
-    most = MOST if Appearance.of(examples).kind == "picture" else MOST_WIDE
+    most, letters = (MOST, 10) if Appearance.of(examples).kind == "picture" else (MOST_WIDE, 24)
     shown: list[int] = wrong[confidence[wrong].argsort(descending=True)][:most].tolist()
-    names = lettered(classes, most=10)
+    names = lettered(classes, most=letters)
     titles = [
         f"true {names[int(labels[index])]}\npredicted {names[int(predicted[index])]}\n"
         f"confidence {confidence[index]:.0%}"

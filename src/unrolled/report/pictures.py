@@ -102,9 +102,7 @@ def figures_of(
     }
 
 
-def draw_most_telling_reading(
-    network: SequenceClassifier, data: Dataset, evaluation: Evaluation
-) -> Figure:
+def draw_most_telling_reading(network: SequenceClassifier, data: Dataset, evaluation: Evaluation) -> Figure:
     """The reading of the example, among the first that are read rightly, over which it wavers most."""
     index = most_telling([network], data.test, [evaluation])
     reading = read_stepwise(network, data.test.sequence(index))

@@ -22,6 +22,7 @@ from unrolled.training import Evaluation
 from unrolled.training.metrics import flat_labels
 
 CANDIDATES = 40
+MOST_CLASSES = 20  # that are drawn
 
 
 class Reading(NamedTuple):
@@ -111,12 +112,14 @@ def draw_reading(
     features = features[:, features[-1].argsort()]
     time, width = sequence.shape
     down = look.downward
-    names = lettered(classes, most=24 if len(classes) <= 40 else 12)
+    names = lettered(classes)
+    shown = classes_shown(reading.probabilities, label)
+    of_classes = 1.2 + 0.16 * len(shown)
     if down:
-        figure = Figure(figsize=(12, 4.6), layout="constrained")
-        panels = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1.15, 2))
+        of_input = min(5.0, max(1.2, 3.5 * width / time))  # inches, so that pixels are square
+        figure = Figure(figsize=(of_input + of_classes + 7, 4.6), layout="constrained")
+        panels = figure.subplots(1, 3, sharey=True, width_ratios=(of_input, of_classes + 0.9, 4.9))
     else:
-        of_classes = min(4.5, max(1.6, 0.14 * len(classes)))
         figure = Figure(figsize=(11, 4.6 + of_classes), layout="constrained")
         panels = figure.subplots(3, 1, sharex=True, height_ratios=(1.8, of_classes, 2.2))
     input_axes, class_axes, state_axes = panels
@@ -130,11 +133,14 @@ def draw_reading(
     input_image = look.draw(input_axes, sequence, aspect="auto")
     input_axes.set_title("input")
 
-    class_image = across(class_axes, probabilities, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-    answers, steps = probabilities.argmax(axis=1), range(1, time + 1)
+    class_image = across(
+        class_axes, probabilities[:, shown], cmap="Blues", vmin=0, vmax=1, interpolation="nearest"
+    )
+    answers = probabilities[:, shown].argmax(axis=1)
+    steps = range(1, time + 1)
     dots = (answers, steps) if down else (steps, answers)
     class_axes.plot(*dots, "o", color="C1", markersize=3.5 if time <= 100 else 1.5)
-    class_axes.set_title("prediction after each step (dot: the likeliest class)")
+    some = "" if len(shown) == len(names) else f", {len(shown)} of {len(names)} classes"
 
     bound = max(1.0, float(abs(features).max()))
     state_image = across(
@@ -142,19 +148,20 @@ def draw_reading(
     )
     state_axes.set_title("hidden state h")
     units = "hidden unit, sorted by its value at the end"
-    size = min(10.0, 130 / len(names)) if not down else min(10.0, 150 / len(names))
+    drawn = [names[place] for place in shown]
     if down:
         input_axes.set_xlabel("pixel")
         input_axes.set_ylabel("step t: rows read so far")
-        turned = 90 if max(map(len, names)) > 2 or len(names) > 15 else 0
-        class_axes.set_xticks(range(len(names)), names, rotation=turned, fontsize=size)
-        class_axes.set_title("prediction after each step")
+        turned = 90 if max(map(len, drawn)) > 2 else 0
+        class_axes.set_xticks(range(len(drawn)), drawn, rotation=turned)
+        class_axes.set_title(f"prediction after each step{some}")
         class_axes.set_xlabel("class (dot: the likeliest)")
         state_axes.set_xlabel(units)
     else:
         look.label(input_axes, width)
         look.legend(figure, width)
-        class_axes.set_yticks(range(len(names)), names, fontsize=size)
+        class_axes.set_yticks(range(len(drawn)), drawn, fontsize=9)
+        class_axes.set_title(f"prediction after each step{some} (dot: the likeliest class)")
         state_axes.set_ylabel("hidden unit, sorted\nby its value at the end", fontsize=8)
         state_axes.set_xlabel("step t")
         state_axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
@@ -163,8 +170,17 @@ def draw_reading(
     figure.colorbar(class_image, ax=class_axes, format=PercentFormatter(xmax=1), label="probability")
     figure.colorbar(state_image, ax=state_axes, label="h")
 
-    answer = int(answers[-1])
+    answer = shown[answers[-1]]
     verdict = f"predicted {names[answer]}, confidence {probabilities[-1, answer]:.1%}"
     known = "" if label is None else (", correct" if label == answer else f", true {names[label]}")
     figure.suptitle(verdict + known, fontsize=13)
     return figure
+
+
+def classes_shown(probabilities: Tensor, label: int | None) -> list[int]:
+    """Up to 20 classes: all that are the likeliest at some time if they are not more, and the right one."""
+    weight = probabilities.amax(dim=0)
+    weight[probabilities.argmax(dim=1)] += 1
+    weight[[int(probabilities[-1].argmax()), *([] if label is None else [label])]] += 2
+    found: list[int] = weight.argsort(descending=True, stable=True)[:MOST_CLASSES].sort().values.tolist()
+    return found

@@ -6,13 +6,16 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from unrolled.report.lettering import lettered
 
 MOST = 12  # numbers that have a panel
+MOST_DRAWN = 2000  # points that are shapes of their own on a page
 
 
 def draw_predicted(labels: Tensor, predictions: Tensor, names: Sequence[str]) -> Figure:
@@ -30,8 +33,11 @@ def draw_predicted(labels: Tensor, predictions: Tensor, names: Sequence[str]) ->
         margin = 0.04 * (high - low) or 0.5
         ends = (low - margin, high + margin)
         axes.plot(ends, ends, color="0.5", lw=1, label="predicted = true")
-        axes.plot(true, said, ".", markersize=4, alpha=min(1.0, max(0.15, 200 / len(true))), color="C0")
+        alpha, many = min(1.0, max(0.15, 200 / len(true))), len(true) > MOST_DRAWN
+        axes.plot(true, said, ".", markersize=4, alpha=alpha, color="C0", rasterized=many)
         axes.set(xlim=ends, ylim=ends, xlabel="true", ylabel="predicted", aspect="equal")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(5))
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left", fontsize=8)
         axes.set_title(f"{name}\n{_errors(said - true)}", fontsize=10)
@@ -51,7 +57,7 @@ def draw_residuals(labels: Tensor, predictions: Tensor, names: Sequence[str]) ->
             axes.hist(errors, bins=1, range=(errors[0] - 0.5, errors[0] + 0.5), color="C0")
         else:
             axes.hist(errors, bins=min(60, max(5, math.isqrt(len(errors)))), color="C0", edgecolor="white")
-        axes.axvline(0, color="black", lw=1)
+        axes.axvline(0, color=rcParams["text.color"], lw=1)
         axes.axvline(errors.mean(), color="C1", ls="--", lw=1.2, label=f"mean {errors.mean():.3g}")
         axes.set(xlabel="predicted minus true", ylabel="test examples")
         axes.legend(fontsize=8)

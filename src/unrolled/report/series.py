@@ -20,7 +20,8 @@ def draw_series(data: Dataset) -> Figure:
     The steps that the windows of a part ask for are coloured as that part; what has no window is grey.
     """
     numbers = data.numbers
-    assert numbers is not None and isinstance(data.train.sequences, Sequences)
+    assert numbers is not None
+    assert isinstance(data.train.sequences, Sequences)
     values = as_float(data.train.sequences.values[:, list(numbers.features)])
     asked = torch.full((len(values),), len(PARTS))  # which part asks for a step
     crossing = torch.zeros(len(values) + 1, dtype=torch.int64)  # how many windows go on from t - 1 to t

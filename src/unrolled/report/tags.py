@@ -29,11 +29,11 @@ def draw_tags(
         examples: with a class for each step.
         rows: which of them.
         classes: their names.
-        predictions: of the steps of all examples, one behind the other, [S]; None to show the true ones alone.
+        predictions: of the steps of all examples, one behind the other, [S]; None for the true ones alone.
     """
     assert isinstance(examples.labels, Sequences)
     said = None if predictions is None else predictions.split(examples.labels.lengths.tolist())
-    look, names = Appearance.of(examples), lettered(classes, most=16)
+    look, names = Appearance.of(examples), lettered(classes, most=20)
     colours = class_colours(len(classes))
     ratios = (5, 1) if said is None else (5, 1, 1)
     figure = Figure(figsize=(11, 0.41 * sum(ratios) * len(rows) + 0.8), layout="constrained")
@@ -79,7 +79,8 @@ def telling_rows(examples: Examples, predictions: Tensor) -> list[int]:
 def class_colours(count: int) -> ListedColormap:
     """A colour for each class, the first twenty easily told from each other."""
     if count <= 20:
-        return ListedColormap(matplotlib.colormaps["tab20" if count > 10 else "tab10"].colors[:count])
+        palette = matplotlib.colormaps["tab20" if count > 10 else "tab10"]
+        return ListedColormap(palette(range(count)))
     return ListedColormap(matplotlib.colormaps["turbo"](np.linspace(0, 1, count)))
 
 
