@@ -144,7 +144,8 @@ def _resampled(blocks: Iterator[Tensor], rate: int, wanted: int) -> Iterator[Ten
 
     stream = soxr.ResampleStream(rate, wanted, 1)
     for block in blocks:
-        yield torch.from_numpy(stream.resample_chunk(block.numpy()))
+        for piece in block.split(max(1, BLOCK * rate // wanted)):  # which becomes no more than a block
+            yield torch.from_numpy(stream.resample_chunk(piece.numpy()))
     yield torch.from_numpy(stream.resample_chunk(np.empty(0, np.float32), last=True))
 
 
