@@ -23,7 +23,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import UnrolledError
 from unrolled.names import printable
 
-TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
+TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson")
 KINDS = {"recordings": audio.ENDINGS, "pictures": pictures.ENDINGS, "tables": TABLE_ENDINGS}
 
 
@@ -163,8 +163,9 @@ def _read_all(kind: str, paths: list[str], settings: Mapping[str, Any]) -> Found
 
     sequences, features = [], settings["features"]
     for path in paths:
-        values, features = table.read_one(path, features)
-        sequences.append(values)
+        one = table.read_one(path, features=features or ())
+        features = one.features
+        sequences.append(one.sequences[0].numpy())
     return Found(sequences, tuple(features), {"features": list(features)})
 
 
