@@ -88,7 +88,8 @@ def _of_class(name: str, classes: Sequence[str], probabilities: Tensor) -> Answe
 def _of_steps(name: str, classes: Sequence[str], probabilities: Tensor) -> Answer:
     shares, best = probabilities.max(dim=1)
     predicted = [classes[index] for index in best.tolist()]
-    shown, first = [], 0
+    shown: list[tuple[str, ...]] = []
+    first = 0
     for label, steps in groupby(predicted):
         end = first + len(list(steps))
         shown.append((name, f"{first}-{end - 1}", label, f"{shares[first:end].mean():.1%}"))
@@ -112,6 +113,8 @@ def _of_series(name: str, numbers: Sequence[str], steps: list[list[float]]) -> A
         {"sequence": name, "step": step, **dict(zip(numbers, values, strict=True))}
         for step, values in enumerate(steps, start=1)
     ]
-    shown = [(name, str(row["step"]), *(f"{row[number]:.6g}" for number in numbers)) for row in rows]
+    shown: list[tuple[str, ...]] = [
+        (name, str(row["step"]), *(f"{row[number]:.6g}" for number in numbers)) for row in rows
+    ]
     predicted = {number: [row[number] for row in rows] for number in numbers}
     return Answer(shown, {"sequence": name, "predicted": predicted}, rows)

@@ -202,8 +202,8 @@ class Examples:
         else:
             places = zip(rows.tolist(), counts, strict=True)
             steps = [self.sequences[row, :count] for row, count in places]
-        if steps and (self.scaling is not None or self.dtype != torch.float32):
-            steps = list(self._read(torch.cat(steps)).split(counts))
+        if steps and (self.preparation is not None or self.dtype != torch.float32):
+            steps = list(self._read(torch.cat(steps), counts).split(counts))
         return pad(steps, torch.empty(0, self.width))
 
     def blocks(self) -> Iterator[Block]:
@@ -245,9 +245,9 @@ class Examples:
                     "in float32's range: mend it, or leave the row out"
                 )
 
-    def _read(self, values: Tensor) -> Tensor:
+    def _read(self, values: Tensor, lengths: list[int] | None = None) -> Tensor:
         x = as_float(values)
-        return x if self.preparation is None else self.preparation.apply(x)
+        return x if self.preparation is None else self.preparation.apply(x, lengths)
 
 
 def _width_of(sequences: Tensor | Sequences) -> int:
