@@ -249,7 +249,7 @@ def test_a_run_reads_other_files_as_its_folder_was_read(tmp_path: Path) -> None:
 
 def test_a_folder_of_tables_has_a_sequence_in_each(tmp_path: Path) -> None:
     pytest.importorskip("unrolled.data.readers.table")
-    pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
     for name, rows in (("a/1", "1,2\n3,4\n"), ("b/1", "5,6\n7,8\n9,0\n")):
         (tmp_path / name).parent.mkdir()
         (tmp_path / f"{name}.csv").write_text(f"x,y\n{rows}")
