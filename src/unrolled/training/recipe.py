@@ -25,6 +25,8 @@ INITIAL_WEIGHTS = (
 )
 KEPT = ("best", "last")
 MOST = 10**12  # of what is counted: more is a damaged file
+# What `Recipe.sized` goes by.
+MANY, PASSES, LEAST_STEPS, MOST_STEPS = 10_000, 20, 600, 5_000
 CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -111,6 +113,20 @@ class Recipe:
         if "augmentation" in values:
             values = {**values, "augmentation": Augmentation.from_dict(values["augmentation"])}
         return cls(**values)
+
+    def sized(self, examples: int) -> Recipe:
+        """The same, with batches and a budget for so many training examples.
+
+        Batches have 32 examples, from 10,000 examples on 128. The steps are those of 20 passes, but 600 at
+        least, which few examples need too, and 5,000 at most, by when many have said what they can.
+
+        >>> [(found.batch_size, found.steps) for found in map(Recipe().sized, (40, 270, 2_700, 55_000))]
+        [(32, 600), (32, 600), (32, 1700), (128, 5000)]
+        """
+        batch_size = 32 if examples < MANY else 128
+        passes = PASSES * steps_per_epoch(self.order, examples, batch_size)
+        steps = min(max(passes, LEAST_STEPS), MOST_STEPS)
+        return dataclasses.replace(self, batch_size=batch_size, steps=steps)
 
     def steps_per_epoch(self, examples: int) -> int:
         """The number of steps of one pass over so many examples."""
