@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from unrolled.cli.train import TrainOptions
     from unrolled.training import Recipe, Run, RunConfig
 
-OWN_RECIPE, DEFAULT_RECIPE = "sequences", "default"
 NAMED_DATA = ("sample", "mnist", "fashion-mnist")  # as `unrolled.data.DATASETS`, which needs torch
 # What may be said of a training that goes on: all else is in its config.json.
 MAY_DIFFER = ("resume", "data_dir", "threads", "device", "checkpoint_every", "tensorboard")
@@ -89,7 +88,7 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
     from unrolled import networks
     from unrolled.training import RunConfig, lookup
 
-    name = options.recipe or (OWN_RECIPE if is_own(options.data) else DEFAULT_RECIPE)
+    name = options.recipe or default_recipe(options)
     named = lookup(name, corrected=options.corrected)
     config = named.network if network is None else networks.lookup(network)
     config = options.described(config)
@@ -109,9 +108,11 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
     )
 
 
-def is_own(data: str | None) -> bool:
-    """Whether data are the user's own, and none of those that have names."""
-    return data is not None and data not in NAMED_DATA
+def default_recipe(options: TrainingOptions) -> str:
+    """The recipe for data that have a name, for one's own, or for series."""
+    if options.data is None or options.data in NAMED_DATA:
+        return "default"
+    return "forecast" if options.task == "forecast" else "sequences"
 
 
 def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
@@ -122,6 +123,13 @@ def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
         raise UnrolledError(
             f"--epochs {given['epochs']} and --steps {given['steps']} both say how long: give one of them"
         )
+    if recipe.by_size and given.keys() & {"epochs", "steps", "batch_size"}:
+        recipe = recipe.sized(0)
     if "epochs" in given:
         given["steps"] = None
+    strengths = {
+        name: getattr(options, name) for name in ("noise", "time_mask") if getattr(options, name) is not None
+    }
+    if strengths:
+        given["augmentation"] = dataclasses.replace(recipe.augmentation, **strengths)
     return dataclasses.replace(recipe, **given)

@@ -82,6 +82,7 @@ class Recipe:
     initial_weights: str = "torch"
     keep: str = "best"
     augmentation: Augmentation = NO_AUGMENTATION
+    by_size: bool = False
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -94,6 +95,8 @@ class Recipe:
             value = getattr(self, name)
             if not ((value is None and optional) or (is_number(value) and value > 0)):
                 raise UnrolledError(f"{name} is {value!r}, expected a number above 0")
+        if not isinstance(self.by_size, bool):
+            raise UnrolledError(f"by_size is {self.by_size!r}, expected true or false")
         if not isinstance(self.augmentation, Augmentation):
             raise UnrolledError(f"augmentation is {self.augmentation!r}, expected an Augmentation")
         if not (is_number(self.weight_decay) and self.weight_decay >= 0):
@@ -126,7 +129,7 @@ class Recipe:
         batch_size = 32 if examples < MANY else 128
         passes = PASSES * steps_per_epoch(self.order, examples, batch_size)
         steps = min(max(passes, LEAST_STEPS), MOST_STEPS)
-        return dataclasses.replace(self, batch_size=batch_size, steps=steps)
+        return dataclasses.replace(self, batch_size=batch_size, steps=steps, by_size=False)
 
     def steps_per_epoch(self, examples: int) -> int:
         """The number of steps of one pass over so many examples."""

@@ -154,7 +154,8 @@ FROM_FILES = Recipe(
     initial_weights="remembering",
     keep="last",
     augmentation=Augmentation(noise=0.2, time_mask=0.2),
-).sized(0)
+    by_size=True,
+)
 
 RECIPES: dict[str, NamedRecipe] = {
     "default": NamedRecipe(CATALOGUE[DEFAULT_NETWORK], Recipe(), data="sample"),

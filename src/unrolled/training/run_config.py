@@ -123,6 +123,7 @@ class RunConfig:
         return dataclasses.replace(
             self,
             network=network.changed(read="steps") if data.task == "tag" else network,
+            recipe=self.recipe.sized(len(data.train)) if self.recipe.by_size else self.recipe,
             data=data.name,
             classes=tuple(data.classes),
             validation=len(data.validation),

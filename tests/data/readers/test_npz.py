@@ -147,7 +147,7 @@ def test_what_is_saved_is_read(folder: Path, lengths: list[int], width: int, fla
         ({"x": X, "y": [1, np.nan, 3, 4]}, {}, "1 of 4 labels 'label' are missing, number 2 first"),
         ({"x": X, "y": [[1, np.inf]] * 4}, {}, "must be finite numbers"),
         (
-            {"x": np.where(X == X[1, 2, 0], np.inf, X)},
+            {"x": np.where(X[1, 2, 0] == X, np.inf, X)},
             {},
             r"x\[1, 2, 0\] is inf, expected a number of at most",
         ),

@@ -39,6 +39,9 @@ class ClassTask(Task):
             predictions=predictions,
         )
 
+    def details(self, metrics: dict[str, float]) -> list[str]:
+        return [f"macro F1 {self.shown(metrics['macro_f1'])}"]
+
     def shown(self, value: float) -> str:
         return f"{value:.4f}"
 
