@@ -184,6 +184,13 @@ def test_an_archive_of_something_else_is_one_error(folder: Path) -> None:
         read_npz(folder / "some.npz")
 
 
+def test_letters_that_there_are_not_are_an_error(folder: Path) -> None:
+    for order in "<>":
+        texts = np.array([0x110000] * 4, f"{order}u4").view(f"{order}U1")
+        with pytest.raises(UnrolledError, match="y holds letters that there are not: it is damaged"):
+            read_npz(save(folder, x=X, y=texts))
+
+
 def test_what_unpacks_to_far_more_is_refused_unread(folder: Path) -> None:
     with pytest.raises(UnrolledError, match="unpacks to far more than arrays do"):
         read_npz(save(folder, x=np.zeros((600, 1000, 500), np.uint8)))
