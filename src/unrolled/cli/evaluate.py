@@ -33,8 +33,8 @@ class EvaluateOptions:
     data: Annotated[
         str | None,
         typer.Option(
-            help="Another data set than the run's: sample, mnist, fashion-mnist, a folder of arrays, or a file or "
-            "folder of the kind that the run was trained on."
+            help="Another data set than the run's: sample, mnist, fashion-mnist, a folder of arrays, or a file "
+            "or folder of the kind that the run was trained on."
         ),
     ] = None
     data_dir: DataDir = None

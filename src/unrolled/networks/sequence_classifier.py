@@ -42,8 +42,8 @@ class SequenceClassifier(nn.Module):
         "last"   [f_L, b_L]: the outputs beside the last step, where the backward direction has read one
                  step only; what the tutorials with bidirectional networks do
         "state"  the h of each direction's final state: as "final", but before any output dropout
-        "steps"  [f_t, b_t] of every step t: v is [N, T, F] and logits are [N, T, classes], those past a
-                 length being what W makes of zeros
+        "steps"  [f_t, b_t] of every step t: v is [N, T, F] and logits are [N, T, classes], of which those
+                 past a length say nothing
 
     Forward networks have no b: there "final" and "last" are one. With `config.input_layers` the x that the
     cells read is what those dense layers make of each step, and with `config.output_layers` W sees what they
@@ -83,7 +83,22 @@ class SequenceClassifier(nn.Module):
         With `config.read` "steps" they are [N, T, classes].
         """
         v = self.features(x, lengths)
+        if self.config.read == "steps" and lengths is not None and not torch.compiler.is_compiling():
+            return self._speak_at_each(v, lengths)
+        return self._speak(v)
+
+    def _speak(self, v: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.output_layers(v) if self.config.output_layers else v)
+        return logits
+
+    def _speak_at_each(self, v: Tensor, lengths: Lengths) -> Tensor:
+        """Logits of the real steps alone: the last bits of a product depend on how many rows it has."""
+        batch_size, time, _ = v.shape
+        lengths = check_lengths(lengths, batch_size, time, v.device)
+        real = torch.arange(time, device=v.device) < lengths[:, None]
+        rows = self._speak(v[real])
+        logits = rows.new_zeros(batch_size, time, rows.shape[1])
+        logits[real] = rows
         return logits
 
     def features(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
