@@ -125,7 +125,8 @@ def test_a_slice_of_mapped_examples_gives_its_own_rows(tmp_path: Path) -> None:
             for whole in (examples, in_memory)
         )
         for one, other in zip(seen, expected, strict=True):
-            assert torch.equal(one.x, other.x) and torch.equal(one.labels, other.labels)
+            assert torch.equal(one.x, other.x)
+            assert torch.equal(one.labels, other.labels)
 
 
 ADVICE = pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system takes no advice")

@@ -1,10 +1,8 @@
-"""What the options of `train` and `compare` ask for: a run folder, and the configuration of a run."""
+"""What the options of `train` and `compare` ask for: the configuration of a run."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,41 +11,10 @@ from unrolled.names import pasteable
 
 if TYPE_CHECKING:
     from unrolled.cli.options import TrainingOptions
-    from unrolled.cli.train import TrainOptions
     from unrolled.training import Recipe, Run, RunConfig
 
 # What may be said of a training that goes on: all else is in its config.json.
 MAY_DIFFER = ("resume", "data_dir", "threads", "device", "checkpoint_every", "tensorboard")
-
-
-@contextlib.contextmanager
-def run_to_train(options: TrainOptions) -> Iterator[Run]:
-    """The run to begin or to go on with, held by this process. Its folder is there before torch is."""
-    from unrolled.training.keeping import begun, reopened
-    from unrolled.training.run import next_free
-
-    if options.resume is not None:
-        check_only_resumed(options, options.resume)
-        with reopened(options.resume) as run:
-            yield run
-        return
-    config = run_config(options, options.network)
-    if options.start is not None:
-        config = started_from(options.start, config, options)
-    with begun(options.run or next_free("runs", config.network.name), config) as run:
-        yield run
-
-
-def started_from(start: Path, config: RunConfig, options: TrainOptions) -> RunConfig:
-    """The configuration of a training that starts from another run's weights, and so with its network."""
-    from unrolled.training.run import Run
-
-    if options.network is None:
-        network = Run.open(start).config.network
-        if options.read is not None:
-            network = network.changed(read=options.read)
-        config = dataclasses.replace(config, network=network)
-    return dataclasses.replace(config, start=str(start))
 
 
 def check_only_resumed(options: TrainingOptions, folder: Path, record: str = "config.json") -> None:
@@ -67,15 +34,16 @@ def check_only_resumed(options: TrainingOptions, folder: Path, record: str = "co
 def check_unfinished(run: Run) -> None:
     """Raise an UnrolledError if a run has been tested and drawn."""
     from unrolled.report.pictures import PICTURES
+    from unrolled.training.metrics_file import is_of_test
+    from unrolled.training.tasks import KINDS
 
     lines = run.metrics()
-    if (
-        lines
-        and "test_accuracy" in lines[-1]
-        and all((run.folder / f"{name}.png").exists() for name in PICTURES)
-    ):
+    if lines and is_of_test(lines[-1]) and all((run.folder / f"{name}.png").exists() for name in PICTURES):
+        task = KINDS[run.config.task]
+        value = lines[-1].get(f"test_{task.metric}")
+        came = "" if value is None else f", with a test {task.label} of {task.shown(value)}"
         raise UnrolledError(
-            f"{run.folder} is finished, with a test accuracy of {lines[-1]['test_accuracy']:.4f}: "
+            f"{run.folder} is finished{came}: "
             f"`unrolled train --from {pasteable(run.folder)}` starts a new training with its weights"
         )
 

@@ -1,6 +1,7 @@
 """Data: sequences of any length, MNIST and its like, files of arrays, batches, and pictures of digits."""
 
-from unrolled.data.arrays import open_arrays, save_arrays
+from unrolled.data.arrays import open_arrays
+from unrolled.data.arrays_writer import save_arrays
 from unrolled.data.batches import batches, batches_of
 from unrolled.data.dataset import Dataset
 from unrolled.data.examples import Batch, Examples, as_float

@@ -111,10 +111,14 @@ class NpyWriter:
         self.count += len(piece)
         self.file.write(np.ascontiguousarray(piece).data)
 
-    def finish(self) -> None:
-        """Write the header, now that the number of rows is known."""
+    def finish(self, steps: int | None = None) -> None:
+        """Write the header, now that the number of rows is known.
+
+        With `steps` T the rows [N T, ...] are said to be an array [N, T, ...].
+        """
         dtype, shape = self.kind or (np.dtype(np.uint8), ())
-        described = {"descr": dtype.str, "fortran_order": False, "shape": (self.count, *shape)}
+        rows = (self.count,) if steps is None else (self.count // steps, steps)
+        described = {"descr": dtype.str, "fortran_order": False, "shape": (*rows, *shape)}
         text = repr(described).encode("latin1").ljust(HEADER - 11) + b"\n"
         self.file.seek(0)
         self.file.write(npy.magic(1, 0) + struct.pack("<H", len(text)) + text)

@@ -37,7 +37,7 @@ def contents_of(data: Dataset) -> Contents:
     about: Contents = {"classes": classes}
     if data.numbers is not None:
         numbers = repr(dataclasses.astuple(data.numbers)).encode(errors="surrogatepass")
-        about["numbers"] = {"count": data.numbers.outputs, "names": sha256(numbers).hexdigest()}
+        about["numbers"] = {"count": data.numbers.outputs, "scales": sha256(numbers).hexdigest()}
     return about | {part: _of_examples(getattr(data, part)) for part in PARTS}
 
 
@@ -98,6 +98,7 @@ def _digest(values: Tensor) -> str:
 WORDS = {
     "count": "there are {now} {part}, not {then}",
     "names": "the names of the {part} are others",
+    "scales": "the names, scales or season of the {part} are others",
     "examples": "{part} has {now} examples, not {then}",
     "steps": "the sequences of {part} have {now} steps, not {then}",
     "width": "the steps of {part} are {now} wide, not {then}",
@@ -122,9 +123,9 @@ def differences(then: Any, now: Contents) -> list[str]:
         if not isinstance(before, Mapping):
             words.append(f"what {part} held is not known")
             continue
-        changed = [key for key in WORDS if key in held and before.get(key) != held[key]]
+        changed = [key for key in WORDS if before.get(key) != held.get(key)]
         shape = [key for key in changed if key in ("count", "examples", "steps", "width", "type")]
         words += [
-            WORDS[key].format(part=part, now=held[key], then=before.get(key)) for key in shape or changed
+            WORDS[key].format(part=part, now=held.get(key), then=before.get(key)) for key in shape or changed
         ]
     return words

@@ -39,7 +39,8 @@ class ClassTask(Task):
             predictions=predictions,
         )
 
-    def shown(self, value: float) -> str:
+    @staticmethod
+    def shown(value: float) -> str:
         return f"{value:.4f}"
 
 
