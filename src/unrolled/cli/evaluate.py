@@ -33,8 +33,8 @@ class EvaluateOptions:
     data: Annotated[
         str | None,
         typer.Option(
-            help="Another data set than the run's: sample, mnist, fashion-mnist, a folder of arrays, or a file "
-            "or folder of the kind that the run was trained on."
+            help="Another data set than the run's: sample, mnist, fashion-mnist, a folder of arrays, or a "
+            "file or folder of the kind that the run was trained on."
         ),
     ] = None
     data_dir: DataDir = None
@@ -117,10 +117,7 @@ def examples_for(run: Run, options: EvaluateOptions, terminal: Terminal) -> tupl
     reads = (config.network.input_size, config.network.classes)
     gives = (data.train.width, task_of(data).outputs)
     if reads != gives or config.task != data.task:
-        ours, theirs = (
-            ("numbers" if config.numbers else "classes"),
-            ("numbers" if data.numbers else "classes"),
-        )
+        ours, theirs = ("numbers" if numbers else "classes" for numbers in (config.numbers, data.numbers))
         raise UnrolledError(
             f"{run.folder} reads steps of {reads[0]} into {reads[1]} {ours}, but {data.name} has steps of "
             f"{gives[0]} and {gives[1]} {theirs}: choose other data with --data"

@@ -149,13 +149,7 @@ GRU = ("gru", 128, {"reset": "after"})
 SEQUENCES = NetworkConfig(
     "sequences", (("gru", 64, {"reset": "after"}),) * 2, direction="bidirectional", output_dropout=0.2
 )
-FROM_FILES = Recipe(
-    weight_decay=0.01,
-    initial_weights="remembering",
-    keep="last",
-    augmentation=Augmentation(noise=0.2, time_mask=0.2),
-    by_size=True,
-)
+FROM_FILES = Recipe(weight_decay=0.01, initial_weights="remembering", keep="last", by_size=True)
 
 RECIPES: dict[str, NamedRecipe] = {
     "default": NamedRecipe(CATALOGUE[DEFAULT_NETWORK], Recipe(), data="sample"),

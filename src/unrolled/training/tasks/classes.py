@@ -39,15 +39,11 @@ class ClassTask(Task):
             predictions=predictions,
         )
 
-<<<<<<< HEAD
     def details(self, metrics: dict[str, float]) -> list[str]:
         return [f"macro F1 {self.shown(metrics['macro_f1'])}"]
 
-    def shown(self, value: float) -> str:
-=======
     @staticmethod
     def shown(value: float) -> str:
->>>>>>> spine
         return f"{value:.4f}"
 
 
