@@ -14,7 +14,6 @@ import typer
 
 from unrolled.cli.data_flags import DataFlags
 from unrolled.cli.machine import check_folder, let_threads_sleep
-from unrolled.cli.network_flags import NetworkFlags
 
 # The options that several verbs share.
 FOLDER = (
@@ -82,7 +81,7 @@ Read: TypeAlias = Annotated[
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingOptions(NetworkFlags, DataFlags):
+class TrainingOptions(DataFlags):
     """What every verb that trains is told."""
 
     recipe: RecipeName = None

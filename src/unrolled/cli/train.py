@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unrolled.cli.network_flags import NetworkFlags
 from unrolled.cli.options import Patience, TrainingOptions
 from unrolled.errors import UnrolledError
 from unrolled.names import pasteable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainOptions(TrainingOptions):
+class TrainOptions(NetworkFlags, TrainingOptions):
     """What `unrolled train` is told."""
 
     network: Annotated[
@@ -69,6 +70,11 @@ def train(options: TrainOptions) -> None:
         unrolled train --recipe seed-001-net-12 --corrected
         unrolled train --tensorboard
         unrolled train --data ~/my-arrays
+        unrolled train --data vowels_TRAIN.ts --test vowels_TEST.ts
+        unrolled train --data visits.csv --id visit --time minute --label outcome --split-by patient
+        unrolled train --data recordings --names "{label}_{speaker}_{index}" --test speaker=george
+        unrolled train --data sales.csv --task forecast --horizon 12
+        unrolled train --data visits.csv --cell lstm --hidden 128 --layers 2 --bidirectional --dropout 0.3
         unrolled train --resume runs/full
         unrolled train --from runs/full --data fashion-mnist --epochs 5
         torchrun --nproc-per-node 2 -m unrolled train --data mnist
@@ -112,6 +118,8 @@ def run_to_train(options: TrainOptions) -> Iterator[Run]:
     config = run_config(options, options.network)
     if options.start is not None:
         config = started_from(options.start, config, options)
+    else:
+        config = dataclasses.replace(config, network=options.described(config.network))
     with begun(options.run or next_free("runs", config.network.name), config) as run:
         yield run
 
@@ -120,6 +128,8 @@ def started_from(start: Path, config: RunConfig, options: TrainOptions) -> RunCo
     """The configuration of a training that starts from another run's weights, and so with its network."""
     from unrolled.training.run import Run
 
+    if options.describes:
+        raise UnrolledError("--from takes the network of that run: leave out what describes another")
     if options.network is None:
         network = Run.open(start).config.network
         if options.read is not None:

@@ -59,7 +59,6 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
     name = options.recipe or default_recipe(options)
     named = lookup(name, corrected=options.corrected)
     config = named.network if network is None else networks.lookup(network)
-    config = options.described(config)
     if options.read is not None:
         config = config.changed(read=options.read)
     return RunConfig(
