@@ -120,6 +120,8 @@ class RunConfig:
             return self
         outputs = len(data.classes) if data.numbers is None else data.numbers.outputs
         network = self.network.changed(input_size=data.train.width, classes=outputs)
+        if data.task == "forecast" and data.numbers is not None:
+            network = network.changed(centre=data.numbers.season)
         return dataclasses.replace(
             self,
             network=network.changed(read="steps") if data.task == "tag" else network,
