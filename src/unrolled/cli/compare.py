@@ -223,7 +223,6 @@ def discard(folder: Path, runs: Sequence[Run], made: Sequence[Path]) -> None:
 def make_row(run: Run) -> Row:
     """The comparison's row of a finished training, from its record."""
     from unrolled.networks import SequenceClassifier
-
     from unrolled.training.metrics_file import is_of_test
     from unrolled.training.tasks import KINDS
 
