@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from PIL import Image
 
@@ -29,6 +30,15 @@ def encoded(format: str, mode: str = "L", side: int = 40, **options: object) -> 
     page[side // 4 : -side // 4, side // 2 - 2 : side // 2 + 3] = 30
     buffer = io.BytesIO()
     Image.fromarray(page).convert(mode).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def sound(format: str, samples: int = 2000, **options: object) -> bytes:
+    """The bytes of a recording of a tone in noise."""
+    time = np.arange(samples) / 8000
+    noise = np.random.default_rng(0).normal(size=samples) / 20
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.sin(2 * np.pi * 440 * time) / 3 + noise, 8000, format=format, **options)
     return buffer.getvalue()
 
 

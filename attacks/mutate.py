@@ -142,6 +142,50 @@ def in_png(content: bytes, dice: Dice) -> bytes:
     return content[:8] + b"".join(parts)
 
 
+def in_ogg(content: bytes, dice: Dice) -> bytes:
+    """In a page of an Ogg file, whose checksum fits, and whose length does more often than not."""
+    starts = [found.start() for found in re.finditer(b"OggS", content)]
+    chosen = dice.randrange(len(starts))
+    start, end = starts[chosen], [*starts, len(content)][chosen + 1]
+    header, body = content[start : start + 27], content[start + 27 : end]
+    if dice.random() < 0.3:
+        header = header[:4] + anyhow(header[4:22], dice)[:18].ljust(18, b"\0") + header[22:]
+    else:
+        body = anyhow(body, dice)
+        body = body[: end - start - 27].ljust(end - start - 27, b"\0") if dice.random() < 0.7 else body
+    page = header[:22] + bytes(4) + header[26:] + body
+    return content[:start] + page[:22] + _ogg_checksum(page).to_bytes(4, "little") + page[26:] + content[end:]
+
+
+def _ogg_checksum(page: bytes) -> int:
+    """The remainder of 32 bits that is of no reflected bytes, unlike zlib's."""
+    remainder = 0
+    for byte in page:
+        remainder ^= byte << 24
+        for _ in range(8):
+            remainder = (remainder << 1 ^ (0x04C11DB7 if remainder >> 31 else 0)) & 0xFFFFFFFF
+    return remainder
+
+
+def in_riff(content: bytes, dice: Dice) -> bytes:
+    """In a chunk of a WAV file, whose length is right, or is another number."""
+    chunks, place = [], 12
+    while place + 8 <= len(content):
+        (size,) = struct.unpack("<I", content[place + 4 : place + 8])
+        chunks.append((content[place : place + 4], size, content[place + 8 : place + 8 + size]))
+        place += 8 + size + size % 2
+    chosen = dice.randrange(len(chunks))
+    kind, size, data = chunks[chosen]
+    data = anyhow(data, dice)
+    chunks[chosen] = kind, len(data) if dice.random() < 0.8 else dice.choice(NUMBERS) & 0xFFFFFFFF, data
+    if dice.random() < 0.2:
+        chunks.insert(dice.randrange(len(chunks)), dice.choice(chunks))
+    body = b"".join(
+        kind + struct.pack("<I", size) + data + bytes(len(data) % 2) for kind, size, data in chunks
+    )
+    return content[:4] + struct.pack("<I", len(body) + 4) + content[8:12] + body
+
+
 def in_message(content: bytes, dice: Dice) -> bytes:
     """In a field of a protocol buffer, or of one inside it; lengths are right."""
     try:

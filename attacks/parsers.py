@@ -18,6 +18,8 @@ from safetensors.torch import load, save
 from attacks import innocent, mutate, sequences
 from attacks.mutate import Mutation
 from unrolled import data, tf1
+from unrolled.data.readers import folder as folder_reader
+from unrolled.data.readers.log_mel import MelSettings
 from unrolled.errors import UnrolledError
 from unrolled.tf1.graph import Graph
 from unrolled.tf1.snappy import decompress
@@ -110,6 +112,52 @@ def _damage_image(content: bytes, dice: mutate.Dice) -> bytes:
         )
     except Exception:  # it is damaged already
         return mutate.anyhow(content, dice)
+
+
+def _recordings(folder: Path) -> list[Files]:
+    kinds = [("WAV", kind) for kind in ("PCM_16", "PCM_U8", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "GSM610")]
+    kinds += [
+        ("WAVEX", "PCM_16"),
+        ("AIFF", "PCM_16"),
+        ("AIFF", "FLOAT"),
+        ("FLAC", "PCM_16"),
+        ("OGG", "VORBIS"),
+    ]
+    kinds += [("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")]
+    return [{"recording": innocent.sound(format, subtype=kind)} for format, kind in kinds]
+
+
+def _damage_recording(content: bytes, dice: mutate.Dice) -> bytes:
+    deep = {b"Ogg": mutate.in_ogg, b"RIF": mutate.in_riff}
+    return deep.get(content[:3], mutate.anyhow)(content, dice)
+
+
+def _read_recording(path: Path) -> object:
+    settings = dataclasses.asdict(MelSettings().at(8000))
+    return folder_reader.read_files([path], {"format": "folder", "kind": "recordings", "settings": settings})
+
+
+def _pictures(folder: Path) -> list[Files]:
+    """With a table that says what they are, and how a run has read them."""
+    content = innocent.encoded("PNG", side=9)
+    tables = {
+        "metadata.csv": b'file_name,label,age\na.png,"a, cat",7\nb.png,dog,8\n',
+        "metadata.tsv": b"path\tlabel\na.png\tcat\nb.png\tdog\n",
+        "metadata.jsonl": b'{"file": "a.png", "label": "cat"}\n{"file": "b.png", "label": 3}\n',
+    }
+    reading = {"format": "folder", "kind": "pictures", "settings": {"by": "rows", "width": 9}}
+    common = {"a.png": content, "b.png": content, "reading": json.dumps(reading).encode()}
+    return [{**common, name: table} for name, table in tables.items()]
+
+
+def _read_folder(folder: Path) -> object:
+    with _refused_or_read():
+        folder_reader.read(folder)
+    try:
+        reading = json.loads((folder / "reading").read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return folder_reader.read_files([folder / "a.png"], reading)
 
 
 @cache
@@ -247,6 +295,16 @@ PARSERS = {
     ),
     "images": Parser(
         _images, {"image": [_damage_image, mutate.anyhow]}, lambda folder: data.read_digits(folder / "image")
+    ),
+    "recordings": Parser(
+        _recordings,
+        {"recording": [_damage_recording, mutate.anyhow]},
+        lambda folder: _read_recording(folder / "recording"),
+    ),
+    "folder": Parser(
+        _pictures,
+        {".png": [_damage_image], "reading": [mutate.in_json], "": [mutate.anyhow]},
+        _read_folder,
     ),
     "run": Parser(
         _trained,

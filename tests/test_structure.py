@@ -58,6 +58,62 @@ def test_imports_follow_the_arrows(path):
     assert imports(path) - {room} <= ARROWS[room]
 
 
+def neighbours(path: Path) -> set[Path]:
+    """The files of its own room that a file imports, for types and within functions, too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            place = PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")
+            if name.startswith("unrolled.") and place.is_file():
+                found.add(place)
+    return {
+        other for other in found if other.relative_to(PACKAGE).parts[0] == path.relative_to(PACKAGE).parts[0]
+    }
+
+
+# Each of these imports the other within one function alone, and only then.
+WITHIN_A_FUNCTION = {("layers/keeping.py", "layers/lineage.py"), ("cli/bench.py", "cli/bench_grid.py")}
+
+
+def circle(graph: dict[Path, set[Path]]) -> list[str]:
+    """The names of files that import each other in a circle, none if there is none."""
+    finished: set[Path] = set()
+
+    def walk(path: Path, above: list[Path]) -> list[Path]:
+        if path in above:
+            return above[above.index(path) :]
+        if path not in finished:
+            for other in sorted(graph[path]):
+                if found := walk(other, [*above, path]):
+                    return found
+            finished.add(path)
+        return []
+
+    for path in graph:
+        if found := walk(path, []):
+            return [str(member.relative_to(PACKAGE)) for member in found]
+    return []
+
+
+def test_no_files_of_a_room_import_each_other_in_a_circle():
+    graph = {path: neighbours(path) for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py"}
+    for importer, imported in WITHIN_A_FUNCTION:
+        graph[PACKAGE / importer].remove(PACKAGE / imported)
+    assert circle(graph) == []
+
+
+def test_a_circle_would_be_found():
+    one, two, three = (PACKAGE / "cli" / f"{name}.py" for name in ("one", "two", "three"))
+    assert circle({one: {two}, two: {three}, three: {two}}) == ["cli/two.py", "cli/three.py"]
+    assert circle({one: {two, three}, two: {three}, three: set()}) == []
+
+
 def test_no_file_is_longer_than_400_lines():
     lengths = {path.name: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
     assert {name: count for name, count in lengths.items() if count > 400} == {}

@@ -78,7 +78,7 @@ def test_data_that_are_not_at_hand_are_not_downloaded(unrolled, runs, tmp_path, 
         (runs / name / "config.json").write_text(json.dumps({**config, "data": data}))
     assert unrolled("report", runs).code == 0
     page = (runs / "report.html").read_text()
-    assert "The data set fashion-mnist is not at hand. This is the picture that its training left." in page
+    assert "The data set fashion-mnist is not at hand. This is what its training left." in page
     assert "The data set none is not at hand." in page
     assert page.count('<img class="kept"') == 4
 

@@ -237,7 +237,7 @@ def test_compare_prints_and_saves_one_table(unrolled, tmp_path):
     assert saved["recipe"]["steps"] == 3
     markdown = (folder / "comparison.md").read_text()
     for row in saved["rows"]:
-        accuracy = f"{row['test_accuracy']:.4f}"
+        accuracy = f"{row['test']:.4f}"
         assert re.search(rf"\| {row['network']} \|.* {accuracy} \|", markdown)
         assert re.search(rf"{row['network']} .* {accuracy} ", result.out)
         assert (folder / row["network"] / "weights.safetensors").exists()

@@ -44,6 +44,15 @@ def test_the_previous_value_is_that_of_a_loop(columns: list[list[float]]) -> Non
     assert torch.equal(previous_value(x[None])[0].nan_to_num(9.0), expected.nan_to_num(9.0))
 
 
+@given(st.lists(st.lists(st.sampled_from([NAN, 1.0, 2.0]), min_size=1, max_size=9), min_size=1))
+def test_values_of_one_sequence_never_fill_another(values: list[list[float]]) -> None:
+    apart = [previous_value(torch.tensor(one)[:, None]) for one in values]
+    together = previous_value(
+        torch.tensor([value for one in values for value in one])[:, None], [len(one) for one in values]
+    )
+    assert torch.equal(together.nan_to_num(9.0), torch.cat(apart).nan_to_num(9.0))
+
+
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=4),
     st.integers(1, 8),

@@ -12,7 +12,6 @@ BASE = NetworkConfig("base", (("gru", 12, {"reset": "after"}),), direction="bidi
 
 
 def test_nothing_said_changes_nothing_but_the_name() -> None:
-    assert not Description()
     assert Description().of(BASE) == BASE.changed(name="gru-12-bidirectional")
 
 

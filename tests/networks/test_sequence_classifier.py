@@ -311,3 +311,16 @@ def test_grus_that_reset_after_the_product_are_torch_s():
 def test_a_reset_that_there_is_not_is_refused():
     with pytest.raises(UnrolledError, match="unknown reset 'befor': did you mean 'before'"):
         network((("gru", H, {"reset": "befor"}),))
+
+
+def test_a_level_makes_no_difference_to_what_is_centred():
+    config = NetworkConfig("centred", (("gru", 5),), classes=3, input_size=2, centre=4)
+    network = SequenceClassifier(config)
+    x, lengths = torch.randn(3, 7, 2), torch.tensor([7, 5, 2])
+    level = torch.tensor([[[3.0, -8.0]]])
+    assert_close(network(x + level, lengths), network(x, lengths))
+    assert_close(network(x[:1] + level), network(x[:1], [7]))
+    padded = torch.cat([x, torch.full((3, 2, 2), float("nan"))], dim=1)
+    padded = torch.where(torch.arange(9)[:, None] < lengths[:, None, None], padded, float("nan"))
+    assert_close(network(padded, lengths), network(x, lengths))
+    assert not torch.allclose(network(x * 2, lengths), network(x, lengths))

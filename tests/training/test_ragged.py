@@ -106,8 +106,8 @@ def test_a_training_of_any_task_that_was_stopped_goes_on_with_the_same_bits(task
     outcome = train_run(tmp_path / "whole", config, make_data(task))
     folder, ways, steps = tmp_path / "stopped", iter(["list", (3, math.nan), (0, 7.0)]), 0
     for more in (3, 2, 6):
+        data = make_data(task, next(ways))
         with pytest.raises(TrainingStoppedError):
-            data = make_data(task, next(ways))
             train_run(folder, config, data, resume=steps > 0, should_stop=stop_after(more))
         steps += more
     train_run(folder, config, make_data(task, (1, math.inf)), resume=True)

@@ -17,6 +17,24 @@ def test_steps_take_the_place_of_epochs():
     assert Recipe(batch_size=64, epochs=3, steps=5).total_steps(1000) == 5
 
 
+@pytest.mark.parametrize(
+    ("examples", "expected"),
+    # batch and steps: 20 passes are 180, 600, 620, 6260, 1580, 1600 and 8600 steps
+    [
+        (270, (32, 600)),
+        (960, (32, 600)),
+        (961, (32, 620)),
+        (9_999, (32, 5_000)),
+        (10_000, (128, 1_580)),
+        (55_000, (128, 5_000)),
+    ],
+)
+def test_a_recipe_is_sized_by_passes_within_bounds(examples, expected):
+    recipe = Recipe(batch_size=7, epochs=3, learning_rate=0.02).sized(examples)
+    assert (recipe.batch_size, recipe.total_steps(examples)) == expected
+    assert recipe.learning_rate == 0.02
+
+
 def test_a_recipe_survives_being_saved():
     recipe = Recipe(optimizer="sgd", steps=7, clip_norm=None, patience=3, augmentation=Augmentation(shift=2))
     assert Recipe.from_dict(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe

@@ -1,10 +1,12 @@
 """The recipes by name."""
 
 import pytest
+import torch
 
+from unrolled.data import Dataset, Examples
 from unrolled.errors import UnrolledError
-from unrolled.networks import CATALOGUE
-from unrolled.training import RECIPES, Recipe, lookup
+from unrolled.networks import CATALOGUE, SequenceClassifier
+from unrolled.training import RECIPES, Recipe, Trainer, evaluate, lookup
 from unrolled.training.recipes import TUTORIALS
 
 
@@ -61,6 +63,32 @@ def test_corrected_recipes_measure_on_examples_that_are_held_out_and_print_as_al
     for name, (as_written, corrected) in TUTORIALS.items():
         assert as_written.protocol != "epochs", name
         assert (corrected.protocol, corrected.defects) == ("epochs", {}), name
+
+
+def test_the_recipe_for_files_learns_from_few_sequences_of_lengths_of_their_own():
+    generator = torch.Generator().manual_seed(0)
+
+    def examples(count):
+        """Noise of 6 to 14 steps; which of three inputs is the brightest on one of them is the class."""
+        labels = torch.randint(0, 3, (count,), generator=generator)
+        lengths = torch.randint(6, 15, (count,), generator=generator)
+        x = torch.randn(count, 14, 3, generator=generator)
+        rows = torch.arange(count)
+        x[rows, (lengths * torch.rand(count, generator=generator)).long(), labels] = 8
+        return Examples(x, labels, lengths)
+
+    data = Dataset("few", examples(40), examples(10), examples(200), ("a", "b", "c"))
+    named = lookup("sequences")
+    torch.manual_seed(0)
+    network = SequenceClassifier(named.network.changed(input_size=3, classes=3))
+    trainer = Trainer(network, data, named.recipe.sized(len(data.train)))
+    for _ in trainer.epochs():
+        pass
+    assert evaluate(network, data.test).accuracy > 0.9
+
+
+def test_recipes_for_files_choose_no_weights_by_a_handful_but_a_forecast_its_best():
+    assert (lookup("sequences").recipe.keep, lookup("forecast").recipe.keep) == ("last", "best")
 
 
 def test_an_unknown_recipe_names_the_nearest():

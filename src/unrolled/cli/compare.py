@@ -27,12 +27,13 @@ COMPARISON, TABLE = "comparison.json", "comparison.md"
 
 
 class Row(NamedTuple):
-    """One network of the comparison: times in seconds, per step in milliseconds."""
+    """One network of the comparison: the task's metric, times in seconds, per step in milliseconds."""
 
     network: str
     parameters: int
-    validation_accuracy: float | None
-    test_accuracy: float
+    metric: str
+    validation: float | None
+    test: float
     seconds: float
     step_ms: float
 
@@ -48,7 +49,8 @@ class Comparison(NamedTuple):
 
     @property
     def title(self) -> str:
-        return f"{len(self.rows)} networks on {self.data}, seed {self.seed}"
+        metric = self.rows[0].metric if self.rows else "accuracy"
+        return f"{len(self.rows)} networks on {self.data}, seed {self.seed}: {metric.replace('_', ' ')}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +156,9 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions, made:
     from unrolled.cli.terminal import OneByOne, Terminal
     from unrolled.training import Run
     from unrolled.training.keeping import reopened
+    from unrolled.training.metrics_file import is_of_test
     from unrolled.training.session import go_on
+    from unrolled.training.tasks import KINDS
 
     one_by_one = OneByOne()
     runs: list[Run] = []
@@ -185,14 +189,15 @@ def train_all(folder: Path, names: Sequence[str], options: CompareOptions, made:
     comparison = Comparison(data.name, dataclasses.asdict(asked.recipe), asked.seed, list(names), [])
     for run in runs:
         with one_by_one.each():
-            if is_new := not any("test_accuracy" in line for line in run.metrics()):
+            if is_new := not any(map(is_of_test, run.metrics())):
                 with reopened(run.folder) as run:
                     run.config = run.config.completed(data)
                     with TrainingProgress(console, run.config, data) as progress:
                         go_on(run, data, device=device, on_step=progress.on_step, say=progress.say)
             row = make_row(run)
             if is_new:
-                console.print(f"  test accuracy {row.test_accuracy:.4f} in {row.seconds:.1f} s")
+                task = KINDS[run.config.task]
+                console.print(f"  test {task.label} {task.shown(row.test)} in {row.seconds:.1f} s")
             comparison.rows.append(row)
             save(comparison, folder)
     if comparison.rows:
@@ -218,14 +223,18 @@ def discard(folder: Path, runs: Sequence[Run], made: Sequence[Path]) -> None:
 def make_row(run: Run) -> Row:
     """The comparison's row of a finished training, from its record."""
     from unrolled.networks import SequenceClassifier
+    from unrolled.training.metrics_file import is_of_test
+    from unrolled.training.tasks import KINDS
 
-    *epochs, test = (line for line in run.metrics() if "epoch" in line or "test_accuracy" in line)
+    metric = KINDS[run.config.task].metric
+    *epochs, test = (line for line in run.metrics() if "epoch" in line or is_of_test(line))
     best = [line for line in epochs if line.get("best")][-1]
     return Row(
         network=run.config.network.name,
         parameters=SequenceClassifier.outline(run.config.network).parameter_count,
-        validation_accuracy=best.get("validation_accuracy"),
-        test_accuracy=test["test_accuracy"],
+        metric=metric,
+        validation=best.get(f"validation_{metric}"),
+        test=test[f"test_{metric}"],
         seconds=test["seconds"],
         step_ms=1000 * test["seconds"] / epochs[-1]["step"],
     )
@@ -236,12 +245,13 @@ HEADINGS = ("network", "parameters", "validation", "test", "seconds", "ms/step")
 
 def cells(row: Row) -> list[str]:
     """The row as it is shown."""
-    validation = "-" if row.validation_accuracy is None else f"{row.validation_accuracy:.4f}"
+    shown = "{:.4f}" if row.metric == "accuracy" else "{:.4g}"
+    validation = "-" if row.validation is None else shown.format(row.validation)
     return [
         row.network,
         f"{row.parameters:,}",
         validation,
-        f"{row.test_accuracy:.4f}",
+        shown.format(row.test),
         f"{row.seconds:.1f}",
         f"{row.step_ms:.2f}",
     ]

@@ -15,6 +15,9 @@ from unrolled.errors import UnrolledError, unknown_name
 
 if TYPE_CHECKING:
     from unrolled.cli.terminal import Terminal
+    from unrolled.data import Examples
+    from unrolled.training import Evaluation, Run
+    from unrolled.training.tasks import Task
 
 SPLITS = ("train", "validation", "test")
 
@@ -30,7 +33,8 @@ class EvaluateOptions:
     data: Annotated[
         str | None,
         typer.Option(
-            help="Another data set than the run's: sample, mnist, fashion-mnist or a folder of arrays."
+            help="Another data set than the run's: sample, mnist, fashion-mnist, a folder of arrays, or a "
+            "file or folder of the kind that the run was trained on."
         ),
     ] = None
     data_dir: DataDir = None
@@ -40,13 +44,14 @@ class EvaluateOptions:
 
 
 def evaluate(options: EvaluateOptions) -> None:
-    """Measure a trained network's accuracy, in all and for each class.
+    """Measure what a trained network gets right: in all, and for each class.
 
     [bold]examples:[/bold]
 
         unrolled evaluate
         unrolled evaluate runs/single-layer-dynamic-lstm-1 --split validation
         unrolled evaluate runs/full --data mnist --data-dir ~/mnist
+        unrolled evaluate runs/visits --data visits-of-may.csv
     """
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.terminal import OneByOne, Terminal
@@ -69,49 +74,77 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
     Raises:
         UnrolledError: the run is damaged, or the examples are not there or do not fit it.
     """
-    from unrolled import data as datasets
     from unrolled import training
-    from unrolled.training.metrics import flat_labels
-    from unrolled.training.run_config import NO_DATA
-    from unrolled.training.tasks import task_of
 
     run = training.Run.open(folder)
     network = run.load_network().to(options.device)
-    name = run.config.data if options.data is None else options.data
+    examples, task, what = examples_for(run, options, terminal)
+    if len(examples) == 0:
+        raise UnrolledError(f"{what} are no examples: choose another --split")
+    examples.check_finite(options.split)
+    result = training.evaluate(network, examples, task)
+    if run.config.classes:
+        show_classes(run.config.classes, examples, result, what, terminal)
+    terminal.print(f"{options.split} loss {result.loss:.4f}")
+    for line in task.details(result.metrics):
+        terminal.print(f"{options.split} {line}")
+    terminal.print(f"{options.split} {task.verdict(result.metrics)}  {run.folder}")
+
+
+def examples_for(run: Run, options: EvaluateOptions, terminal: Terminal) -> tuple[Examples, Task, str]:
+    """The examples that a run is measured on, what is asked of them, and what to call them."""
+    from unrolled import data as datasets
+    from unrolled.training.again import Again
+    from unrolled.training.data_file import DataRecord
+    from unrolled.training.run_config import NO_DATA
+    from unrolled.training.tasks import task_of
+
+    config = run.config
+    name = config.data if options.data is None else options.data
     if name == NO_DATA:
         raise UnrolledError(f"{run.folder} was imported, and says nothing of data: name some with --data")
-    is_its_own = run.config.data in (name, os.path.abspath(name))
-    held_out = run.config.validation if is_its_own else None  # other data have examples of their own for that
-    data = datasets.load(name, options.data_dir, validation=held_out)
-    examples = getattr(data, options.split)
-    reads = (run.config.network.input_size, run.config.network.classes)
-    width, classes = examples.width, len(data.classes)
-    if reads != (width, classes):
+    is_its_own = config.data in (name, os.path.abspath(name))
+    preparation = DataRecord.load(run.folder).preparation
+    if not is_its_own and preparation is not None and preparation.reading and name not in datasets.DATASETS:
+        again = Again(run)
+        return again.read(name, labelled=True).examples, again.task, name
+    data = datasets.load(
+        name,
+        options.data_dir,
+        validation=config.validation if is_its_own else None,  # others have examples of their own for that
+        options=datasets.DataOptions.from_dict(config.options if is_its_own else {}),
+    )
+    reads = (config.network.input_size, config.network.classes)
+    gives = (data.train.width, task_of(data).outputs)
+    if reads != gives or config.task != data.task:
+        ours, theirs = ("numbers" if numbers else "classes" for numbers in (config.numbers, data.numbers))
         raise UnrolledError(
-            f"{run.folder} reads steps of {reads[0]} into {reads[1]} classes, "
-            f"but {data.name} has steps of {width} and {classes} classes: choose other data with --data"
+            f"{run.folder} reads steps of {reads[0]} into {reads[1]} {ours}, but {data.name} has steps of "
+            f"{gives[0]} and {gives[1]} {theirs}: choose other data with --data"
         )
     try:
-        if note := about_classes(run.config.classes, data.classes):
+        if note := about_classes(config.classes, data.classes):
             terminal.print(f"note: {run.folder} and {data.name} {note}")
     except UnrolledError as error:
         raise UnrolledError(f"{run.folder} and {data.name} have other classes: {error}") from error
-    if len(examples) == 0:
-        raise UnrolledError(f"{data.name} has no {options.split} examples: choose another --split")
+    return getattr(data, options.split), task_of(data), f"{data.name}, {options.split}"
 
-    examples.check_finite(options.split)
-    result = training.evaluate(network, examples)
-    matrix = training.confusion_matrix(flat_labels(examples), result.predictions, classes)
+
+def show_classes(
+    classes: Sequence[str], examples: Examples, result: Evaluation, what: str, terminal: Terminal
+) -> None:
+    """How well each class is told from the others."""
+    from unrolled.training.metrics import confusion_matrix, flat_labels
+
+    matrix = confusion_matrix(flat_labels(examples), result.predictions, len(classes))
     rows = []
-    for index, name in enumerate(data.classes):
+    for index, name in enumerate(classes):
         count, claimed = int(matrix[index].sum()), int(matrix[:, index].sum())
         right = int(matrix[index, index])
         recall, precision = right / max(count, 1), right / max(claimed, 1)
         rows.append((name, f"{count:,}", f"{right:,}", f"{recall:.4f}", f"{precision:.4f}"))
     headings = ("class", "examples", "right", "recall", "precision")
-    terminal.print_table(headings, rows, f"{data.name}, {options.split}", right=headings[1:])
-    terminal.print(f"{options.split} loss {result.loss:.4f}")
-    terminal.print(f"{options.split} {task_of(data).verdict(result.metrics)}  {run.folder}")
+    terminal.print_table(headings, rows, what, right=headings[1:])
 
 
 def about_classes(of_run: Sequence[str], of_data: Sequence[str]) -> str:

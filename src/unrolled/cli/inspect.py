@@ -73,7 +73,7 @@ def inspect(options: InspectOptions) -> None:
     terminal.print(f"{data.name}: to {found.task}")
     for note in data.notes:
         terminal.print(f"note: {note}")
-    terminal.print("  ".join(f"{count:,} to {part}" for part, count in found.examples.items()))
+    terminal.print("sequences: " + ", ".join(f"{count:,} {part}" for part, count in found.examples.items()))
     show_steps(found.lengths, terminal)
     show_features(found, terminal)
     show_labels(found, terminal)

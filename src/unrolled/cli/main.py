@@ -21,6 +21,7 @@ from unrolled.cli.evaluate import evaluate
 from unrolled.cli.export_tf1 import export_tf1
 from unrolled.cli.import_tf1 import import_tf1
 from unrolled.cli.info import info
+from unrolled.cli.inspect import inspect
 from unrolled.cli.networks import networks
 from unrolled.cli.options import add_verb
 from unrolled.cli.predict import predict
@@ -36,7 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, compare, report, networks, info, bench, import_tf1, export_tf1):
+VERBS = (train, evaluate, predict, inspect, compare, report, networks, info, bench, import_tf1, export_tf1)
+for verb in VERBS:
     add_verb(app, verb)
 
 

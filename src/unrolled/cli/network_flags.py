@@ -32,11 +32,16 @@ class NetworkFlags:
         bool | None, typer.Option(help="Normalise the gates of LSTMs.", show_default=False)
     ] = None
 
+    @property
+    def describes(self) -> bool:
+        """Whether anything is said of a network."""
+        return any(getattr(self, field.name) is not None for field in dataclasses.fields(NetworkFlags))
+
     def described(self, config: NetworkConfig) -> NetworkConfig:
         """The network that is described, as far as nothing is said that of `config`."""
         from unrolled.networks.described import Description
 
-        description = Description(
-            self.cell, self.hidden, self.layers, self.bidirectional, self.dropout, self.layer_norm
-        )
-        return description.of(config) if description else config
+        if not self.describes:
+            return config
+        said = {field.name: getattr(self, field.name) for field in dataclasses.fields(NetworkFlags)}
+        return Description(**said).of(config)

@@ -14,7 +14,6 @@ import typer
 
 from unrolled.cli.data_flags import DataFlags
 from unrolled.cli.machine import check_folder, let_threads_sleep
-from unrolled.cli.network_flags import NetworkFlags
 
 # The options that several verbs share.
 FOLDER = (
@@ -48,6 +47,17 @@ Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Passes over the tra
 Steps: TypeAlias = Annotated[int | None, typer.Option(help="Training steps, in place of epochs.")]
 BatchSize: TypeAlias = Annotated[int | None, typer.Option(help="Examples in one step.")]
 LearningRate: TypeAlias = Annotated[float | None, typer.Option(help="The highest learning rate.")]
+Noise: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        help="What is added to every number while training: its deviation, of standardised features.",
+        show_default=False,
+    ),
+]
+TimeMask: TypeAlias = Annotated[
+    float | None,
+    typer.Option(help="The share of a sequence's steps that are masked while training.", show_default=False),
+]
 Patience: TypeAlias = Annotated[
     int | None, typer.Option(help="Stop after so many epochs without a better validation accuracy.")
 ]
@@ -71,7 +81,7 @@ Read: TypeAlias = Annotated[
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingOptions(NetworkFlags, DataFlags):
+class TrainingOptions(DataFlags):
     """What every verb that trains is told."""
 
     recipe: RecipeName = None
@@ -82,6 +92,8 @@ class TrainingOptions(NetworkFlags, DataFlags):
     steps: Steps = None
     batch_size: BatchSize = None
     learning_rate: LearningRate = None
+    noise: Noise = None
+    time_mask: TimeMask = None
     read: Read = None
     validation: Validation = None
     seed: Seed = 0

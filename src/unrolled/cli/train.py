@@ -6,12 +6,13 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unrolled.cli.network_flags import NetworkFlags
 from unrolled.cli.options import Patience, TrainingOptions
 from unrolled.errors import UnrolledError
 from unrolled.names import pasteable
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from unrolled.cli.stop_signals import StopSignals
     from unrolled.cli.terminal import Terminal
     from unrolled.data import Dataset
-    from unrolled.training import Outcome, Run
+    from unrolled.training import Outcome, Run, RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainOptions(TrainingOptions):
+class TrainOptions(NetworkFlags, TrainingOptions):
     """What `unrolled train` is told."""
 
     network: Annotated[
@@ -69,12 +70,16 @@ def train(options: TrainOptions) -> None:
         unrolled train --recipe seed-001-net-12 --corrected
         unrolled train --tensorboard
         unrolled train --data ~/my-arrays
+        unrolled train --data vowels_TRAIN.ts --test vowels_TEST.ts
+        unrolled train --data visits.csv --id visit --time minute --label outcome --split-by patient
+        unrolled train --data recordings --names "{label}_{speaker}_{index}" --test speaker=george
+        unrolled train --data sales.csv --task forecast --horizon 12
+        unrolled train --data visits.csv --cell lstm --hidden 128 --layers 2 --bidirectional --dropout 0.3
         unrolled train --resume runs/full
         unrolled train --from runs/full --data fashion-mnist --epochs 5
         torchrun --nproc-per-node 2 -m unrolled train --data mnist
     """
     from unrolled.cli.stop_signals import StopSignals
-    from unrolled.cli.what_to_train import run_to_train
     from unrolled.training.progress import TrainingStoppedError
 
     if not options.checkpoint_every > 0:
@@ -96,6 +101,41 @@ def train(options: TrainOptions) -> None:
         if claimed is not None:  # the first process speaks for all
             print(f"unrolled: {stopped}", file=sys.stderr)
         raise typer.Exit(stop.exit_code) from None
+
+
+@contextlib.contextmanager
+def run_to_train(options: TrainOptions) -> Iterator[Run]:
+    """The run to begin or to go on with, held by this process. Its folder is there before torch is."""
+    from unrolled.cli.what_to_train import check_only_resumed, run_config
+    from unrolled.training.keeping import begun, reopened
+    from unrolled.training.run import next_free
+
+    if options.resume is not None:
+        check_only_resumed(options, options.resume)
+        with reopened(options.resume) as run:
+            yield run
+        return
+    config = run_config(options, options.network)
+    if options.start is not None:
+        config = started_from(options.start, config, options)
+    else:
+        config = dataclasses.replace(config, network=options.described(config.network))
+    with begun(options.run or next_free("runs", config.network.name), config) as run:
+        yield run
+
+
+def started_from(start: Path, config: RunConfig, options: TrainOptions) -> RunConfig:
+    """The configuration of a training that starts from another run's weights, and so with its network."""
+    from unrolled.training.run import Run
+
+    if options.describes:
+        raise UnrolledError("--from takes the network of that run: leave out what describes another")
+    if options.network is None:
+        network = Run.open(start).config.network
+        if options.read is not None:
+            network = network.changed(read=options.read)
+        config = dataclasses.replace(config, network=network)
+    return dataclasses.replace(config, start=str(start))
 
 
 def train_claimed(options: TrainOptions, claimed: Run | Exception | None, stop: StopSignals) -> None:

@@ -1,10 +1,8 @@
-"""What the options of `train` and `compare` ask for: a run folder, and the configuration of a run."""
+"""What the options of `train` and `compare` ask for: the configuration of a run."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,43 +11,11 @@ from unrolled.names import pasteable
 
 if TYPE_CHECKING:
     from unrolled.cli.options import TrainingOptions
-    from unrolled.cli.train import TrainOptions
     from unrolled.training import Recipe, Run, RunConfig
 
-OWN_RECIPE, DEFAULT_RECIPE = "sequences", "default"
 NAMED_DATA = ("sample", "mnist", "fashion-mnist")  # as `unrolled.data.DATASETS`, which needs torch
 # What may be said of a training that goes on: all else is in its config.json.
 MAY_DIFFER = ("resume", "data_dir", "threads", "device", "checkpoint_every", "tensorboard")
-
-
-@contextlib.contextmanager
-def run_to_train(options: TrainOptions) -> Iterator[Run]:
-    """The run to begin or to go on with, held by this process. Its folder is there before torch is."""
-    from unrolled.training.keeping import begun, reopened
-    from unrolled.training.run import next_free
-
-    if options.resume is not None:
-        check_only_resumed(options, options.resume)
-        with reopened(options.resume) as run:
-            yield run
-        return
-    config = run_config(options, options.network)
-    if options.start is not None:
-        config = started_from(options.start, config, options)
-    with begun(options.run or next_free("runs", config.network.name), config) as run:
-        yield run
-
-
-def started_from(start: Path, config: RunConfig, options: TrainOptions) -> RunConfig:
-    """The configuration of a training that starts from another run's weights, and so with its network."""
-    from unrolled.training.run import Run
-
-    if options.network is None:
-        network = Run.open(start).config.network
-        if options.read is not None:
-            network = network.changed(read=options.read)
-        config = dataclasses.replace(config, network=network)
-    return dataclasses.replace(config, start=str(start))
 
 
 def check_only_resumed(options: TrainingOptions, folder: Path, record: str = "config.json") -> None:
@@ -68,15 +34,17 @@ def check_only_resumed(options: TrainingOptions, folder: Path, record: str = "co
 
 def check_unfinished(run: Run) -> None:
     """Raise an UnrolledError if a run has been tested and drawn."""
-    from unrolled.report.measures import MAIN, label, of_test
     from unrolled.report.pictures import pictures_of
+    from unrolled.training.metrics_file import is_of_test
+    from unrolled.training.tasks import KINDS
 
-    lines, task = run.metrics(), run.config.task
-    tested = of_test(lines[-1]) if lines else {}
-    if tested and all((run.folder / f"{name}.png").exists() for name in pictures_of(task)):
-        measured = "".join(f" {label(name)} of {tested[name]:.4g}" for name in [MAIN[task]] if name in tested)
+    lines, pictures = run.metrics(), pictures_of(run.config.task)
+    if lines and is_of_test(lines[-1]) and all((run.folder / f"{name}.png").exists() for name in pictures):
+        task = KINDS[run.config.task]
+        value = lines[-1].get(f"test_{task.metric}")
+        came = "" if value is None else f", with a test {task.label} of {task.shown(value)}"
         raise UnrolledError(
-            f"{run.folder} is finished, with a test{measured}: "
+            f"{run.folder} is finished{came}: "
             f"`unrolled train --from {pasteable(run.folder)}` starts a new training with its weights"
         )
 
@@ -88,10 +56,9 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
     from unrolled import networks
     from unrolled.training import RunConfig, lookup
 
-    name = options.recipe or (OWN_RECIPE if is_own(options.data) else DEFAULT_RECIPE)
+    name = options.recipe or default_recipe(options)
     named = lookup(name, corrected=options.corrected)
     config = named.network if network is None else networks.lookup(network)
-    config = options.described(config)
     if options.read is not None:
         config = config.changed(read=options.read)
     return RunConfig(
@@ -108,9 +75,11 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
     )
 
 
-def is_own(data: str | None) -> bool:
-    """Whether data are the user's own, and none of those that have names."""
-    return data is not None and data not in NAMED_DATA
+def default_recipe(options: TrainingOptions) -> str:
+    """The recipe for data that have a name, for one's own, or for series."""
+    if options.data is None or options.data in NAMED_DATA:
+        return "default"
+    return "forecast" if options.task == "forecast" else "sequences"
 
 
 def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
@@ -121,6 +90,13 @@ def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
         raise UnrolledError(
             f"--epochs {given['epochs']} and --steps {given['steps']} both say how long: give one of them"
         )
+    if recipe.by_size and given.keys() & {"epochs", "steps", "batch_size"}:
+        recipe = recipe.sized(0)
     if "epochs" in given:
         given["steps"] = None
+    strengths = {
+        name: getattr(options, name) for name in ("noise", "time_mask") if getattr(options, name) is not None
+    }
+    if strengths:
+        given["augmentation"] = dataclasses.replace(recipe.augmentation, **strengths)
     return dataclasses.replace(recipe, **given)

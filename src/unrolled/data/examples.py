@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unrolled.data.mapped import MappedFile
 from unrolled.data.preparation import Preparation
-from unrolled.data.sequences import Sequences, as_float
+from unrolled.data.sequences import Sequences, as_float, pad
 from unrolled.errors import UnrolledError
 
 BLOCK = 1 << 22  # numbers that are looked at together
@@ -183,26 +183,28 @@ class Examples:
         >>> x.flatten().tolist(), labels.tolist(), lengths
         ([1.0, 0.0, 1.0], [8, 7, 8], None)
         """
-        lengths = None if self.lengths is None else self.lengths.index_select(0, rows)
         if isinstance(self.labels, Sequences):
             labels = self.labels.padded(rows, NO_CLASS)
         else:
             labels = self.labels.index_select(0, rows)
+        if self.lengths is None:
+            assert isinstance(self.sequences, Tensor)
+            return Batch(self._read(self.sequences.index_select(0, rows)), labels, None)
+        lengths = self.lengths.index_select(0, rows)
+        x = self._padded(rows, lengths)
+        return Batch(x, labels, None if bool((lengths == x.shape[1]).all()) else lengths)
+
+    def _padded(self, rows: Tensor, lengths: Tensor) -> Tensor:
+        """Sequences of these rows and lengths, int64 [B], as a network reads them, then zeros."""
+        counts: list[int] = lengths.tolist()
         if isinstance(self.sequences, Sequences):
-            x = self.sequences.padded(rows)
-        elif lengths is None:
-            x = self.sequences.index_select(0, rows)
+            steps = self.sequences.several(rows)
         else:
-            longest = int(lengths.max()) if len(rows) else 0
-            x = self.sequences[:, :longest].index_select(0, rows)
-        x = self._read(x)
-        if lengths is not None:
-            padding = torch.arange(x.shape[1], device=lengths.device) >= lengths[:, None]
-            if padding.any():
-                x[padding] = 0.0
-            else:
-                lengths = None
-        return Batch(x, labels, lengths)
+            places = zip(rows.tolist(), counts, strict=True)
+            steps = [self.sequences[row, :count] for row, count in places]
+        if steps and (self.preparation is not None or self.dtype != torch.float32):
+            steps = list(self._read(torch.cat(steps), counts).split(counts))
+        return pad(steps, torch.empty(0, self.width))
 
     def blocks(self) -> Iterator[Block]:
         """All steps as they are kept, some sequences at a time: float32, with nothing done to them."""
@@ -243,9 +245,9 @@ class Examples:
                     "in float32's range: mend it, or leave the row out"
                 )
 
-    def _read(self, values: Tensor) -> Tensor:
+    def _read(self, values: Tensor, lengths: list[int] | None = None) -> Tensor:
         x = as_float(values)
-        return x if self.preparation is None else self.preparation.apply(x)
+        return x if self.preparation is None else self.preparation.apply(x, lengths)
 
 
 def _width_of(sequences: Tensor | Sequences) -> int:

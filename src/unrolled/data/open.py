@@ -49,6 +49,7 @@ def open_data(
             little in it.
     """
     path = Path(path)
+    name = str(path.absolute())  # as it was asked for: a folder of two halves is one data set
     notes: list[str] = []
     if path.is_dir() and options.test is None and (halves := pair(path)):
         path, options = halves[0], dataclasses.replace(options, test=str(halves[1]))
@@ -77,7 +78,7 @@ def open_data(
 
     train = part(collection, rest)
     return Dataset(
-        str(path.absolute()),
+        name,
         train,
         part(collection, validation_rows),
         part(test, test_rows),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -51,10 +52,13 @@ class Preparation:
         if held not in (0, width):
             raise UnrolledError(f"the preparation is of {held} features, but a step has {width}")
 
-    def apply(self, x: Tensor) -> Tensor:
-        """What the network reads of x [..., T, I] float32, whole sequences as the reader found them."""
+    def apply(self, x: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """What the network reads of x [..., T, I] float32, whole sequences as the reader found them.
+
+        With `lengths` x [T, I] holds several, one behind the other.
+        """
         if self.missing == "previous":
-            x = previous_value(x)
+            x = previous_value(x, lengths)
         if self.standardization is not None:
             x = self.standardization.apply(x)
         return x if self.missing == "error" else x.masked_fill(x.isnan(), 0)  # which is the mean

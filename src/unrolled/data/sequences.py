@@ -121,9 +121,12 @@ class Sequences:
 
     def padded(self, rows: Tensor, padding: float = 0) -> Tensor:
         """Copies of the sequences in these rows, int64 [B]: [B, T, I], T the longest, then padding."""
-        if len(rows) == 0:
-            return self.values.new_empty(0, 0, *self.values.shape[1:])
-        return pad_sequence([self[row] for row in rows.tolist()], batch_first=True, padding_value=padding)
+        return pad(self.several(rows), self.values, padding)
+
+    def several(self, rows: Tensor) -> list[Tensor]:
+        """The sequences in these rows, int64 [B], each [T_i, I]."""
+        places = zip(self.starts[rows].tolist(), self.lengths[rows].tolist(), strict=True)
+        return [self.values[first : first + count] for first, count in places]
 
     def blocks(self) -> Iterator[Tensor]:
         """Copies of all steps [S, I], as many sequences at a time as make some millions of numbers."""
@@ -134,6 +137,17 @@ class Sequences:
             if row == len(self) or places[row] != places[first]:
                 yield torch.cat([self[index] for index in range(first, row)])
                 first = row
+
+
+def pad(sequences: Sequence[Tensor], like: Tensor, padding: float = 0) -> Tensor:
+    """Copies of sequences [T_i, I], of which there may be none, as [B, T, I], T the longest, then padding.
+
+    >>> pad([torch.ones(1, 1), torch.ones(2, 1)], torch.ones(1, 1)).flatten().tolist()
+    [1.0, 0.0, 1.0, 1.0]
+    """
+    if not sequences:
+        return like.new_empty(0, 0, *like.shape[1:])
+    return pad_sequence(list(sequences), batch_first=True, padding_value=padding)
 
 
 def as_float(sequences: Tensor) -> Tensor:

@@ -56,6 +56,8 @@ class NetworkConfig:
         input_layers: dense layers that every step passes first, each a width and an activation: "identity",
             "relu", "tanh" or "sigmoid".
         output_layers: the same, between what the classifier would see and the classifier.
+        centre: how many of a sequence's last steps have the mean that is taken away from all of it before
+            anything reads it, so that a level that never was seen does no harm; 0 for none.
     """
 
     name: str
@@ -68,6 +70,7 @@ class NetworkConfig:
     classes: int = 10
     input_layers: tuple[tuple[int, str], ...] = ()
     output_layers: tuple[tuple[int, str], ...] = ()
+    centre: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not 0 < len(self.name) <= MOST_LETTERS:
@@ -107,8 +110,9 @@ class NetworkConfig:
             for n, (kind, width, *options) in enumerate(layers, start=1)
         )
         object.__setattr__(self, "layers", layers)
-        for field in ("input_size", "classes"):
-            size = check_count(f"network {self.name}: {field}", getattr(self, field), most=MOST_WIDTH)
+        for field, least in (("input_size", 1), ("classes", 1), ("centre", 0)):
+            what = f"network {self.name}: {field}"
+            size = check_count(what, getattr(self, field), least=least, most=MOST_WIDTH)
             object.__setattr__(self, field, size)
         dropout = self.output_dropout
         if not is_number(dropout) or not 0 <= dropout <= 1:

@@ -28,10 +28,6 @@ class Description:
     dropout: float | None = None
     layer_norm: bool | None = None
 
-    def __bool__(self) -> bool:
-        """Whether anything is said."""
-        return any(value is not None for value in dataclasses.astuple(self))
-
     def of(self, config: NetworkConfig) -> NetworkConfig:
         """The network, as far as nothing else is said that of `config`.
 

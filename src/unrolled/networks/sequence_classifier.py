@@ -42,8 +42,10 @@ class SequenceClassifier(nn.Module):
         "last"   [f_L, b_L]: the outputs beside the last step, where the backward direction has read one
                  step only; what the tutorials with bidirectional networks do
         "state"  the h of each direction's final state: as "final", but before any output dropout
-        "steps"  [f_t, b_t] of every step t: v is [N, T, F] and logits are [N, T, classes], those past a
-                 length being what W makes of zeros
+        "steps"  [f_t, b_t] of every step t: v is [N, T, F] and logits are [N, T, classes], of which those
+                 past a length say nothing
+
+    With `config.centre` x is without the mean of each sequence's last steps, whatever reads it.
 
     Forward networks have no b: there "final" and "last" are one. With `config.input_layers` the x that the
     cells read is what those dense layers make of each step, and with `config.output_layers` W sees what they
@@ -83,7 +85,22 @@ class SequenceClassifier(nn.Module):
         With `config.read` "steps" they are [N, T, classes].
         """
         v = self.features(x, lengths)
+        if self.config.read == "steps" and lengths is not None and not torch.compiler.is_compiling():
+            return self._speak_at_each(v, lengths)
+        return self._speak(v)
+
+    def _speak(self, v: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.output_layers(v) if self.config.output_layers else v)
+        return logits
+
+    def _speak_at_each(self, v: Tensor, lengths: Lengths) -> Tensor:
+        """Logits of the real steps alone: the last bits of a product depend on how many rows it has."""
+        batch_size, time, _ = v.shape
+        lengths = check_lengths(lengths, batch_size, time, v.device)
+        real = torch.arange(time, device=v.device) < lengths[:, None]
+        rows = self._speak(v[real])
+        logits = rows.new_zeros(batch_size, time, rows.shape[1])
+        logits[real] = rows
         return logits
 
     def features(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
@@ -94,6 +111,8 @@ class SequenceClassifier(nn.Module):
         if x.dim() != 3 or x.shape[1] == 0:
             raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
         kind, read = self._kind(), self.config.read
+        if self.config.centre:
+            x = x - last_mean(x, lengths, self.config.centre)
         if self.config.input_layers:
             x = self.input_layers(x)
         if self.config.direction == "forward":
@@ -172,6 +191,22 @@ class SequenceClassifier(nn.Module):
         return counted + sum(
             cell.hidden_size for cell in self.modules() if isinstance(cell, GRUCell) and cell.reset == "after"
         )
+
+
+def last_mean(x: Tensor, lengths: Lengths | None, steps: int) -> Tensor:
+    """The mean [N, 1, I] of the last so many steps of each sequence in x [N, T, I], or of all if it has fewer.
+
+    >>> last_mean(torch.tensor([[[9.0], [1.0], [3.0], [0.0]]]), torch.tensor([3]), steps=2).item()
+    2.0
+    """
+    batch_size, time, _ = x.shape
+    if lengths is None:
+        return x[:, -steps:].mean(dim=1, keepdim=True)
+    ends = check_lengths(lengths, batch_size, time, x.device)[:, None]
+    places = torch.arange(time, device=x.device)
+    counted = (places < ends) & (places >= ends - steps)
+    total = x.masked_fill(~counted[:, :, None], 0).sum(dim=1, keepdim=True)
+    return total / counted.sum(dim=1).clamp(min=1)[:, None, None]
 
 
 def last_output(outputs: Tensor, lengths: Lengths | None) -> Tensor:

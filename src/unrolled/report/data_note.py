@@ -44,11 +44,12 @@ def note_data(summary: RunSummary) -> DataNote:
         "data": config.data,
         "task": f"{config.task}: {TASKS[config.task]}",
         **_split(summary),
-        **{f"said of them: {name}": value for name, value in config.options.items()},
+        **{f"option {name}": value for name, value in config.options.items()},
     }
     features: tuple[Scale, ...] = ()
     if preparation is not None:
-        facts |= flatten(preparation.reading, "reading: ")
+        read = flatten(preparation.reading, "reading: ")
+        facts |= {name: value for name, value in read.items() if value not in (None, "", [], ())}
         scaling = preparation.standardization
         facts["missing values"] = MISSING[preparation.missing]
         facts["standardisation"] = (

@@ -6,14 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from unrolled.training.tasks import Classify, Forecast, Regress, Tag
+from unrolled.training.tasks import KINDS
 
-MAIN = {
-    "classify": Classify.metric,
-    "tag": Tag.metric,
-    "regress": Regress.metric,
-    "forecast": Forecast.metric,
-}
+MAIN = {name: kind.metric for name, kind in KINDS.items()}
 LABELS = {
     "macro_f1": "macro F1",
     "rmse": "RMSE",

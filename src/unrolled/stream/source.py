@@ -59,6 +59,8 @@ def source_of(model: Any) -> Source:
     if isinstance(twin, SequenceClassifier) and kind.forward is SequenceClassifier.forward:
         if twin.config.direction != "forward":
             raise _needs_the_end(f"network {twin.config.name} is {twin.config.direction}")
+        if twin.config.centre:
+            raise _needs_the_end(f"network {twin.config.name} takes the mean of the last steps away")
         dense = twin.input_layers if twin.config.input_layers else None
         after: nn.Module = twin.classifier
         if twin.config.output_layers:

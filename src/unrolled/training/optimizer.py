@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from unrolled import tf1
-
-if TYPE_CHECKING:
-    from unrolled.training.recipe import Recipe
+from unrolled.training.recipe import Recipe
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -34,7 +31,6 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def memory_of(recipe: Recipe) -> dict[str, torch.Tensor]:
     """What the recipe's optimizer remembers of a parameter after a step: of one of shape [1, 2].
 
-    >>> from unrolled.training.recipe import Recipe
     >>> {key: list(value.shape) for key, value in memory_of(Recipe(optimizer="sgd")).items()}
     {'momentum_buffer': [1, 2]}
     """

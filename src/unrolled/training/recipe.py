@@ -25,6 +25,8 @@ INITIAL_WEIGHTS = (
 )
 KEPT = ("best", "last")
 MOST = 10**12  # of what is counted: more is a damaged file
+# What `Recipe.sized` goes by.
+MANY, PASSES, LEAST_STEPS, MOST_STEPS = 10_000, 20, 600, 5_000
 CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -80,6 +82,7 @@ class Recipe:
     initial_weights: str = "torch"
     keep: str = "best"
     augmentation: Augmentation = NO_AUGMENTATION
+    by_size: bool = False
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -92,6 +95,8 @@ class Recipe:
             value = getattr(self, name)
             if not ((value is None and optional) or (is_number(value) and value > 0)):
                 raise UnrolledError(f"{name} is {value!r}, expected a number above 0")
+        if not isinstance(self.by_size, bool):
+            raise UnrolledError(f"by_size is {self.by_size!r}, expected true or false")
         if not isinstance(self.augmentation, Augmentation):
             raise UnrolledError(f"augmentation is {self.augmentation!r}, expected an Augmentation")
         if not (is_number(self.weight_decay) and self.weight_decay >= 0):
@@ -111,6 +116,20 @@ class Recipe:
         if "augmentation" in values:
             values = {**values, "augmentation": Augmentation.from_dict(values["augmentation"])}
         return cls(**values)
+
+    def sized(self, examples: int) -> Recipe:
+        """The same, with batches and a budget for so many training examples.
+
+        Batches have 32 examples, from 10,000 examples on 128. The steps are those of 20 passes, but 600 at
+        least, which few examples need too, and 5,000 at most, by when many have said what they can.
+
+        >>> [(found.batch_size, found.steps) for found in map(Recipe().sized, (40, 270, 2_700, 55_000))]
+        [(32, 600), (32, 600), (32, 1700), (128, 5000)]
+        """
+        batch_size = 32 if examples < MANY else 128
+        passes = PASSES * steps_per_epoch(self.order, examples, batch_size)
+        steps = min(max(passes, LEAST_STEPS), MOST_STEPS)
+        return dataclasses.replace(self, batch_size=batch_size, steps=steps, by_size=False)
 
     def steps_per_epoch(self, examples: int) -> int:
         """The number of steps of one pass over so many examples."""

@@ -145,6 +145,12 @@ TUTORIALS: dict[str, tuple[NamedRecipe, NamedRecipe]] = {
 # Our own networks have torch.nn's GRU, the quickest of the gated cells here.
 GRU = ("gru", 128, {"reset": "after"})
 
+# A rate that ends at zero leaves weights that need no choosing by a handful of examples, and no averaging.
+SEQUENCES = NetworkConfig(
+    "sequences", (("gru", 64, {"reset": "after"}),) * 2, direction="bidirectional", output_dropout=0.2
+)
+FROM_FILES = Recipe(weight_decay=0.01, initial_weights="remembering", keep="last", by_size=True)
+
 RECIPES: dict[str, NamedRecipe] = {
     "default": NamedRecipe(CATALOGUE[DEFAULT_NETWORK], Recipe(), data="sample"),
     # As much as ten seconds on two cores give.
@@ -161,6 +167,12 @@ RECIPES: dict[str, NamedRecipe] = {
             weight_decay=0.01,
             augmentation=Augmentation(shift=2, rotation=10, scale=0.1, shear=0.1, elastic=0.6),
         ),
+    ),
+    # For sequences from files, few or many: batch and steps are what `Recipe.sized` says for the examples.
+    "sequences": NamedRecipe(SEQUENCES, FROM_FILES, data="sample"),
+    # Of a window's future little can be known, so that what the last part says decides when to stop.
+    "forecast": NamedRecipe(
+        SEQUENCES.changed(name="forecast"), dataclasses.replace(FROM_FILES, keep="best"), data="sample"
     ),
     **{name: faithful for name, (faithful, _) in TUTORIALS.items()},
 }

@@ -120,9 +120,12 @@ class RunConfig:
             return self
         outputs = len(data.classes) if data.numbers is None else data.numbers.outputs
         network = self.network.changed(input_size=data.train.width, classes=outputs)
+        if data.task == "forecast" and data.numbers is not None:
+            network = network.changed(centre=data.numbers.season)
         return dataclasses.replace(
             self,
             network=network.changed(read="steps") if data.task == "tag" else network,
+            recipe=self.recipe.sized(len(data.train)) if self.recipe.by_size else self.recipe,
             data=data.name,
             classes=tuple(data.classes),
             validation=len(data.validation),

@@ -247,6 +247,20 @@ def test_a_run_reads_other_files_as_its_folder_was_read(tmp_path: Path) -> None:
     assert (again.features, again.reading) == (read.features, read.reading)
 
 
+def test_a_folder_of_tables_has_a_sequence_in_each(tmp_path: Path) -> None:
+    pytest.importorskip("unrolled.data.readers.table")
+    pytest.importorskip("pyarrow")
+    for name, rows in (("a/1", "1,2\n3,4\n"), ("b/1", "5,6\n7,8\n9,0\n")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / f"{name}.csv").write_text(f"x,y\n{rows}")
+    found = folder.read(tmp_path)
+    assert (found.features, found.labels.tolist()) == (("x", "y"), ["a", "b"])
+    assert found.sequences[1].tolist() == [[5, 6], [7, 8], [9, 0]]
+    assert folder.read(tmp_path, features=["y"]).sequences[0].tolist() == [[2], [4]]
+    again = folder.read_files([tmp_path / "b" / "1.csv"], json.loads(json.dumps(found.reading)))
+    assert_equal(again.sequences[0], found.sequences[1])
+
+
 def test_files_that_are_none_are_refused_when_read_again(tmp_path: Path) -> None:
     reading = folder.read(put(tmp_path, "a/1.png", "b/1.png")).reading
     with pytest.raises(UnrolledError, match="there are no files, expected pictures"):

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -34,8 +35,26 @@ GOLDEN = {
 }
 
 
+def plain(**settings: Any) -> MelSettings:
+    """Frames as the filters give them."""
+    return MelSettings(**{"span": 1000.0, "centred": False, **settings})
+
+
+def test_what_a_room_and_a_microphone_add_is_taken_away() -> None:
+    x = chirp()
+    as_they_are = LogMel(plain(bands=6).at(RATE))([x])
+    bounded = as_they_are.clamp(min=float(as_they_are.max()) - 3 * math.log(10))  # 30 dB
+    frames = LogMel(MelSettings(bands=6, span=30.0).at(RATE))([x])
+    torch.testing.assert_close(frames, bounded - bounded.mean(dim=0))
+    assert_equal(LogMel(plain(bands=6, span=30.0).at(RATE))([x]), bounded)
+    # Twice as loud is the same.
+    torch.testing.assert_close(
+        LogMel(MelSettings(bands=6, span=30.0).at(RATE))([2 * x]), frames, atol=1e-3, rtol=0
+    )
+
+
 def test_frames_are_what_another_implementation_makes_of_a_chirp() -> None:
-    frames = LogMel(MelSettings(bands=6).at(RATE))([chirp()])
+    frames = LogMel(plain(bands=6).at(RATE))([chirp()])
     assert frames.shape == (22, 6)
     torch.testing.assert_close(
         frames[list(GOLDEN)], torch.tensor(list(GOLDEN.values())), rtol=1e-4, atol=1e-3
@@ -43,7 +62,7 @@ def test_frames_are_what_another_implementation_makes_of_a_chirp() -> None:
 
 
 def test_a_frame_is_the_formula_written_out() -> None:
-    mel = LogMel(MelSettings(bands=3, lowest=100, highest=900).at(1000 * 2))
+    mel = LogMel(plain(bands=3, lowest=100, highest=900).at(1000 * 2))
     x = torch.randn(50 + 20 * 2, generator=torch.Generator().manual_seed(1))
     corners = [2595 * math.log10(1 + f / 700) for f in (100, 900)]
     f = [
@@ -87,12 +106,12 @@ def test_blocks_of_any_size_make_the_same_frames(cuts: list[int]) -> None:
 
 
 def test_a_short_recording_is_one_frame_with_zeros_behind_it() -> None:
-    mel = LogMel(MelSettings().at(RATE))
+    mel = LogMel(plain().at(RATE))
     assert_equal(mel([chirp(77)]), mel([torch.cat([chirp(77), torch.zeros(200 - 77)])]))
 
 
 def test_silence_is_the_logarithm_of_the_floor() -> None:
-    frames = LogMel(MelSettings().at(RATE))([torch.zeros(400)])
+    frames = LogMel(plain().at(RATE))([torch.zeros(400)])
     torch.testing.assert_close(frames, torch.full_like(frames, math.log(1e-6)))
 
 
@@ -102,7 +121,7 @@ def test_silence_is_the_logarithm_of_the_floor() -> None:
     window=st.floats(0.001, 0.1),
 )
 def test_every_band_hears_something(rate: int, bands: int, window: float) -> None:
-    settings = MelSettings(bands=bands, window=window, hop=min(window, 0.01)).at(rate)
+    settings = plain(bands=bands, window=window, hop=min(window, 0.01)).at(rate)
     noise = torch.randn(2 * rate // 10 + 1, generator=torch.Generator().manual_seed(0))
     frames = LogMel(settings)([noise])
     assert (frames.amax(0) > math.log(1e-6) + 1).all()
@@ -120,6 +139,9 @@ def test_every_band_hears_something(rate: int, bands: int, window: float) -> Non
         ({"hop": 0.0}, "expected 0.001 <= hop <= window <= 1"),
         ({"hop": 0.05}, "expected 0.001 <= hop <= window <= 1"),
         ({"window": 9.0}, "expected 0.001 <= hop <= window <= 1"),
+        ({"span": 0.0}, "span is 0.0, expected more than 0 dB and 1000.0 at most"),
+        ({"span": 2000.0}, "span is 2000.0, expected"),
+        ({"centred": 1}, "centred is 1, expected true or false"),
         ({"lowest": -1}, "expected 0 <= lowest < highest"),
         ({"rate": 8000, "lowest": 4000}, "expected 0 <= lowest < highest <= 4000"),
         ({"rate": 8000, "highest": 4001}, "expected 0 <= lowest < highest <= 4000"),

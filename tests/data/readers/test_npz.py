@@ -147,7 +147,7 @@ def test_what_is_saved_is_read(folder: Path, lengths: list[int], width: int, fla
         ({"x": X, "y": [1, np.nan, 3, 4]}, {}, "1 of 4 labels 'label' are missing, number 2 first"),
         ({"x": X, "y": [[1, np.inf]] * 4}, {}, "must be finite numbers"),
         (
-            {"x": np.where(X == X[1, 2, 0], np.inf, X)},
+            {"x": np.where(X[1, 2, 0] == X, np.inf, X)},
             {},
             r"x\[1, 2, 0\] is inf, expected a number of at most",
         ),
@@ -182,6 +182,13 @@ def test_an_archive_of_something_else_is_one_error(folder: Path) -> None:
         archive.writestr("notes.txt", "hello")
     with pytest.raises(UnrolledError, match=r"holds 'notes.txt', expected arrays"):
         read_npz(folder / "some.npz")
+
+
+def test_letters_that_there_are_not_are_an_error(folder: Path) -> None:
+    for order in "<>":
+        texts = np.array([0x110000] * 4, f"{order}u4").view(f"{order}U1")
+        with pytest.raises(UnrolledError, match="y holds letters that there are not: it is damaged"):
+            read_npz(save(folder, x=X, y=texts))
 
 
 def test_what_unpacks_to_far_more_is_refused_unread(folder: Path) -> None:

@@ -73,7 +73,7 @@ def test_what_is_written_is_read(folder: Path, sequences: list[list[list[float]]
 
 
 def test_headers_come_in_any_order_and_case_and_unknown_ones_are_let_be(folder: Path) -> None:
-    text = "\ufeff# a ü\n\n@DATAQUALITY good\n@CLASSLABEL TRUE y x\r\n@Dimensions 1\n@timestamps False\n"
+    text = "\ufeff# a ü\n\n@\n@DATAQUALITY good\n@CLASSLABEL TRUE y x\r\n@Dimensions 1\n@timestamps False\n"
     text += "@DATA\n1,2:x\r\n\n#\n3:y"
     read = read_ts(write(folder, text))
     assert read.labels.tolist() == ["x", "y"]

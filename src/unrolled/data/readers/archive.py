@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -72,6 +73,10 @@ class Archive:
         with self._archive.open(f"{name}.npy") as file:
             array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
             file.read(1)  # which makes it compare the checksum
+        if array.dtype.kind == "U" and array.size:
+            letters = np.ascontiguousarray(array).view(array.dtype.byteorder.replace("=", "") + "u4")
+            if letters.max() > sys.maxunicode:  # over which numpy stumbles
+                raise UnrolledError(f"{self.path}: {name} holds letters that there are not: it is damaged")
         return array
 
     def _header(self, entry: zipfile.ZipInfo) -> tuple[Described, int]:

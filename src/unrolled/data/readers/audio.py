@@ -52,7 +52,8 @@ def read_all(paths: Sequence[Path], settings: MelSettings) -> Found:
     notes = [
         f"recordings are read as {settings.bands} log-mel bands from {settings.lowest:g} to "
         f"{settings.highest:g} Hz, in windows of {settings.window * 1000:g} ms every "
-        f"{settings.hop * 1000:g} ms"
+        f"{settings.hop * 1000:g} ms, nothing below {settings.span:g} dB under a recording's loudest"
+        + (", without each band's mean over the recording" if settings.centred else "")
     ]
     if others:
         was = ", ".join(f"{other:,}" for other in sorted(counts) if other != rate)
@@ -116,6 +117,8 @@ def _read_one(path: Path, rate: int, frames: LogMel) -> NDArray[np.float32]:
                     f"it is cut short: {int(said):,} bytes of sound expected, {int(there):,} there"
                 )
         most = max(MOST_SAMPLES, MOST_PER_BYTE * size)
+        if most < recording.frames * max(recording.channels, rate / recording.samplerate) < UNKNOWN_LENGTH:
+            raise UnrolledError(f"it is too long: more than {most:,} samples, as it says")
         made = frames(_bounded(_resampled(_mono(recording, most), recording.samplerate, rate), most))
     if not made.isfinite().all():
         raise UnrolledError(f"cannot use {path}: it holds samples that are no numbers, or far from -1 to 1")
@@ -144,7 +147,8 @@ def _resampled(blocks: Iterator[Tensor], rate: int, wanted: int) -> Iterator[Ten
 
     stream = soxr.ResampleStream(rate, wanted, 1)
     for block in blocks:
-        yield torch.from_numpy(stream.resample_chunk(block.numpy()))
+        for piece in block.split(max(1, BLOCK * rate // wanted)):  # which becomes no more than a block
+            yield torch.from_numpy(stream.resample_chunk(piece.numpy()))
     yield torch.from_numpy(stream.resample_chunk(np.empty(0, np.float32), last=True))
 
 

@@ -23,7 +23,7 @@ from unrolled.data.sequences import Sequences
 from unrolled.errors import UnrolledError
 from unrolled.names import printable
 
-TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
+TABLE_ENDINGS = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson")
 KINDS = {"recordings": audio.ENDINGS, "pictures": pictures.ENDINGS, "tables": TABLE_ENDINGS}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ FLOOR = 1e-6
 RATES = (1_000, 768_000)
 MOST_BANDS = 512
 LONGEST_WINDOW, SHORTEST_HOP = 1.0, 0.001
+LARGEST_SPAN = 1000.0  # dB: more than there is between the floor and the loudest sound
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +31,15 @@ class MelSettings:
         bands: of a frame, I.
         lowest: Hz at which the first band begins.
         highest: Hz at which the last one ends; None for half the rate.
+        span: dB below a recording's loudest number at which the softest ones end.
+        centred: whether each band's mean over a recording is taken away from it.
 
     Raises:
         UnrolledError: a value that no frames can be made with.
 
-    >>> MelSettings().at(8000)
-    MelSettings(rate=8000, window=0.025, hop=0.01, bands=40, lowest=20.0, highest=4000.0)
+    >>> found = MelSettings().at(8000)
+    >>> found.rate, found.bands, found.highest
+    (8000, 40, 4000.0)
     """
 
     rate: int | None = None
@@ -43,15 +48,21 @@ class MelSettings:
     bands: int = 40
     lowest: float = 20.0
     highest: float | None = None
+    span: float = 50.0
+    centred: bool = True
 
     def __post_init__(self) -> None:
         check_count("bands", self.bands, most=MOST_BANDS)
         if self.rate is not None:
             check_count("rate", self.rate, *RATES)
-        for name in ("window", "hop", "lowest", "highest"):
+        if not isinstance(self.centred, bool):
+            raise UnrolledError(f"centred is {self.centred!r}, expected true or false")
+        for name in ("window", "hop", "lowest", "highest", "span"):
             value = getattr(self, name)
             if not is_number(value) and not (name == "highest" and value is None):
                 raise UnrolledError(f"{name} is {value!r}, expected a number")
+        if not 0 < self.span <= LARGEST_SPAN:
+            raise UnrolledError(f"span is {self.span}, expected more than 0 dB and {LARGEST_SPAN} at most")
         if not SHORTEST_HOP <= self.hop <= self.window <= LONGEST_WINDOW:
             raise UnrolledError(
                 f"hop is {self.hop} and window {self.window}, expected {SHORTEST_HOP} <= hop <= window <= "
@@ -91,7 +102,13 @@ class LogMel:
         P_t[k]  = |sum_n x_t[n] exp(-2 pi i k n / F)|²         0 <= k <= F / 2
         y_t[b]  = log(sum_k M[k, b] P_t[k] + 1e-6)
 
+        y_t[b] := max(y_t[b], max y - span ln(10) / 10)
+        y_t[b] := y_t[b] - mean_t y_t[b]                       if centred
+
         T       = 1 + (S - W) // h                             1 where S < W
+
+    How silent a room is, and what a microphone adds to each band, is a recording's and not what is said:
+    the last two lines take it away.
 
     Symbols: x [S] samples from -1 to 1, zeros behind those that are shorter than a window; W, h the samples
     of a window and of a hop; w Hann's window, which begins at zero and would do so again at W; y [T, I] the
@@ -110,7 +127,7 @@ class LogMel:
     >>> frames([torch.zeros(8000)]).shape
     torch.Size([98, 40])
 
-    Reference: Young et al., The HTK Book, version 3.4, section 5.4; Davis and Mermelstein 1980.
+    Reference: Young et al., The HTK Book, version 3.4, sections 5.4 and 5.6; Davis and Mermelstein 1980.
     """
 
     def __init__(self, settings: MelSettings) -> None:
@@ -122,6 +139,7 @@ class LogMel:
         corners = _hertz(torch.linspace(low, high, settings.bands + 2, dtype=torch.float64))
         narrowest = float(corners[1] - corners[0])
         self._size = 1 << (max(self.window, int(rate / narrowest)) - 1).bit_length()
+        self._span, self._centred = settings.span * math.log(10) / 10, settings.centred
         self._shape = torch.hann_window(self.window, dtype=torch.float64).float()
         self._filters = _triangles(corners, torch.arange(self._size // 2 + 1) * (rate / self._size)).float()
 
@@ -136,7 +154,9 @@ class LogMel:
                 rest = rest[count * self.hop :]
         if not made:
             made.append(self._frames(torch.nn.functional.pad(rest, (0, self.window - len(rest)))))
-        return torch.cat(made)
+        frames = torch.cat(made)
+        frames = frames.clamp(min=float(frames.max()) - self._span)
+        return frames - frames.mean(dim=0) if self._centred else frames
 
     def _frames(self, samples: Tensor) -> Tensor:
         pieces = samples.unfold(0, self.window, self.hop) * self._shape

@@ -143,7 +143,7 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
 
 def _read_setting(header: Header, place: str, line: str) -> bool:
     """Take what a line says into the header; whether the data begin after it."""
-    key, *values = line[1:].split()
+    key, *values = line[1:].split() or [""]
     key = key.lower()
     if key in ("timestamps", "classlabel", "targetlabel"):
         if not values or values[0].lower() not in ("true", "false"):

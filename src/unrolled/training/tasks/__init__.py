@@ -9,7 +9,10 @@ from unrolled.training.tasks.regress import Regress
 from unrolled.training.tasks.tag import Tag
 from unrolled.training.tasks.task import Evaluation, Task
 
-__all__ = ["Classify", "Evaluation", "Forecast", "Regress", "Tag", "Task", "task_named", "task_of"]
+__all__ = ["KINDS", "Classify", "Evaluation", "Forecast", "Regress", "Tag", "Task", "task_named", "task_of"]
+
+# By their names, as `unrolled.tasks` has them.
+KINDS: dict[str, type[Task]] = {"classify": Classify, "tag": Tag, "regress": Regress, "forecast": Forecast}
 
 
 def task_of(data: Dataset) -> Task:

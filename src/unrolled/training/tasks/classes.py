@@ -39,7 +39,11 @@ class ClassTask(Task):
             predictions=predictions,
         )
 
-    def shown(self, value: float) -> str:
+    def details(self, metrics: dict[str, float]) -> list[str]:
+        return [f"macro F1 {self.shown(metrics['macro_f1'])}"]
+
+    @staticmethod
+    def shown(value: float) -> str:
         return f"{value:.4f}"
 
 

@@ -69,5 +69,6 @@ class NumberTask(Task):
         errors = (said.double() - asked.double()) * self._deviation
         return {"rmse": float(errors.square().mean().sqrt()), "mae": float(errors.abs().mean())}
 
-    def shown(self, value: float) -> str:
+    @staticmethod
+    def shown(value: float) -> str:
         return f"{value:.4g}"

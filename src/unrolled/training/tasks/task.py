@@ -113,12 +113,10 @@ class Task(abc.ABC):
     def evaluation(self, said: Tensor, asked: Tensor, baseline: Tensor | None) -> Evaluation:
         """What all rows together come to."""
 
+    @staticmethod
     @abc.abstractmethod
-    def shown(self, value: float) -> str:
-        """A value of the metric, as it stands in a line.
-
-        It goes after the label: "accuracy 0.9690".
-        """
+    def shown(value: float) -> str:
+        """A value of the metric, as it stands in a line after its label: "0.9690"."""
 
     def verdict(self, metrics: dict[str, float]) -> str:
         """The metric with its label: what the last line of a training says."""
