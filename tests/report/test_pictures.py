@@ -93,7 +93,8 @@ def test_a_reading_has_one_row_for_each_step_in_all_its_panels():
     assert [axes.images[0].get_array().shape for axes in (image, classes, state)] == [(7, 4), (7, 3), (7, 10)]
     assert classes.lines[0].get_xdata().tolist() == [1] * 6 + [2]
     assert figure.get_suptitle() == "predicted eel, confidence 90.0%, true cat"
-    assert draw_reading(reading, CLASSES, label=2).get_suptitle() == "predicted eel, confidence 90.0%, correct"
+    right = draw_reading(reading, CLASSES, label=2)
+    assert right.get_suptitle() == "predicted eel, confidence 90.0%, correct"
     last = state.images[0].get_array()[-1]
     assert (last[1:] >= last[:-1]).all()  # sorted by the value at the end
     assert sorted(last.tolist()) == sorted(reading.features[-1].tolist())

@@ -67,11 +67,10 @@ def draw_gallery(
             continue
         axes.tick_params(labelsize=7)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
-        if look.kind == "map":
-            if place % columns == 0:
-                look.label(axes, one.shape[1], size=6)
-            else:
-                axes.set_yticks([])
+        if place % columns == 0:
+            look.label(axes, one.shape[1], size=6 if look.kind == "map" else 7)
+        elif look.kind == "map":
+            axes.set_yticks([])
     if image is not None:
         figure.colorbar(image, ax=all_axes, label=look.measure, shrink=min(1.0, 3 / count), pad=0.01)
     if values:
