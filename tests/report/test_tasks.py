@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tests.training.test_ragged import make_data, network_of
+from tests.report.conftest import make_task, network_of
 from unrolled.data import DataOptions, Dataset, Examples, Numbers, Preparation, Sequences, open_data
 from unrolled.networks import SequenceClassifier
 from unrolled.report import (
@@ -67,9 +67,9 @@ def drawn(task, data, folder):
 @pytest.mark.parametrize("task", TASKS)
 def test_a_training_leaves_the_pictures_of_its_task_and_padding_is_in_none(task, tmp_path):
     """Not a byte of one depends on what stands beyond a length; in a list nothing stands there."""
-    paths = drawn(task, make_data(task), tmp_path / "list")
+    paths = drawn(task, make_task(task), tmp_path / "list")
     assert tuple(path.stem for path in paths) == pictures_of(task)
-    padded = make_data(task, (7, math.inf))
+    padded = make_task(task, math.inf)
     drawn(task, padded, tmp_path / "padded")
     for path in (tmp_path / "list").iterdir():
         with Image.open(path) as image:
@@ -231,7 +231,7 @@ def test_each_number_is_shown_against_the_true_one_with_its_own_errors():
     said = torch.tensor([[1.0, 5.0], [2.0, 5.0], [2.0, 5.0]])
     one, two = draw_predicted(true, said, ("a", "b")).axes
     identity, points = one.lines
-    assert identity.get_xdata() == identity.get_ydata()
+    assert list(identity.get_xdata()) == list(identity.get_ydata())
     assert (points.get_xdata().tolist(), points.get_ydata().tolist()) == ([0, 2, 4], [1, 2, 2])
     assert one.get_title() == f"a\nRMSE {math.sqrt(5 / 3):.4g}, MAE 1"
     assert two.get_title() == "b\nRMSE 0, MAE 0"

@@ -12,7 +12,7 @@ from unrolled.data import Dataset, Sequences
 from unrolled.report.gallery import draw_gallery
 from unrolled.report.lettering import lettered, plain_letters
 from unrolled.report.pictures import save_figure
-from unrolled.report.series import draw_series
+from unrolled.report.series import draw_series, lie_in_series
 from unrolled.report.tags import draw_tags
 
 MOST_CLASSES = 12
@@ -35,7 +35,7 @@ def save_examples(data: Dataset, path: Path) -> None:
 def draw_examples(data: Dataset) -> Figure:
     """The picture that `save_examples` saves."""
     train, labels = data.train, data.train.labels
-    if data.task == "forecast" and isinstance(train.sequences, Sequences):
+    if data.task == "forecast" and lie_in_series(data):
         return draw_series(data)
     if isinstance(labels, Sequences):
         figure = draw_tags(train, range(min(MOST_TAGGED, len(train))), data.classes)
@@ -65,9 +65,10 @@ def _draw_quantiles(data: Dataset, labels: Tensor) -> Figure:
     places = torch.linspace(0, len(order) - 1, min(QUANTILES, len(order))).round().long()
     rows: list[int] = order[places].tolist()
     names = lettered(data.numbers.names, most=16)
+    count = min(MOST_NUMBERS, len(names))
     titles = []
     for row in rows:
-        numbers = zip(names[:MOST_NUMBERS], labels[row, :MOST_NUMBERS].tolist(), strict=True)
+        numbers = zip(names[:count], labels[row, :count].tolist(), strict=True)
         said = ", ".join(f"{name} {value:.4g}" for name, value in numbers)
         titles.append(f"{said}\n{_steps(len(data.train.raw(row)))}")
     figure, _ = draw_gallery(data.train, rows, titles, most_columns=6)

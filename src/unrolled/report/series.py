@@ -64,6 +64,17 @@ def draw_series(data: Dataset) -> Figure:
     return figure
 
 
+def lie_in_series(data: Dataset) -> bool:
+    """Whether the windows of all parts lie in the same memory, with what they ask for behind them."""
+    values = []
+    for part in PARTS:
+        sequences = getattr(data, part).sequences
+        if not isinstance(sequences, Sequences):
+            return False
+        values.append(sequences.values.data_ptr())
+    return len(set(values)) == 1
+
+
 def _pieces(joined: torch.Tensor) -> list[range]:
     """The stretches of steps that windows join, from whether one joins step t to step t + 1."""
     none = torch.zeros(1, dtype=torch.int8)
