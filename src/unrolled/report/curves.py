@@ -37,7 +37,7 @@ def draw_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
             if points:
                 axes.plot(*zip(*points, strict=True), style, label=whose, markersize=3)
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
@@ -72,7 +72,7 @@ def draw_runs(runs: Sequence[Sequence[dict[str, Any]]], key: str) -> Figure | No
     if not axes.lines:
         return None
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid()
     axes.spines[["top", "right"]].set_visible(False)
     if "loss" in key:
