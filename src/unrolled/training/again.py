@@ -65,6 +65,7 @@ class Again:
             path,
             self.preparation,
             names=config.options.get("names"),
+            label=next(iter(config.options.get("label", ())), None),
             labelled=labelled and not forecasts,
         )
         sequences = collection.sequences

@@ -1,0 +1,46 @@
+"""Files of one's own: what training, prediction and evaluation make of what users have."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow")
+
+
+def long_table(path, count=12, labels="ab", header="id,time,x,y,label"):
+    """A long table of sequences with 2 to 4 steps."""
+    random = np.random.default_rng(0)
+    lines = [header]
+    for number in range(count):
+        for step in range(2 + number % 3):
+            x, y = random.normal(number % len(labels), 1, 2).round(3)
+            lines.append(f"s{number},{step},{x},{y},{labels[number % len(labels)]}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def wide_table(path, labels="12"):
+    """A wide table of sequences with 4 steps, its labels numbers."""
+    random = np.random.default_rng(0)
+    lines = ["label,t0,t1,t2,t3"]
+    for number in range(12):
+        lines.append(f"{labels[number % len(labels)]}," + ",".join(map(str, random.normal(size=4).round(3))))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("table", [long_table, wide_table])
+def test_labels_that_are_left_empty_or_are_not_there_are_no_matter_to_predict(unrolled, tmp_path, table):
+    train, run = table(tmp_path / "train.csv"), tmp_path / "run"
+    assert unrolled("train", "--data", train, "--steps", 2, "--run", run).code == 0
+    whole = unrolled("predict", train, "--run", run, "--csv")
+    assert whole.code == 0
+    header, *lines = train.read_text().splitlines()
+    place = header.split(",").index("label")
+    without = tmp_path / "without.csv"
+    for label in ("", "?", "zebra", None):
+        cells = [line.split(",") for line in (header, *lines)]
+        for row in cells if label is None else cells[1:]:
+            row[place : place + 1] = [] if label is None else [label]
+        without.write_text("\n".join(",".join(row) for row in cells) + "\n")
+        answered = unrolled("predict", without, "--run", run, "--csv")
+        assert (answered.code, answered.out) == (0, whole.out), answered.err
