@@ -83,7 +83,7 @@ def test_classes_of_one_sequence_each_leave_nothing_to_test_on(tmp_path: Path) -
 def test_a_group_is_not_tested_on_that_is_trained_on_whatever_says_so(tmp_path: Path) -> None:
     train, other = table(tmp_path / "a.csv", 12), table(tmp_path / "b.csv", 6)
     for test in (str(other), "id=s1"):
-        with pytest.raises(UnrolledError, match="--split-by speaker: .*1.* would be on both sides"):
+        with pytest.raises(UnrolledError, match=r"--split-by speaker: .*1.* would be on both sides"):
             open_data(train, DataOptions(test=test, split_by="speaker"))
     open_data(train, DataOptions(test="speaker=1", split_by="speaker"))
 
@@ -102,3 +102,23 @@ def test_a_column_to_split_by_that_is_not_there_is_named(tmp_path: Path) -> None
     path = table(tmp_path / "a.csv", 12)
     with pytest.raises(UnrolledError, match=r"unknown column of sequences 'speakr': did you mean 'speaker'"):
         open_data(path, DataOptions(split_by="speakr"))
+
+
+def test_where_no_value_may_be_missing_the_first_one_is_named(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", 12)
+    lines = path.read_text().splitlines()
+    lines[4] = ",".join(["s1", "1", "", *lines[4].split(",")[3:]])
+    path.write_text("\n".join(lines) + "\n")
+    for options, way in (
+        (DataOptions(missing="error"), "say --missing previous"),
+        (DataOptions(standardize=False), "leave --no-standardize out"),
+    ):
+        with pytest.raises(UnrolledError, match=f"x of s1 is missing at its step 2: fill it in, or {way}"):
+            open_data(path, options)
+    with pytest.raises(UnrolledError, match=r"--missing mean needs the mean of each feature, and --no-stand"):
+        open_data(path, DataOptions(missing="mean", standardize=False))
+    with pytest.raises(UnrolledError, match=r"b\.csv: x of s1 is missing"):
+        open_data(
+            table(tmp_path / "c.csv", 9),
+            DataOptions(missing="error", test=str(path.rename(tmp_path / "b.csv"))),
+        )

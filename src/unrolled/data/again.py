@@ -72,7 +72,7 @@ def _read(
     if kind == "ts" and suffix(path) == ".ts":
         from unrolled.data.readers.ts import read_ts
 
-        return read_ts(path)
+        return read_ts(path, labelled=labelled)
     if kind == "npz" and suffix(path) == ".npz":
         from unrolled.data.readers.npz import read_npz
 

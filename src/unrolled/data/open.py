@@ -15,13 +15,13 @@ from unrolled.data.again import read_again
 from unrolled.data.collection import Collection
 from unrolled.data.dataset import MOST_VALIDATION, Dataset
 from unrolled.data.examples import Examples
-from unrolled.data.fit import fit_numbers, fit_preparation
+from unrolled.data.fit import check_complete, fit_numbers, fit_preparation
 from unrolled.data.formats import is_choice, other_half, pair, read
 from unrolled.data.options import DataOptions
 from unrolled.data.preparation import Preparation
 from unrolled.data.sequences import Sequences
 from unrolled.data.split import held_out
-from unrolled.data.targets import class_numbers, find_classes, find_task, numbers, shown
+from unrolled.data.targets import class_numbers, find_classes, find_task, labelled_for, numbers, shown
 from unrolled.errors import UnrolledError, check_count, unknown_name
 
 TEST_SHARE = 5  # one of so many is held out to test on, where no others are
@@ -70,6 +70,9 @@ def open_data(
     notes += note
     classes = find_classes(collection) if task in ("classify", "tag") else ()
     preparation = fit_preparation(collection, collection.sequences.select(torch.from_numpy(rest)), options)
+    if preparation.missing == "error":
+        check_complete(collection, options)
+        check_complete(test, options)
 
     def part(source: Collection, rows: Rows) -> Examples:
         labels = numbers(source) if task == "regress" else class_numbers(source, classes)
@@ -147,7 +150,7 @@ def _find_test(
             f"{options.test} has the features {shown(test_collection.features)}, {collection.path} has "
             f"{shown(collection.features)}: expected the same"
         )
-    find_task(test_collection, task)
+    test_collection = labelled_for(test_collection, task)
     return np.arange(count), test_collection, np.arange(len(test_collection.sequences)), []
 
 
@@ -180,8 +183,8 @@ def _hold_out(
         if validation and groups is not None and len({groups[row] for row in rows}) == 1:
             validation = 0
             notes.append(
-                f"all sequences to train on have the {options.split_by} {groups[rows[0]]}: none is held out to "
-                "choose by, and the last weights are taken"
+                f"all sequences to train on have the {options.split_by} {groups[rows[0]]}: none is held out "
+                "to choose by, and the last weights are taken"
             )
     check_count("validation", validation, least=0, most=len(rows) - 1)
     held = held_out(

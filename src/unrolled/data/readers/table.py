@@ -186,11 +186,11 @@ def _find_out(
         notes.append("the first column has no name and is left out")
     if not given.features:
         notes += [
-            f"the column {name!r} is left out: it holds {text!r} among its numbers"
+            f"the column {name!r} is left out: it holds {odd!r} among its numbers"
             for name in table.names
             if table.kinds[name] == TEXT
             and name not in used
-            and (text := stray(table.samples.get(name, ()), most=0.5))
+            and (odd := stray(table.samples.get(name, ()), most=0.5))
         ]
     return form, Roles(id, time, labels, features, given.columns), notes
 
