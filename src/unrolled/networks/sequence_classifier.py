@@ -194,7 +194,7 @@ class SequenceClassifier(nn.Module):
 
 
 def last_mean(x: Tensor, lengths: Lengths | None, steps: int) -> Tensor:
-    """The mean [N, 1, I] of the last so many steps of each sequence in x [N, T, I], or of all if it has fewer.
+    """The mean [N, 1, I] of the last so many steps of each sequence in x [N, T, I], of all if it has fewer.
 
     >>> last_mean(torch.tensor([[[9.0], [1.0], [3.0], [0.0]]]), torch.tensor([3]), steps=2).item()
     2.0
