@@ -164,8 +164,8 @@ def _check_apart(
     both = {groups[row] for row in rows} & {others[row] for row in test_rows}
     if both:
         raise UnrolledError(
-            f"--split-by {options.split_by}: {shown(sorted(both), 5)} would be on both sides, to train on and "
-            f"to test on, by --test {options.test}: leave one of the two out"
+            f"--split-by {options.split_by}: {shown(sorted(both), 5)} would be on both sides, to train on "
+            f"and to test on, by --test {options.test}: leave one of the two out"
         )
 
 
