@@ -20,7 +20,7 @@ from typing import NamedTuple
 from unrolled.errors import UnrolledError
 
 SECONDS = 5  # of the processor: a busy machine is no fault
-PATIENCE = 20  # seconds on the clock, for what waits
+PATIENCE = 120  # seconds on the clock, for what waits: a busy machine needs twenty to fill the memory
 MEMORY = 2 << 30  # of addresses, on top of what the libraries take
 REFUSED = 2  # the exit code of the command line after an error
 

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from unrolled import networks
-from unrolled.report import read_stepwise
+from unrolled.data import Examples
+from unrolled.report import read_stepwise, reading
 from unrolled.report.reading import changes_of_mind
+from unrolled.training import Evaluation
 from unrolled.unroll import dynamic_unroll
 
 T, I = 9, 6
@@ -43,3 +45,23 @@ def test_changes_of_mind_are_counted():
     from unrolled.report import Reading
 
     assert changes_of_mind(Reading(torch.zeros(6, 1), probabilities, torch.zeros(6, 1))) == 3
+
+
+def test_of_a_long_sequence_the_beginning_is_read_and_few_are_chosen_from(monkeypatch):
+    config = networks.NetworkConfig("small", (("gru", 3),), input_size=I, classes=2)
+    network = networks.SequenceClassifier(config)
+    sequences = [torch.rand(length, I) for length in (reading.LONGEST + 40, 30, 2000, 30, 900, 30, 700)]
+    examples = Examples(sequences, torch.zeros(7, dtype=torch.int64))
+    beginning = read_stepwise(network, sequences[0])
+    assert len(beginning.sequence) == len(beginning.probabilities) == reading.LONGEST
+    probabilities = torch.tensor([[0.9, 0.1]]).repeat(7, 1)
+    evaluation = Evaluation(0.0, {}, probabilities, probabilities.argmax(dim=1))
+    read = []
+    monkeypatch.setattr(reading, "MOST_READ", 2 * reading.LONGEST**2 + 3 * 30**2)
+    monkeypatch.setattr(
+        reading,
+        "read_stepwise",
+        lambda network, sequence: read.append(len(sequence)) or read_stepwise(network, sequence),
+    )
+    reading.most_telling([network], examples, [evaluation])
+    assert read == [reading.LONGEST + 40, 30, 2000, 30]

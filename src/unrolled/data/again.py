@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unrolled.data.collection import Collection
@@ -24,6 +24,8 @@ def read_again(
     preparation: Preparation,
     *,
     names: str | None = None,
+    label: str | None = None,
+    columns: Sequence[str] = (),
     labelled: bool = False,
 ) -> Collection:
     """The collection in a file, or a folder, of the kind that a training read, with the settings of that.
@@ -32,6 +34,8 @@ def read_again(
         path: the file, or a folder of such files.
         preparation: the training's.
         names: what the names of files in a folder say.
+        label: which of what is said of the files in a folder is to be predicted; None to find out.
+        columns: those of a table that are kept of each sequence, besides.
         labelled: whether labels are needed: else they may be missing, and are not looked at.
 
     Raises:
@@ -39,7 +43,7 @@ def read_again(
     """
     reading = preparation.reading
     try:
-        collection = _read(path, reading, names, labelled)
+        collection = _read(path, reading, names, label, columns, labelled)
     except (KeyError, TypeError) as error:  # a damaged run's
         raise UnrolledError(f"reading is {reading!r}, which no reader knows: {error}") from error
     if len(collection.features) != len(preparation.features):
@@ -51,19 +55,24 @@ def read_again(
 
 
 def _read(
-    path: str | os.PathLike[str], reading: Mapping[str, Any], names: str | None, labelled: bool
+    path: str | os.PathLike[str],
+    reading: Mapping[str, Any],
+    names: str | None,
+    label: str | None,
+    columns: Sequence[str],
+    labelled: bool,
 ) -> Collection:
     kind = reading.get("format")
     if kind == "folder":
         from unrolled.data.readers import folder
 
-        return (
-            folder.read_again(path, reading, names=names) if labelled else folder.read_files([path], reading)
-        )
+        if not labelled:
+            return folder.read_files([path], reading)
+        return folder.read_again(path, reading, names=names, label=label)
     if kind == "ts" and suffix(path) == ".ts":
         from unrolled.data.readers.ts import read_ts
 
-        return read_ts(path)
+        return read_ts(path, labelled=labelled)
     if kind == "npz" and suffix(path) == ".npz":
         from unrolled.data.readers.npz import read_npz
 
@@ -74,14 +83,18 @@ def _read(
         from unrolled.data.readers.table import open_table, read_table
 
         there = open_table(path).names
+        labels = [name for name in reading["label"] if labelled or name in there]
+        if reading["form"] == "wide" and not labelled:
+            columns = labels  # or it would be a feature
         has_id = reading["id"] is None or reading["id"] in there
         return read_table(
             path,
             form=reading["form"] if has_id or reading["form"] == "wide" else "series",
             id=reading["id"] if has_id else None,
             time=reading["time"],
-            label=[name for name in reading["label"] if labelled or name in there],
+            label=labels if labelled else None,
             features=reading["features"],
+            columns=columns,
         )
     expected = KINDS.get(str(kind), "none: its files cannot be read again")
     raise UnrolledError(f"{path} is of another kind than the training's files, expected {expected}")

@@ -11,6 +11,7 @@ from unrolled.data.options import DataOptions
 from unrolled.data.preparation import Preparation
 from unrolled.data.sequences import Sequences, as_float
 from unrolled.data.standardization import Standardization
+from unrolled.errors import UnrolledError
 
 
 def fit_preparation(collection: Collection, trained_on: Sequences, options: DataOptions) -> Preparation:
@@ -22,8 +23,26 @@ def fit_preparation(collection: Collection, trained_on: Sequences, options: Data
     scaling = None
     if options.standardize and trained_on.dtype != torch.uint8:
         scaling = Standardization.fit(as_float(steps) for steps in trained_on.blocks())
+    if scaling is None and options.missing in ("previous", "mean"):
+        what = "--no-standardize leaves none" if not options.standardize else "pictures have none"
+        raise UnrolledError(
+            f"--missing {options.missing} needs the mean of each feature, and {what}: leave one of them out"
+        )
     missing = options.missing or ("error" if scaling is None else "previous")
     return Preparation(collection.reading, collection.features, missing, scaling)
+
+
+def check_complete(collection: Collection, options: DataOptions) -> None:
+    """Raise an UnrolledError that names the first value that is missing, where none may be."""
+    for row, steps in enumerate(collection.sequences):
+        if steps.is_floating_point() and steps.isnan().any():
+            step, number = steps.isnan().nonzero()[0].tolist()
+            feature = collection.features[number]
+            rule = "say --missing previous" if options.standardize else "leave --no-standardize out"
+            raise UnrolledError(
+                f"{collection.path}: {feature} of {collection.names[row]} is missing at its step {step + 1}: "
+                f"fill it in, or {rule}, which stands the value before it in its place"
+            )
 
 
 def fit_numbers(collection: Collection, labels: Tensor) -> Numbers:

@@ -11,15 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unrolled.data.again import read_again
 from unrolled.data.collection import Collection
 from unrolled.data.dataset import MOST_VALIDATION, Dataset
 from unrolled.data.examples import Examples
-from unrolled.data.fit import fit_numbers, fit_preparation
+from unrolled.data.fit import check_complete, fit_numbers, fit_preparation
 from unrolled.data.formats import is_choice, other_half, pair, read
 from unrolled.data.options import DataOptions
+from unrolled.data.preparation import Preparation
 from unrolled.data.sequences import Sequences
 from unrolled.data.split import held_out
-from unrolled.data.targets import class_numbers, find_classes, find_task, numbers, shown
+from unrolled.data.targets import class_numbers, find_classes, find_task, labelled_for, numbers, shown
 from unrolled.errors import UnrolledError, check_count, unknown_name
 
 TEST_SHARE = 5  # one of so many is held out to test on, where no others are
@@ -63,9 +65,14 @@ def open_data(
     notes += [*collection.notes, *note]
     if options.test is None and (other := other_half(path)):
         notes.append(f"{other.name} lies beside {path.name} and is not read: --test {other} would test on it")
-    rest, validation_rows = _hold_out(collection, train_rows, validation, options, task)
+    _check_apart(collection, train_rows, test, test_rows, options)
+    rest, validation_rows, note = _hold_out(collection, train_rows, validation, options, task)
+    notes += note
     classes = find_classes(collection) if task in ("classify", "tag") else ()
     preparation = fit_preparation(collection, collection.sequences.select(torch.from_numpy(rest)), options)
+    if preparation.missing == "error":
+        check_complete(collection, options)
+        check_complete(test, options)
 
     def part(source: Collection, rows: Rows) -> Examples:
         labels = numbers(source) if task == "regress" else class_numbers(source, classes)
@@ -107,6 +114,11 @@ def _find_test(
                 f"{collection.path} holds {count} sequence, expected 2 at least: to train on and to test on"
             )
         test = held_out(count, wanted, classes=_strata(collection, task), groups=_groups(collection, options))
+        if not len(test):
+            raise UnrolledError(
+                f"{collection.path}: each of the {count} classes has one sequence, expected two at least: to "
+                "train on and to test on. Bring more, or name others to test on with --test"
+            )
         return (
             np.setdiff1d(np.arange(count), test),
             collection,
@@ -125,34 +137,63 @@ def _find_test(
                 f"--test {options.test}: {what}, expected some of {shown(dict.fromkeys(columns[name]))}"
             )
         return np.flatnonzero(~chosen), collection, np.flatnonzero(chosen), []
-    test_collection = read(options.test, options)
+    test_collection = read_again(
+        options.test,
+        Preparation(collection.reading, collection.features),
+        names=options.names,
+        label=next(iter(options.label), None),
+        columns=[options.split_by] if options.split_by else [],
+        labelled=True,
+    )
     if test_collection.features != collection.features:
         raise UnrolledError(
             f"{options.test} has the features {shown(test_collection.features)}, {collection.path} has "
             f"{shown(collection.features)}: expected the same"
         )
-    find_task(test_collection, task)
+    test_collection = labelled_for(test_collection, task)
     return np.arange(count), test_collection, np.arange(len(test_collection.sequences)), []
+
+
+def _check_apart(
+    collection: Collection, rows: Rows, test: Collection, test_rows: Rows, options: DataOptions
+) -> None:
+    """Raise an UnrolledError if a group is both trained and tested on, although none is to be."""
+    groups, others = _groups(collection, options), _groups(test, options)
+    if groups is None or others is None:
+        return
+    both = {groups[row] for row in rows} & {others[row] for row in test_rows}
+    if both:
+        raise UnrolledError(
+            f"--split-by {options.split_by}: {shown(sorted(both), 5)} would be on both sides, to train on "
+            f"and to test on, by --test {options.test}: leave one of the two out"
+        )
 
 
 def _hold_out(
     collection: Collection, rows: Rows, validation: int | None, options: DataOptions, task: str
-) -> tuple[Rows, Rows]:
-    """What is left to train on, and what is held out to choose by."""
+) -> tuple[Rows, Rows, list[str]]:
+    """What is left to train on, what is held out to choose by, and what had to be assumed."""
     parts = np.array(collection.columns.get("part", ()))[rows] if "part" in collection.columns else None
     if parts is not None and validation is None and (parts == "validation").any():
-        return rows[parts != "validation"], rows[parts == "validation"]
+        return rows[parts != "validation"], rows[parts == "validation"], []
+    strata, groups = _strata(collection, task), _groups(collection, options)
+    notes = []
     if validation is None:
         validation = min(len(rows) // VALIDATION_SHARE, MOST_VALIDATION)
+        if validation and groups is not None and len({groups[row] for row in rows}) == 1:
+            validation = 0
+            notes.append(
+                f"all sequences to train on have the {options.split_by} {groups[rows[0]]}: none is held out "
+                "to choose by, and the last weights are taken"
+            )
     check_count("validation", validation, least=0, most=len(rows) - 1)
-    strata, groups = _strata(collection, task), _groups(collection, options)
     held = held_out(
         len(rows),
         validation,
         classes=None if strata is None else [strata[row] for row in rows],
         groups=None if groups is None else [groups[row] for row in rows],
     )
-    return np.delete(rows, held), rows[held]
+    return np.delete(rows, held), rows[held], notes
 
 
 def _strata(collection: Collection, task: str) -> Sequence[str] | None:

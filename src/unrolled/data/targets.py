@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 
@@ -37,6 +38,22 @@ def find_task(collection: Collection, task: str | None) -> str:
         one = "a label for each step" if collection.each_step else "a label for each sequence"
         raise UnrolledError(f"{where} has {one}, which --task {task} does not predict: {_tasks(collection)}")
     return task
+
+
+def labelled_for(collection: Collection, task: str) -> Collection:
+    """Another collection than the one trained on, with labels as the task has them.
+
+    What is the same at all steps of each sequence looks like a label for each sequence, and may be one for
+    each step.
+
+    Raises:
+        UnrolledError: there are no labels, or not of that kind.
+    """
+    if task == "tag" and not collection.each_step and collection.labels is not None:
+        labels = np.repeat(collection.labels, collection.sequences.lengths.numpy(), axis=0)
+        collection = dataclasses.replace(collection, labels=labels, each_step=True)
+    find_task(collection, task)
+    return collection
 
 
 def _tasks(collection: Collection) -> str:

@@ -23,6 +23,8 @@ from unrolled.training.metrics import flat_labels
 
 CANDIDATES = 40
 MOST_CLASSES = 20  # that are drawn
+LONGEST = 512  # steps that are read of a sequence: each costs as many as come before it
+MOST_READ = 1 << 20  # steps in all, to choose by
 
 
 class Reading(NamedTuple):
@@ -48,8 +50,9 @@ def read_stepwise(network: SequenceClassifier, sequence: Tensor) -> Reading:
 
     Args:
         network: it is run in evaluation mode, and left in the mode it was in.
-        sequence: [T, I] floats.
+        sequence: [T, I] floats, of which the first LONGEST steps are read.
     """
+    sequence = sequence[:LONGEST]
     time = sequence.shape[0]
     device = next(network.parameters()).device
     was_training = network.training
@@ -84,6 +87,8 @@ def most_telling(
     rightly = torch.stack([evaluation.predictions == flat_labels(examples) for evaluation in evaluations])
     right: list[int] = rightly.all(dim=0).nonzero().flatten().tolist() or [0]
     candidates = right[: max(1, CANDIDATES // len(networks))]
+    steps = examples.all_lengths()[candidates].clamp(max=LONGEST).square().cumsum(0) * len(networks)
+    candidates = candidates[: max(1, int((steps <= MOST_READ).sum()))]
 
     def wavering(index: int) -> int:
         sequence = examples.sequence(index)

@@ -10,7 +10,7 @@ import torch
 from unrolled.data import Examples, Sequences
 from unrolled.data.again import read_again
 from unrolled.data.collection import Collection
-from unrolled.data.targets import class_numbers, numbers
+from unrolled.data.targets import class_numbers, labelled_for, numbers
 from unrolled.data.windows import windows
 from unrolled.errors import UnrolledError
 from unrolled.training.data_file import DataRecord
@@ -65,6 +65,7 @@ class Again:
             path,
             self.preparation,
             names=config.options.get("names"),
+            label=next(iter(config.options.get("label", ())), None),
             labelled=labelled and not forecasts,
         )
         sequences = collection.sequences
@@ -72,6 +73,8 @@ class Again:
             return self._windows(collection, labelled)
         if labelled and collection.labels is None:
             raise UnrolledError(f"{path} has no labels, expected those of {config.task}")
+        if labelled:
+            collection = labelled_for(collection, config.task)
         if config.task == "regress":
             assert self.record.numbers is not None
             labels = (

@@ -365,7 +365,7 @@ LONG = "id,time,x,label\na,1,5,up\na,2,4,up\nb,1,6,down\n"
         (LONG, {"time": "when"}, "unknown column of times 'when'"),
         (LONG, {"features": ["x", "z"]}, "unknown column of features 'z'"),
         (LONG, {"features": ["x", "x"]}, "features names the column 'x' twice"),
-        (LONG, {"features": ["label"]}, "'label' cannot be a feature: it holds 'up', expected numbers"),
+        (LONG, {"features": ["label"]}, r"line 2: the column 'label' holds 'up', expected a number"),
         (LONG, {"features": ["x"], "label": "x"}, "'x' is a feature and something else"),
         (LONG, {"label": "id", "id": "id"}, "'id' is a label and something else"),
         (LONG, {"form": "tall"}, "form is 'tall', expected one of long, wide, series"),

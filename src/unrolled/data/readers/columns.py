@@ -100,6 +100,17 @@ def kind_of(texts: Sequence[str]) -> str:
     return NUMBER if all(as_number(text) is not None for text in there) else TEXT
 
 
+def stray(texts: Sequence[str], most: float = 1.0) -> str | None:
+    """The first text that is no number, if its like are at most such a share of those that are there.
+
+    >>> stray(["1", "", "x", "2.5"]), stray(["1", "a", "b"], most=0.5)
+    ('x', None)
+    """
+    there = [text for text in texts if text.strip() not in MISSING]
+    others = [text for text in there if as_number(text) is None]
+    return others[0] if others and len(others) <= most * len(there) else None
+
+
 class TextColumn:
     """A column of text that grows; each text is held once.
 

@@ -102,7 +102,11 @@ def read(
 
 
 def read_again(
-    path: str | os.PathLike[str], reading: Mapping[str, Any], *, names: str | None = None
+    path: str | os.PathLike[str],
+    reading: Mapping[str, Any],
+    *,
+    names: str | None = None,
+    label: str | None = None,
 ) -> Collection:
     """A folder with labels, its files read as those were that `reading` is of.
 
@@ -113,6 +117,7 @@ def read_again(
     return read(
         path,
         names=names,
+        label=label,
         by=settings.get("by", "rows"),
         width=settings.get("width"),
         mel=settings.get("mel"),

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from unrolled.data.collection import Collection
-from unrolled.data.readers.columns import NUMBER, Table
+from unrolled.data.readers.columns import NUMBER, TEXT, Table, stray
 from unrolled.data.readers.delimited import DelimitedTable
 from unrolled.data.readers.json_lines import JsonTable
 from unrolled.data.readers.long import Roles, read_long
@@ -33,7 +33,7 @@ def read_table(
     *,
     id: str | None = None,
     time: str | None = None,
-    label: str | Sequence[str] = (),
+    label: str | Sequence[str] | None = (),
     features: str | Sequence[str] = (),
     columns: str | Sequence[str] = (),
     form: str | None = None,
@@ -52,7 +52,8 @@ def read_table(
         path: the file; .csv, .tsv, .txt, .parquet, .pq, .jsonl or .ndjson, or text with any other ending.
         id: the column that says which sequence a row belongs to.
         time: the column by which the rows of a sequence are sorted: numbers or dates.
-        label: the column that is to be predicted, or several columns of numbers.
+        label: the column that is to be predicted, or several columns of numbers; None if there is none,
+            whatever a column is called.
         features: the columns of numbers; by default all that are not used otherwise.
         columns: what else to keep of each sequence, as text, and out of the features: a speaker, a part. By
             default all text that is the same in every row of a sequence.
@@ -70,12 +71,12 @@ def read_table(
     >>> two.sequences[0].tolist(), two.names, two.labels.tolist()
     ([[0.5], [1.5]], ('a', 'b'), ['cat', 'dog'])
     """
-    given = Roles(id, time, _listed(label), _listed(features), _listed(columns) or None)
+    given = Roles(id, time, _listed(label or ()), _listed(features), _listed(columns) or None)
     if form not in (None, *FORMS):
         raise UnrolledError(f"form is {form!r}, expected one of {', '.join(FORMS)}")
     table = open_table(path)
     _check(table, given)
-    form, roles, notes = _find_out(table, given, form)
+    form, roles, notes = _find_out(table, given, form, labelled=label is not None)
     notes = [*table.notes, *notes]
     read = read_wide if form == "wide" else read_long
     collection = read(table, roles, notes)
@@ -117,10 +118,12 @@ def _check(table: Table, given: Roles) -> None:
     table.check("times", [given.time] if given.time else [])
     table.check("labels", given.labels)
     table.check("features", given.features)
-    table.check("the columns to keep", given.columns or ())
+    table.check("sequences", given.columns or ())
     for name in given.features:
         if table.kinds[name] != NUMBER:
-            example = next((text for text in table.samples.get(name, ()) if text.strip()), "text")
+            for _ in table.rows([name], []):  # most formats can say where it is
+                pass
+            example = stray(table.samples.get(name, ())) or "text"
             raise UnrolledError(
                 f"{table.path}: the column {name!r} cannot be a feature: it holds {example!r}, "
                 "expected numbers"
@@ -136,13 +139,15 @@ def _check(table: Table, given: Roles) -> None:
             )
 
 
-def _find_out(table: Table, given: Roles, form: str | None) -> tuple[str, Roles, list[str]]:
+def _find_out(
+    table: Table, given: Roles, form: str | None, *, labelled: bool
+) -> tuple[str, Roles, list[str]]:
     """The form of a table, what its columns are for, and what had to be assumed."""
     notes: list[str] = []
     id, time, labels = given.id, given.time, given.labels
     taken: set[str | None] = {*labels, *given.features, *(given.columns or ())}
     if form != "series" and id is None and time is None:
-        id = _called(table, "ids", IDS, taken)
+        id = _called(table, "ids", IDS, {*labels, *given.features})  # it may be kept, too
     if form != "wide" and time is None:
         time = _time(table, taken | {id})
     if form is None:
@@ -162,7 +167,7 @@ def _find_out(table: Table, given: Roles, form: str | None) -> tuple[str, Roles,
         id = None
     if form == "wide":
         time = None
-    if not labels and form != "series":
+    if labelled and not labels and form != "series":
         labels = _labels(table, taken | {id, time}, WIDE_LABELS if form == "wide" else LABELS)
         others = [name for name in _numbers(table, {id, time, *labels}) if name not in taken]
         if labels and not given.features and not others:
@@ -179,6 +184,14 @@ def _find_out(table: Table, given: Roles, form: str | None) -> tuple[str, Roles,
         raise UnrolledError(f"{table.path} has no column of numbers besides those used otherwise: {text}")
     if not given.features and table.nameless and table.nameless not in used:
         notes.append("the first column has no name and is left out")
+    if not given.features:
+        notes += [
+            f"the column {name!r} is left out: it holds {odd!r} among its numbers"
+            for name in table.names
+            if table.kinds[name] == TEXT
+            and name not in used
+            and (odd := stray(table.samples.get(name, ()), most=0.5))
+        ]
     return form, Roles(id, time, labels, features, given.columns), notes
 
 

@@ -45,7 +45,7 @@ class Header:
         return self.target or self.classes is not None
 
 
-def read_ts(path: str | os.PathLike[str]) -> Collection:
+def read_ts(path: str | os.PathLike[str], *, labelled: bool = True) -> Collection:
     r"""Read the sequences of a .ts file: a line for each, its dimensions one behind the other.
 
         1.5,2.5,3.5:10,20,30:cat        three steps of two values, of the class cat
@@ -55,6 +55,7 @@ def read_ts(path: str | os.PathLike[str]) -> Collection:
 
     Args:
         path: the file. Lines are read one by one: what is held is the values alone.
+        labelled: whether labels are looked at, if there are any.
 
     Returns:
         Sequences [T, I] with the names of the rows, "1" onwards. Labels are text with `classes` as the file
@@ -83,7 +84,7 @@ def read_ts(path: str | os.PathLike[str]) -> Collection:
             begun = _read_setting(header, place, line)
             continue
         begun = True  # some files have no @data
-        dimensions, label = _split(header, place, line)
+        dimensions, label = _split(header, place, line, labelled)
         steps = _steps(header, place, dimensions)
         if spool is None:
             spool = Spool(steps.shape[1])
@@ -104,7 +105,7 @@ def read_ts(path: str | os.PathLike[str]) -> Collection:
     notes = [f"{cut} of {len(lengths)} sequences end in steps without values, which are left out"] * bool(cut)
     notes += ["the times of the steps are not used"] * header.times
     said: NDArray[np.str_] | NDArray[np.float64] | None = None
-    if header.labelled:
+    if labelled and header.labelled:
         said = np.array(labels, np.float64) if header.target else np.array(labels, np.str_)
     return Collection(
         path=os.fspath(path),
@@ -164,12 +165,12 @@ def _read_setting(header: Header, place: str, line: str) -> bool:
     return key == "data"
 
 
-def _split(header: Header, place: str, line: str) -> tuple[list[str], str]:
+def _split(header: Header, place: str, line: str, labelled: bool) -> tuple[list[str], str]:
     """The dimensions of a line, and its label."""
     # A time may hold colons: there, those that part dimensions are outside of brackets.
     dimensions = (re.sub(r"\)\s*:", ")\n", line) if header.times else line.replace(":", "\n")).split("\n")
     label = dimensions.pop().strip() if header.labelled else ""
-    if header.labelled:
+    if labelled and header.labelled:
         label = label_text(label)
         if label.lower() in NO_LABEL or not dimensions:
             raise UnrolledError(f"{place} has no label, expected one behind the last colon")
