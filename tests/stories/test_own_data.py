@@ -82,3 +82,34 @@ def test_the_page_about_a_table_is_true(tmp_path, monkeypatch):
     assert last(printed, "test accuracy", "runs/walks") > 0.8
     for name in ("data.json", "weights.safetensors", "report.html"):
         assert (tmp_path / "runs" / "steps" / name).exists()
+
+
+def test_the_page_about_recordings_is_true(tmp_path, monkeypatch):
+    pytest.importorskip("soundfile")
+    printed = told("your-own-data-recordings.md", tmp_path, monkeypatch)
+    assert last(printed, "test accuracy", "runs/words") > 0.9
+    assert last(printed, "test accuracy", "runs/strokes") > 0.9
+
+
+def test_the_page_about_a_forecast_is_true(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    printed = told("your-own-data-forecast.md", tmp_path, monkeypatch)
+    (line,) = (line for line in printed if line.startswith("test MASE"))
+    ours, naive = map(float, re.findall(r"\d+\.\d+", line))
+    assert ours < min(1, naive)
+    assert len([line for line in printed if line.startswith("1,")]) == 24  # the next day
+    for name in ("forecasts.png", "horizon.png"):
+        assert (tmp_path / "runs" / "load" / name).exists()
+
+
+@pytest.mark.parametrize("package", ["lightning", "skorch"])
+def test_the_page_about_other_trainers_is_true(package, tmp_path, monkeypatch):
+    pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "lightning-and-skorch.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    found = re.findall(r"^```python( \w+)?\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    mine = [block for of, block in found if of.strip() in ("", package)]
+    assert len(mine) == len([of for of, _ in found if not of]) + 1
+    for number, block in enumerate(mine, start=1):
+        exec(compile(block, f"lightning-and-skorch.md, block {number}", "exec"), names)
