@@ -1,4 +1,4 @@
-"""The pages about data of one's own are true: what they make is made, and their commands print what they show."""
+"""The pages about data of one's own are true: their Python runs, and their commands print what they show."""
 
 import re
 import subprocess
