@@ -5,9 +5,13 @@ import re
 import shutil
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from unrolled.report import pictures_of
 from unrolled.report.page import MARK
+from unrolled.tasks import TASKS
 
 
 @pytest.fixture
@@ -78,7 +82,7 @@ def test_data_that_are_not_at_hand_are_not_downloaded(unrolled, runs, tmp_path, 
         (runs / name / "config.json").write_text(json.dumps({**config, "data": data}))
     assert unrolled("report", runs).code == 0
     page = (runs / "report.html").read_text()
-    assert "The data set fashion-mnist is not at hand. This is the picture that its training left." in page
+    assert "The data set fashion-mnist is not at hand. This is what its training left." in page
     assert "The data set none is not at hand." in page
     assert page.count('<img class="kept"') == 4
 
@@ -124,3 +128,94 @@ def test_without_tensorboards_package_no_training_begins(unrolled, tmp_path, mon
     assert result.err.startswith("unrolled: logging for TensorBoard needs the package tensorboard")
     assert "pip install 'unrolled[tensorboard]'" in result.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def own(unrolled, tmp_path):
+    """`own(task)`: a run of sequences in a file, and the file."""
+
+    def make(task):
+        random = np.random.default_rng(0)
+        path = tmp_path / f"{task}.csv"
+        if task == "forecast":
+            rows = [(day, np.sin(day / 2) + random.normal() / 9) for day in range(200)]
+            path.write_text("day,load\n" + "".join(f"{day},{load}\n" for day, load in rows))
+            options = ("--task", task, "--time", "day", "--horizon", 6)
+        else:
+            rows = ["visit,minute,pulse,heat,said\n"]
+            for visit in range(40):
+                said = {"classify": "high" if visit % 2 else "low", "regress": visit / 7}.get(task)
+                for minute in range(random.integers(3, 9)):
+                    pulse, heat = random.normal(size=2)
+                    label = ("up" if pulse > 0 else "down") if task == "tag" else said
+                    rows.append(f"{visit},{minute},{pulse + visit % 2},{heat},{label}\n")
+            path.write_text("".join(rows))
+            options = ("--id", "visit", "--time", "minute", "--label", "said", "--task", task)
+        run = tmp_path / task
+        short = ("--recipe", "default", "--cell", "gru", "--hidden", 5, "--epochs", 2)
+        result = unrolled("train", "--data", path, *options, *short, "--run", run)
+        assert result.code == 0, result.err
+        return run, path
+
+    return make
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_run_of_ones_own_file_is_drawn_anew_as_long_as_the_file_is_there(unrolled, own, task):
+    run, path = own(task)
+    assert {picture.stem for picture in run.glob("*.png")} == set(pictures_of(task))
+    page = run / "report.html"
+    assert unrolled("report", run).code == 0
+    assert "is not at hand" not in page.read_text()
+    assert '<img class="kept"' not in page.read_text()
+    path.rename(path.with_suffix(".gone"))
+    result = unrolled("report", run)
+    assert (result.code, result.err) == (0, "")
+    assert f"The data set {path} is not at hand. This is what its training left." in page.read_text()
+    assert '<img class="kept"' in page.read_text()
+    path.write_text("nothing of the kind\n")
+    result = unrolled("report", run)
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert str(path) in result.err
+    assert '<img class="kept"' in page.read_text()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_finished_run_of_any_task_is_finished_when_its_pictures_are_there(unrolled, own, task):
+    run, _ = own(task)
+    result = unrolled("train", "--resume", run)
+    assert result.code == 2
+    name = "accuracy" if task in ("classify", "tag") else "RMSE"
+    assert f"{run} is finished, with a test {name} " in result.err
+    lost = run / f"{pictures_of(task)[-1]}.png"
+    lost.unlink()
+    assert unrolled("train", "--resume", run).code == 0
+    assert lost.exists()
+
+
+def test_a_folder_of_arrays_is_at_hand_for_a_report(unrolled, tmp_path):
+    random = np.random.default_rng(0)
+    data = tmp_path / "arrays"
+    data.mkdir()
+    for part, count in (("train", 30), ("test", 12)):
+        np.save(data / f"{part}-sequences.npy", random.normal(size=(count, 7, 3)).astype(np.float32))
+        np.save(data / f"{part}-labels.npy", np.arange(count) % 3)
+        np.save(data / f"{part}-lengths.npy", random.integers(1, 8, size=count))
+    run = tmp_path / "run"
+    short = ("--recipe", "default", "--cell", "rnn", "--hidden", 4, "--epochs", 1)
+    assert unrolled("train", "--data", data, *short, "--run", run).code == 0
+    assert unrolled("report", run).code == 0
+    assert "of 12 test examples right" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_inspect_draws_what_it_finds(unrolled, own, task, tmp_path):
+    _, path = own(task)
+    said = (
+        ("--time", "day") if task == "forecast" else ("--id", "visit", "--time", "minute", "--label", "said")
+    )
+    picture = tmp_path / "picture.png"
+    result = unrolled("inspect", path, *said, "--task", task, "--picture", picture)
+    assert result.code == 0, result.err
+    with Image.open(picture) as image:
+        image.verify()

@@ -3,12 +3,15 @@
 import functools
 import json
 
+import numpy as np
 import pytest
 import torch
 
-from unrolled.data import Dataset, Examples
+from unrolled.data import Dataset, Examples, Numbers, Preparation, Sequences, Standardization
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.training import Recipe, Run, RunConfig
+from unrolled.training import Recipe, Run, RunConfig, evaluate, task_of
+from unrolled.training.contents import contents_of
+from unrolled.training.data_file import DataRecord
 
 CLASSES = ("cat", "dog", "eel")
 
@@ -71,3 +74,76 @@ def change_config():
         path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
     return change
+
+
+PREPARATION = Preparation(
+    {"format": "ts"},
+    tuple(f"feature {place}" for place in range(5)),
+    "previous",
+    Standardization((0.1, 0.2, 0.3, 0.0, -1.0), (1.0, 0.5, 2.0, 1.0, 3.0)),
+)
+NUMBERS = {
+    "regress": Numbers(("one", "two"), (3.0, -2.0), (2.0, 0.5)),
+    "forecast": Numbers(("one",), (0.3,), (2.0,), horizon=4, features=(2,), season=2, scale=(0.7,)),
+}
+OF_TASKS = {"classify": ("a", "b", "c"), "tag": ("low", "high")}
+
+
+def make_part(task: str, seed: int, garbage: float | None) -> Examples:
+    """30 sequences of 2 to 9 steps; in an array with garbage beyond their ends, or in a list without any."""
+    random = np.random.default_rng(seed)
+    steps = [random.normal(size=(random.integers(2, 10), 5)).astype(np.float32) for _ in range(30)]
+    lengths = torch.tensor([len(one) for one in steps])
+    match task:
+        case "classify":
+            labels = torch.arange(30) % 3
+        case "tag":
+            signs = [torch.from_numpy((one[:, 2] > 0).astype(np.int64)) for one in steps]
+            labels = Sequences.flat(torch.cat(signs), lengths)
+        case "regress":
+            labels = torch.tensor([[3.0 + one[:, 2].sum(), one[:, 1].max() - 2.0] for one in steps])
+        case "forecast":
+            labels = torch.tensor([[one[-1, 2], one[-2, 2], one[:, 2].mean(), 0.1] for one in steps])
+    if garbage is None:
+        return Examples(steps, labels, preparation=PREPARATION)
+    dense = torch.full((30, 16, 5), garbage)
+    for row, one in enumerate(steps):
+        dense[row, : len(one)] = torch.from_numpy(one)
+    return Examples(dense, labels, lengths, preparation=PREPARATION)
+
+
+def make_task(task: str, garbage: float | None = None) -> Dataset:
+    """A small data set of a task."""
+    parts = [make_part(task, seed, garbage) for seed in range(3)]
+    return Dataset(task, *parts, OF_TASKS.get(task, ()), task=task, numbers=NUMBERS.get(task))
+
+
+def network_of(task: str) -> NetworkConfig:
+    """A network for it."""
+    data = make_task(task)
+    outputs = len(data.classes) if data.numbers is None else data.numbers.outputs
+    read = "steps" if task == "tag" else "final"
+    return NetworkConfig("small", (("lstm", 6),), read=read, input_size=5, classes=outputs)
+
+
+def write_task_run(parent, task: str, **values) -> Run:
+    """A finished run of it, as a training would leave it."""
+    data = make_task(task)
+    config = RunConfig(network_of(task), Recipe(), task, (), seed=0, validation=None, **values)
+    run = Run.create(parent / task, config.completed(data))
+    run.contents = contents_of(data)
+    run.save_config()
+    DataRecord.of(data).save(run.folder)
+    torch.manual_seed(1)
+    network = SequenceClassifier(run.config.network)
+    run.save_weights(network.state_dict())
+    found = evaluate(network, data.test, task_of(data))
+    main = next(iter(found.metrics))
+    validation = {f"validation_{name}": 0.25 for name in found.metrics}
+    line = {**epoch(1), **validation, main: 0.5}
+    if main != "accuracy":
+        del line["accuracy"], line["validation_accuracy"]
+    run.append_metrics(line)
+    measured = {f"test_{name}": value for name, value in found.metrics.items()}
+    run.append_metrics({"test_loss": found.loss, **measured, "test_examples": 30, "seconds": 1.0})
+    return run

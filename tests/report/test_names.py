@@ -94,7 +94,8 @@ def test_matplotlibs_own_settings_for_tex_do_not_matter(tmp_path):
         probabilities=torch.eye(2)[[1, 1, 1, 0]],
     )
     with matplotlib.rc_context({"text.usetex": True, "text.parse_math": False}):
-        for path in save_pictures(tmp_path, [epoch(1)], network, examples, evaluation, ("a_b", r"$\frac$")):
+        data = Dataset("odd", examples, examples[:0], examples, ("a_b", r"$\frac$"))
+        for path in save_pictures(tmp_path, [epoch(1)], network, data, evaluation):
             with Image.open(path) as image:
                 image.verify()
         with page_colours():

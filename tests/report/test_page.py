@@ -10,7 +10,7 @@ from tests.report.conftest import TEST, epoch
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.report import read_stepwise, save_page, summarize
-from unrolled.report.page import CURVES, MARK
+from unrolled.report.page import MARK, curve_title
 from unrolled.report.reading import changes_of_mind, most_telling
 from unrolled.report.summary import wilson_interval
 from unrolled.training import Run, evaluate
@@ -168,7 +168,7 @@ def test_without_the_data_the_page_shows_what_the_run_has_kept_or_says_so(make_r
     text = " ".join(made.text)
     assert text.count("The data set pets is not at hand.") == 4
     assert text.count("There are no weights: no epoch was finished.") == 2
-    assert text.count("This is the picture that its training left.") == 1
+    assert text.count("This is what its training left.") == 1
 
 
 def test_data_that_do_not_fit_the_network_are_not_read(make_run, page, pets, change_config):
@@ -183,9 +183,11 @@ def test_data_that_do_not_fit_the_network_are_not_read(make_run, page, pets, cha
 
 def test_curves_that_no_run_has_are_named(make_run, page):
     made = page([make_run("a", epoch(1), epoch(2))])
-    shown = [svg["aria-label"] for svg in made.attributes("svg") if svg.get("aria-label") in CURVES.values()]
-    assert shown == [CURVES["loss"], CURVES["accuracy"], CURVES["learning_rate"]]
-    assert "Not shown, as no run has it: validation loss; validation accuracy." in " ".join(made.text)
+    keys = ("loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate")
+    titles = [curve_title(key) for key in keys]
+    shown = [svg["aria-label"] for svg in made.attributes("svg") if svg.get("aria-label") in titles]
+    assert shown == [titles[0], titles[1], titles[4]]
+    assert f"Not shown, as no run has it: {titles[2]}; {titles[3]}." in " ".join(made.text)
     assert "No run has finished an epoch" in page([make_run("b")]).source
 
 

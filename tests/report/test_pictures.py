@@ -51,7 +51,8 @@ def test_confusion_writes_every_count_that_is_not_zero_in_its_place():
     axes = draw_confusion(matrix, CLASSES).axes[0]
     shown = {(round(t.get_position()[1]), round(t.get_position()[0])): t.get_text() for t in axes.texts}
     assert shown == {(0, 0): "8", (0, 1): "1", (1, 1): "9", (2, 0): "3", (2, 2): "7"}
-    assert axes.get_title() == "24 of 28 right"
+    assert axes.get_title() == "Confusion matrix of 28 test examples\naccuracy 85.71%"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     assert axes.images[0].get_array()[2, 0] == pytest.approx(0.3)
     assert axes.images[0].get_array()[0, 0] == 0
 
@@ -65,18 +66,22 @@ def test_misread_shows_the_mistakes_only_the_surest_first():
     probabilities = torch.tensor([[0.9, 0.1, 0.0], [0.3, 0.1, 0.6], [0.8, 0.2, 0.0], [0.2, 0.5, 0.3]])
     figure = draw_misread(Examples(torch.rand(4, 5, 3), labels), probabilities, CLASSES)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles == ["eel read as cat\n80% sure", "dog read as eel\n60% sure", "cat read as dog\n50% sure"]
-    assert figure.get_suptitle() == "3 of 4 misread, the surest first"
+    assert titles == [
+        "true eel\npredicted cat\nconfidence 80%",
+        "true dog\npredicted eel\nconfidence 60%",
+        "true cat\npredicted dog\nconfidence 50%",
+    ]
+    assert figure.get_suptitle() == "3 of 4 misclassified, highest confidence first"
 
 
 def test_misread_without_mistakes_and_with_too_many():
     labels = torch.zeros(100, dtype=torch.long)
     right = torch.tensor([[1.0, 0.0, 0.0]]).expand(100, 3)
-    examples = Examples(torch.rand(100, 5, 3), labels)
-    assert draw_misread(examples, right, CLASSES).get_suptitle() == "0 of 100 misread"
+    examples = Examples(torch.zeros(100, 5, 3, dtype=torch.uint8), labels)
+    assert draw_misread(examples, right, CLASSES).get_suptitle() == "0 of 100 misclassified"
     wrong = right.roll(1, dims=1)
     figure = draw_misread(examples, wrong, CLASSES)
-    assert figure.get_suptitle() == "100 of 100 misread; the 40 surest"
+    assert figure.get_suptitle() == "100 of 100 misclassified; the 40 most confident"
     assert sum(bool(axes.images) for axes in figure.axes) == 40
 
 
@@ -87,8 +92,9 @@ def test_a_reading_has_one_row_for_each_step_in_all_its_panels():
     image, classes, state = figure.axes[:3]
     assert [axes.images[0].get_array().shape for axes in (image, classes, state)] == [(7, 4), (7, 3), (7, 10)]
     assert classes.lines[0].get_xdata().tolist() == [1] * 6 + [2]
-    assert figure.get_suptitle() == "read as eel, 90.0% sure, but it is cat"
-    assert draw_reading(reading, CLASSES, label=2).get_suptitle() == "read as eel, 90.0% sure, rightly"
+    assert figure.get_suptitle() == "predicted eel, confidence 90.0%, true cat"
+    right = draw_reading(reading, CLASSES, label=2)
+    assert right.get_suptitle() == "predicted eel, confidence 90.0%, correct"
     last = state.images[0].get_array()[-1]
     assert (last[1:] >= last[:-1]).all()  # sorted by the value at the end
     assert sorted(last.tolist()) == sorted(reading.features[-1].tolist())

@@ -17,6 +17,7 @@ from unrolled.report.summary import (
     recalls,
     wilson_interval,
 )
+from unrolled.training import Evaluation
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_a_finished_run_is_summed_up(make_run):
     assert summary.name == "the run"
     assert summary.status == "finished"
     assert (summary.best["epoch"], summary.best["validation_accuracy"]) == (2, 0.9)
-    assert (summary.test_accuracy, summary.test_examples) == (0.75, 80)
+    assert (summary.test_metrics, summary.test_examples) == ({"accuracy": 0.75}, 80)
     assert summary.seconds == 1.0
     assert summary.step_ms == pytest.approx(1000 / 15)
     assert len(summary.epochs) == 3
@@ -55,7 +56,7 @@ def test_unfinished_runs_say_how_far_they_came(make_run):
     by_epochs = summarize(make_run("a", epoch(1), epoch(2), epochs=9), "a")
     assert by_epochs.status == "unfinished: epoch 2 of 9"
     assert by_epochs.seconds == 0.5
-    assert by_epochs.test_accuracy is None
+    assert by_epochs.test_metrics == {}
     assert summarize(make_run("b", epoch(1), steps=2000), "b").status == "unfinished: step 5 of 2,000"
     empty = summarize(make_run("c", weights=False), "c")
     assert (empty.status, empty.best, empty.seconds, empty.step_ms) == ("no epoch finished", None, None, None)
@@ -109,18 +110,19 @@ def test_settings_differ_among_the_runs_that_have_them():
     assert differing([{"x": 1}, {"x": True}]) == ["x"]
 
 
-def test_the_test_accuracy_is_the_runs_own_or_else_the_matrixs(make_run):
-    matrix = torch.tensor([[8, 1, 0], [0, 9, 0], [3, 0, 7]])
-    recorded = judge(summarize(make_run("a", epoch(1), TEST), "a"), matrix)
-    assert (recorded.accuracy, recorded.examples, recorded.recorded) == (0.75, 80, True)
+def test_the_test_result_is_the_runs_own_or_else_the_evaluations(make_run):
+    found = Evaluation(0.4, {"accuracy": 24 / 28, "macro_f1": 0.8}, None, None)
+    recorded = judge(summarize(make_run("a", epoch(1), TEST), "a"), found, 28)
+    assert (recorded.value, recorded.examples, recorded.recorded) == (0.75, 80, True)
     assert recorded.interval == wilson_interval(0.75, 80)
     without_count = {key: value for key, value in TEST.items() if key != "test_examples"}
     old = summarize(make_run("b", epoch(1), without_count), "b")
-    assert judge(old, matrix).examples == 28
-    assert (judge(old, None).examples, judge(old, None).interval) == (None, None)
-    measured = judge(summarize(make_run("c"), "c"), matrix)
-    assert (measured.accuracy, measured.examples, measured.recorded) == (24 / 28, 28, False)
-    assert judge(summarize(make_run("d"), "d"), None) is None
+    assert judge(old, found, 28).examples == 28
+    assert (judge(old, None, None).examples, judge(old, None, None).interval) == (None, None)
+    measured = judge(summarize(make_run("c"), "c"), found, 28)
+    assert (measured.metrics, measured.value) == (found.metrics, 24 / 28)
+    assert (measured.examples, measured.recorded) == (28, False)
+    assert judge(summarize(make_run("d"), "d"), None, None) is None
 
 
 def test_the_most_frequent_mistakes_come_first():

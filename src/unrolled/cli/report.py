@@ -16,6 +16,7 @@ from unrolled.errors import UnrolledError
 if TYPE_CHECKING:
     from unrolled.data import Dataset
     from unrolled.report import RunSummary
+    from unrolled.training import RunConfig
 
 NAME = "report.html"
 
@@ -46,9 +47,9 @@ class ReportOptions:
 def report(options: ReportOptions) -> None:
     """Compare runs in one HTML page that opens without a network.
 
-    Numbers, curves in common axes, what each network takes for what, how each reads one digit, and the
-    configurations side by side. Nothing is downloaded: without the data, the page shows the pictures that
-    the runs have kept.
+    Numbers, curves in common axes, what each network predicts, how each reads one example, what was done to
+    the data, and the configurations side by side. Nothing is downloaded: without the data, the page shows
+    the pictures that the runs have kept.
 
     [bold]examples:[/bold]
 
@@ -76,10 +77,16 @@ def report(options: ReportOptions) -> None:
         with one_by_one.each():
             summaries.append(read_run(folder, name))
     datasets: dict[str, Dataset] = {}
-    for name in {summary.run.config.data for summary in summaries}:
-        with one_by_one.each():
-            if (data := data_at_hand(name, options.data_dir)) is not None:
-                datasets[name] = data
+    opened: dict[str, Dataset | None] = {}
+    for summary in summaries:
+        config = summary.run.config
+        same = repr((config.data, config.options, config.validation))
+        if same not in opened:
+            opened[same] = None
+            with one_by_one.each():
+                opened[same] = data_at_hand(config, options.data_dir)
+        if (data := opened[same]) is not None:
+            datasets[summary.name] = data
     if summaries:
         save_page(summaries, output, datasets)
         Terminal().print(f"report  {output}")
@@ -148,11 +155,17 @@ def default_output(arguments: Sequence[Path]) -> Path:
     return Path(os.path.relpath(parent / NAME))
 
 
-def data_at_hand(name: str, data_dir: Path | None) -> Dataset | None:
-    """The data set, None if it is unknown here or would have to be downloaded."""
+def data_at_hand(config: RunConfig, data_dir: Path | None) -> Dataset | None:
+    """A run's data set, None if it is unknown here or would have to be downloaded."""
     from unrolled import data as datasets
 
-    place = None if name == "sample" else data_dir
-    if name not in datasets.DATASETS or not datasets.locate(name, place):
+    name = config.data
+    if name in datasets.DATASETS:
+        place = None if name == "sample" else data_dir
+        return datasets.load(name, place) if datasets.locate(name, place) else None
+    if not os.path.isabs(name) or not os.path.exists(
+        name
+    ):  # a run remembers where its files are from the root on
         return None
-    return datasets.load(name, place)
+    said = datasets.DataOptions.from_dict(config.options)
+    return datasets.load(name, validation=config.validation, options=said)

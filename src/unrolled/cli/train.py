@@ -210,9 +210,7 @@ def draw(outcome: Outcome, data: Dataset, console: Terminal) -> None:
 
     folder, lines = outcome.run.folder, outcome.run.metrics()
     try:
-        pictures = save_pictures(
-            folder, lines, outcome.network.cpu(), data.test, outcome.test, outcome.run.config.classes
-        )
+        pictures = save_pictures(folder, lines, outcome.network.cpu(), data, outcome.test)
     except OSError as error:
         raise UnrolledError(
             f"cannot write the pictures into {folder}: {error.strerror or error}; all else is there, and "

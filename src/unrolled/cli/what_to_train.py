@@ -34,12 +34,12 @@ def check_only_resumed(options: TrainingOptions, folder: Path, record: str = "co
 
 def check_unfinished(run: Run) -> None:
     """Raise an UnrolledError if a run has been tested and drawn."""
-    from unrolled.report.pictures import PICTURES
+    from unrolled.report.pictures import pictures_of
     from unrolled.training.metrics_file import is_of_test
     from unrolled.training.tasks import KINDS
 
-    lines = run.metrics()
-    if lines and is_of_test(lines[-1]) and all((run.folder / f"{name}.png").exists() for name in PICTURES):
+    lines, pictures = run.metrics(), pictures_of(run.config.task)
+    if lines and is_of_test(lines[-1]) and all((run.folder / f"{name}.png").exists() for name in pictures):
         task = KINDS[run.config.task]
         value = lines[-1].get(f"test_{task.metric}")
         came = "" if value is None else f", with a test {task.label} of {task.shown(value)}"

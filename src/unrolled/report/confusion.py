@@ -1,4 +1,4 @@
-"""What is taken for what."""
+"""What is predicted for what."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from torch import Tensor
 
 from unrolled.report.lettering import lettered
 
+MOST_COUNTED = 40  # classes of which each count has its place; of more, colour alone is seen
 
-def draw_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
-    """The confusion matrix: rows are what an example is, columns what it was taken for.
+
+def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples") -> Figure:
+    """The confusion matrix: a row for each true class, a column for each predicted one.
 
     Colour shows the mistakes alone, as a share of the row, so that a few stay visible beside many right
     answers.
@@ -19,27 +21,37 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str]) -> Figure:
     Args:
         matrix: counts [classes, classes].
         classes: their names.
+        what: what is counted.
     """
     counts = matrix.double()
     mistakes = (counts / counts.sum(dim=1, keepdim=True).clamp(min=1)).fill_diagonal_(0)
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    names = lettered(classes)
+    longest = max(map(len, names))
+    side = min(16.0, max(4.4, 0.34 * len(names)))  # of the matrix; beside it are names
+    letters = 0.06 * longest
+    figure = Figure(figsize=(side + letters + 2.0, side + (letters if longest > 2 else 0) + 1.2))
+    figure.set_layout_engine("constrained")
     axes = figure.subplots()
     darkest = max(float(mistakes.max()), 0.01)
     image = axes.imshow(mistakes.numpy(), cmap="Reds", vmin=0, vmax=darkest)
-    for row in range(len(classes)):
-        for column in range(len(classes)):
-            count = int(matrix[row, column])
-            if count:
-                dark = mistakes[row, column] > 0.6 * darkest
-                colour = "0.45" if row == column else "white" if dark else "black"
-                axes.text(column, row, str(count), ha="center", va="center", fontsize=9, color=colour)
-    names = lettered(classes)
-    long_names = max(map(len, names)) > 2
-    axes.set_xticks(range(len(names)), names, rotation=90 if long_names else 0)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("is")
+    room = 72 * side / len(names)  # points of a cell
+    if len(names) <= MOST_COUNTED:
+        most = max(1, int(matrix.max()))
+        size = min(9.0, room / (0.62 * max(2, len(str(most)))))
+        for row in range(len(classes)):
+            for column in range(len(classes)):
+                if count := int(matrix[row, column]):
+                    dark = mistakes[row, column] > 0.6 * darkest
+                    colour = "0.45" if row == column else "white" if dark else "black"
+                    axes.text(column, row, str(count), ha="center", va="center", fontsize=size, color=colour)
+    size = min(10.0, 0.8 * room)
+    axes.set_xticks(range(len(names)), names, rotation=90 if longest > 2 else 0, fontsize=size)
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
     right, total = int(matrix.diagonal().sum()), int(matrix.sum())
-    axes.set_title(f"{right:,} of {total:,} right")
-    figure.colorbar(image, ax=axes, label="share of the row, mistakes only", format="{x:.1%}")
+    axes.set_title(f"Confusion matrix of {total:,} test {what}\naccuracy {right / max(1, total):.2%}")
+    figure.colorbar(
+        image, ax=axes, label="share of the row, mistakes only", format="{x:.1%}", fraction=0.04, pad=0.02
+    )
     return figure

@@ -10,34 +10,43 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
+from unrolled.report.measures import label, of_epoch
 from unrolled.report.svg import run_style
 
 
 def draw_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
-    """Loss and accuracy against the epoch, on the training and on the validation examples.
+    """The loss and every metric against the epoch, on the training and on the validation examples.
 
     Args:
         metrics: a run's lines; the one of the test is left out.
     """
     epochs = [line for line in metrics if "epoch" in line]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    loss_axes, accuracy_axes = figure.subplots(1, 2)
-    for axes, what in ((loss_axes, "loss"), (accuracy_axes, "accuracy")):
-        for key, label, style in (
-            (what, "training, while it learns", "C0o-"),
-            (f"validation_{what}", "validation", "C1o-"),
+    names = ["loss", *dict.fromkeys(name for line in epochs for name in of_epoch(line))]
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4.5 * columns, 3.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in panels[len(names) :]:
+        axes.axis("off")
+    for axes, name in zip(panels, names, strict=False):
+        for key, whose, style in (
+            (name, "training, while it learns", "C0o-"),
+            (f"validation_{name}", "validation", "C1o-"),
         ):
             points = [(line["epoch"], line[key]) for line in epochs if line.get(key) is not None]
             if points:
-                axes.plot(*zip(*points, strict=True), style, label=label, markersize=3)
+                axes.plot(*zip(*points, strict=True), style, label=whose, markersize=3)
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-        axes.legend()
-    loss_axes.set_title("cross-entropy (nats)")
-    _scale_by_tens(loss_axes)
-    accuracy_axes.set_title("accuracy")
-    accuracy_axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+        if axes.lines:
+            axes.legend()
+        axes.set_title(label(name))
+        if name == "accuracy":
+            axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+        elif name == "loss":
+            _scale_by_tens(axes)
+    panels[0].set_title("cross-entropy (nats)" if "accuracy" in names else "loss")
     return figure
 
 
@@ -63,7 +72,7 @@ def draw_runs(runs: Sequence[Sequence[dict[str, Any]]], key: str) -> Figure | No
     if not axes.lines:
         return None
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid()
     axes.spines[["top", "right"]].set_visible(False)
     if "loss" in key:

@@ -1,4 +1,4 @@
-"""A run's network and test examples together: what it takes for what, and how it reads."""
+"""A run's network and test examples together: what it says of them, as pictures of a page."""
 
 from __future__ import annotations
 
@@ -12,13 +12,35 @@ from torch import Tensor
 from unrolled.data import Dataset
 from unrolled.names import printable
 from unrolled.networks import SequenceClassifier
+from unrolled.report.pictures import figures_of
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
 from unrolled.report.svg import as_svg, page_colours
 from unrolled.training import Evaluation, Run, confusion_matrix, evaluate
+from unrolled.training.contents import Contents, differences
 from unrolled.training.metrics import flat_labels
 from unrolled.training.run import WEIGHTS
+from unrolled.training.tasks import task_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
+CAPTIONS = {
+    "confusion": "Confusion matrix",
+    "predicted": "Predicted against true numbers",
+    "residuals": "How the errors are distributed",
+    "horizon": "Mean absolute error at each step of the horizon",
+    "reading": "One example, read step by step",
+    "tags": "True and predicted classes of the steps",
+    "forecasts": "Some forecasts",
+}
+# Of each task, the pictures of its results but for a confusion matrix, which is a table; and of examples.
+RESULTS = {"classify": (), "tag": (), "regress": ("predicted", "residuals"), "forecast": ("horizon",)}
+OF_EXAMPLES = {"classify": "reading", "tag": "tags", "regress": None, "forecast": "forecasts"}
+
+
+class Picture(NamedTuple):
+    """A picture of the page."""
+
+    caption: str
+    drawn: Markup
 
 
 class Examination(NamedTuple):
@@ -29,19 +51,31 @@ class Examination(NamedTuple):
     evaluation: Evaluation
 
     @property
-    def matrix(self) -> Tensor:
-        """Counts [classes, classes], rows what an example is, columns what it was taken for."""
+    def matrix(self) -> Tensor | None:
+        """Counts [classes, classes], a row for each true class; None where numbers are predicted."""
+        if self.data.numbers is not None:
+            return None
         return confusion_matrix(
             flat_labels(self.data.test), self.evaluation.predictions, len(self.data.classes)
         )
 
+    def draw(self, names: Sequence[str], prefix: str) -> list[Picture]:
+        """Pictures of the page, by their names in `pictures.pictures_of`."""
+        figures, pictures = figures_of(self.network, self.data, self.evaluation), []
+        for name in names:
+            with page_colours():
+                drawn = as_svg(figures[name](), f"{prefix}-{name}", CAPTIONS[name])
+            pictures.append(Picture(CAPTIONS[name], drawn))
+        return pictures
 
-def examine(run: Run, data: Dataset | None) -> Examination | str:
+
+def examine(run: Run, data: Dataset | None, contents: Contents | None = None) -> Examination | str:
     """Let a run's network read the test examples, or say why it cannot.
 
     Args:
         run: its weights may be missing, but not damaged.
         data: None if they are not at hand.
+        contents: what the data hold, to see that they are the run's; None if that does not matter.
 
     Raises:
         UnrolledError: the weights are damaged.
@@ -51,13 +85,20 @@ def examine(run: Run, data: Dataset | None) -> Examination | str:
     network = run.load_network()
     if data is None:
         return f"The data set {run.config.data} is not at hand."
-    config = run.config.network
-    if (data.test.width, len(data.classes)) != (config.input_size, config.classes):
+    config, outputs = run.config.network, task_of(data).outputs
+    if run.config.task != data.task:
+        return f"The network was trained to {run.config.task}: {data.name} is to {data.task}."
+    if (data.test.width, outputs) != (config.input_size, config.classes):
+        what = "classes" if data.numbers is None else "numbers"
         return (
-            f"The network reads steps of {config.input_size} into {config.classes} classes: "
+            f"The network reads steps of {config.input_size} into {config.classes} {what}: "
             f"the examples of {data.name} do not fit."
         )
-    return Examination(network, data, evaluate(network, data.test))
+    if run.contents is not None and contents is not None:
+        now: Contents = {name: contents[name] for name in ("classes", "numbers", "test") if name in contents}
+        if changed := differences(run.contents, now):
+            return f"The data {data.name} are not those that it was trained on: {'; '.join(changed)}."
+    return Examination(network, data, evaluate(network, data.test, task_of(data)))
 
 
 def draw_readings(examinations: Sequence[Examination], names: Sequence[str]) -> list[Markup]:
@@ -74,23 +115,23 @@ def draw_readings(examinations: Sequence[Examination], names: Sequence[str]) -> 
         reading = read_stepwise(examined.network, sequence)
         answer = data.classes[int(reading.probabilities[-1].argmax())]
         description = (
-            f"Test example {index} of {data.name}, class {data.classes[label]}, read step by step: what is "
-            f"read, the probability of each class after each step, and the hidden state. In the end it is "
-            f"read as {answer}."
+            f"Test example {index} of {data.name}, class {data.classes[label]}, read step by step: the "
+            f"input, the probability of each class after each step, and the hidden state. In the end "
+            f"{answer} is predicted."
         )
         with page_colours():
-            figure = draw_reading(reading, data.classes, label)
+            figure = draw_reading(reading, data.classes, label, data.test)
             pictures.append(as_svg(figure, name, description))
     return pictures
 
 
-def kept_picture(run: Run, name: str, description: str) -> Markup | None:
+def kept_picture(run: Run, name: str, of: str) -> Picture | None:
     """A picture that the run's training left in its folder, as an element with all its bytes."""
     path = run.folder / f"{name}.png"
     content = path.read_bytes() if path.is_file() else b""
     if not content.startswith(PNG):
         return None
     encoded = base64.b64encode(content).decode("ascii")
-    return Markup(
-        f'<img class="kept" alt="{escape(printable(description))}" src="data:image/png;base64,{encoded}">'
-    )
+    description = escape(printable(f"{CAPTIONS[name]} of {of}"))
+    element = f'<img class="kept" alt="{description}" src="data:image/png;base64,{encoded}">'
+    return Picture(CAPTIONS[name], Markup(element))

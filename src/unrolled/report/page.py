@@ -19,18 +19,22 @@ from unrolled.data import Dataset
 from unrolled.errors import UnrolledError
 from unrolled.names import printable
 from unrolled.report.curves import draw_runs
-from unrolled.report.examination import Examination, draw_readings, examine, kept_picture
+from unrolled.report.data_note import DataNote, note_data
+from unrolled.report.examination import (
+    OF_EXAMPLES,
+    RESULTS,
+    Examination,
+    Picture,
+    draw_readings,
+    examine,
+    kept_picture,
+)
+from unrolled.report.measures import MAIN, OF_VALIDATION, label, of_epoch, shown
 from unrolled.report.summary import RunSummary, TestResult, differing, judge, most_confused, recalls
 from unrolled.report.svg import PAGE_COLOURS, as_svg, page_colours, run_style
+from unrolled.training.contents import Contents, contents_of
 
 MARK = '<meta name="generator" content="unrolled report">'
-CURVES = {
-    "loss": "Loss on the training examples, the mean of each epoch, while it learns",
-    "accuracy": "Accuracy on the training examples, the mean of each epoch, while it learns",
-    "validation_loss": "Validation loss after each epoch",
-    "validation_accuracy": "Validation accuracy after each epoch",
-    "learning_rate": "Learning rate at the end of each epoch",
-}
 
 
 @dataclasses.dataclass
@@ -42,9 +46,9 @@ class Entry:
         colour, dashes: of its line.
         examined: what its network says of the test examples, None if they cannot be examined.
         missing: why.
-        test: its test accuracy.
-        confusion: the picture that the run kept, where nothing could be examined.
-        reading: how it reads an example: drawn for this page, or else kept likewise.
+        test: what came out on the test examples.
+        results: pictures of that, drawn for this page, or else those that the run kept.
+        reading: how it reads an example, or what it says of some: likewise.
     """
 
     summary: RunSummary
@@ -53,8 +57,21 @@ class Entry:
     examined: Examination | None = None
     missing: str = ""
     test: TestResult | None = None
-    confusion: Markup | None = None
+    results: list[Picture] = dataclasses.field(default_factory=list)
     reading: Markup | None = None
+
+
+@dataclasses.dataclass
+class CurveGroup:
+    """The curves of all runs of one task.
+
+    Attributes:
+        task: the task.
+        pictures: of each quantity by its title, None where no run has it.
+    """
+
+    task: str
+    pictures: dict[str, Markup | None]
 
 
 def save_page(summaries: Sequence[RunSummary], path: Path, datasets: Mapping[str, Dataset]) -> None:
@@ -63,8 +80,8 @@ def save_page(summaries: Sequence[RunSummary], path: Path, datasets: Mapping[str
     Args:
         summaries: of one run or more, each with a name of its own.
         path: the file, new or such a page.
-        datasets: the data sets that are at hand, by name; of another one the page shows what the runs
-            have kept themselves.
+        datasets: the data sets that are at hand, by their names, or by those of the runs that are theirs; of
+            another one the page shows what the runs have kept themselves.
 
     Raises:
         UnrolledError: the file is something else or cannot be written, or a run's weights are damaged.
@@ -92,7 +109,16 @@ def check_output(path: Path) -> None:
 
 def render(summaries: Sequence[RunSummary], datasets: Mapping[str, Dataset]) -> str:
     """The page."""
-    entries = [make_entry(summary, number, datasets) for number, summary in enumerate(summaries)]
+    of_runs = [datasets.get(each.name, datasets.get(each.run.config.data)) for each in summaries]
+    contents = {
+        id(data): contents_of(data)
+        for summary, data in zip(summaries, of_runs, strict=True)
+        if data is not None and summary.run.contents is not None
+    }
+    entries = [
+        make_entry(summary, number, data, contents.get(id(data)))
+        for number, (summary, data) in enumerate(zip(summaries, of_runs, strict=True))
+    ]
     add_readings(entries)
     settings = [summary.settings for summary in summaries]
     differences = differing(settings)
@@ -103,8 +129,10 @@ def render(summaries: Sequence[RunSummary], datasets: Mapping[str, Dataset]) -> 
         version=__version__,
         title=f"{len(entries)} runs compared" if len(entries) > 1 else f"The run {summaries[0].name}",
         entries=entries,
+        metrics=list(dict.fromkeys(name for entry in entries if entry.test for name in entry.test.metrics)),
+        main=MAIN,
         curves=make_curves(summaries),
-        curve_titles=CURVES,
+        notes=group_notes(summaries),
         differences=differences,
         recipe_differences=[name for name in differences if name.startswith("recipe.")],
         shared={
@@ -113,44 +141,99 @@ def render(summaries: Sequence[RunSummary], datasets: Mapping[str, Dataset]) -> 
     )
 
 
-def make_entry(summary: RunSummary, index: int, datasets: Mapping[str, Dataset]) -> Entry:
+def make_entry(summary: RunSummary, index: int, data: Dataset | None, contents: Contents | None) -> Entry:
     """What the page says of the index-th run, but for the reading that it shares with others."""
     colour, dashes = run_style(index)
     entry = Entry(summary, PAGE_COLOURS[colour], dashes)
-    examined = examine(summary.run, datasets.get(summary.run.config.data))
+    task = summary.run.config.task
+    of_examples = OF_EXAMPLES[task]
+    examined = examine(summary.run, data, contents)
     if isinstance(examined, Examination):
         entry.examined = examined
-        entry.test = judge(summary, examined.matrix)
+        entry.test = judge(summary, examined.evaluation, len(examined.data.test))
+        entry.results = examined.draw(RESULTS[task], f"result-{index + 1}")
+        if of_examples is not None and task != "classify":
+            entry.reading = examined.draw([of_examples], f"reading-{index + 1}")[0].drawn
     else:
         entry.missing = examined
-        entry.test = judge(summary, None)
-        entry.confusion = kept_picture(summary.run, "confusion", f"Confusion matrix of {summary.name}")
-        entry.reading = kept_picture(summary.run, "reading", f"How {summary.name} reads one example")
+        entry.test = judge(summary, None, None)
+        names = RESULTS[task] or ("confusion",)
+        kept = [kept_picture(summary.run, name, summary.name) for name in names]
+        entry.results = [picture for picture in kept if picture is not None]
+        if of_examples and (picture := kept_picture(summary.run, of_examples, summary.name)):
+            entry.reading = picture.drawn
     return entry
 
 
 def add_readings(entries: Sequence[Entry]) -> None:
-    """Let all runs of one data set read the same example of it."""
-    groups: dict[str, list[tuple[Entry, Examination, str]]] = {}
+    """Let all runs of one data set, which have to tell its classes, read the same example of it."""
+    groups: dict[int, list[tuple[Entry, Examination, str]]] = {}
     for number, entry in enumerate(entries, start=1):
-        if entry.examined is not None:
+        if entry.examined is not None and entry.examined.data.task == "classify":
             member = (entry, entry.examined, f"reading-{number}")
-            groups.setdefault(entry.examined.data.name, []).append(member)
+            groups.setdefault(id(entry.examined.data), []).append(member)
     for members in groups.values():
         together, examinations, names = zip(*members, strict=True)
         for entry, picture in zip(together, draw_readings(examinations, names), strict=True):
             entry.reading = picture
 
 
-def make_curves(summaries: Sequence[RunSummary]) -> dict[str, Markup | None]:
-    """A picture of each of `CURVES`, None where no run has it."""
-    curves: dict[str, Markup | None] = {}
-    for key, title in CURVES.items():
-        with page_colours():
-            figure = draw_runs([summary.epochs for summary in summaries], key)
-            name = f"curve-{key.replace('_', '-')}"
-            curves[key] = as_svg(figure, name, title) if figure is not None else None
-    return curves
+def make_curves(summaries: Sequence[RunSummary]) -> list[CurveGroup]:
+    """The curves of the runs of each task, which share axes, in the order of the runs."""
+    groups = []
+    for task in dict.fromkeys(summary.run.config.task for summary in summaries):
+        runs = [summary.epochs if summary.run.config.task == task else [] for summary in summaries]
+        if not any(runs):
+            continue
+        pictures: dict[str, Markup | None] = {}
+        for key in curve_keys(task, runs):
+            title = curve_title(key)
+            with page_colours():
+                figure = draw_runs(runs, key)
+                name = f"curve-{task}-{key.replace('_', '-')}"
+                pictures[title] = as_svg(figure, name, title) if figure is not None else None
+        groups.append(CurveGroup(task, pictures))
+    return groups
+
+
+def curve_keys(task: str, runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """The quantities of epochs that have curves, in their order."""
+    main = MAIN[task]
+    measured = dict.fromkeys(name for epochs in runs for line in epochs for name in of_epoch(line))
+    others = [name for name in measured if name != main]
+    return [
+        "loss",
+        main,
+        *(f"{OF_VALIDATION}{name}" for name in ("loss", main, *others)),
+        "learning_rate",
+    ]
+
+
+def curve_title(key: str) -> str:
+    """What a curve shows.
+
+    >>> curve_title("rmse"), curve_title("validation_mase")
+    ('RMSE on the training examples, over each epoch, while it learns', 'Validation MASE after each epoch')
+    """
+    if key == "learning_rate":
+        return "Learning rate at the end of each epoch"
+    if key.startswith(OF_VALIDATION):
+        return f"Validation {label(key.removeprefix(OF_VALIDATION))} after each epoch"
+    name = label(key)
+    return f"{name[0].upper()}{name[1:]} on the training examples, over each epoch, while it learns"
+
+
+def group_notes(summaries: Sequence[RunSummary]) -> list[tuple[DataNote, list[str]]]:
+    """What there is to say of data, each once, with the names of the runs that it is of."""
+    groups: list[tuple[DataNote, list[str]]] = []
+    for summary in summaries:
+        note = note_data(summary)
+        same = next((names for other, names in groups if other == note), None)
+        if same is None:
+            groups.append((note, [summary.name]))
+        else:
+            same.append(summary.name)
+    return groups
 
 
 def _environment() -> jinja2.Environment:
@@ -164,6 +247,8 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "percent": show_percent,
         "value": show_value,
+        "label": label,
+        "measure": lambda value, name: shown(name, value),
         "most_confused": most_confused,
         "recalls": recalls,
     }

@@ -1,25 +1,44 @@
-"""The pictures that a training leaves in its run folder."""
+"""The pictures that a training leaves in its run folder: which they are follows from its task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from unrolled.atomic import atomic_path
-from unrolled.data import Examples
+from unrolled.data import Dataset
 from unrolled.networks import SequenceClassifier
 from unrolled.report.confusion import draw_confusion
 from unrolled.report.curves import draw_curves
+from unrolled.report.forecasts import Forecasts, draw_forecasts, draw_horizon
 from unrolled.report.lettering import plain_letters
 from unrolled.report.misread import draw_misread
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
+from unrolled.report.residuals import draw_predicted, draw_residuals
+from unrolled.report.tags import draw_tags, telling_rows
 from unrolled.training import Evaluation, confusion_matrix
 from unrolled.training.metrics import flat_labels
 
-PICTURES = ("curves", "confusion", "misread", "reading")
+CURVES = "curves"
+OF_TASKS = {
+    "classify": ("confusion", "misread", "reading"),
+    "tag": ("confusion", "tags"),
+    "regress": ("predicted", "residuals"),
+    "forecast": ("forecasts", "horizon"),
+}
+
+
+def pictures_of(task: str) -> tuple[str, ...]:
+    """The names of the pictures that a finished training of a task has left, each as NAME.png.
+
+    >>> pictures_of("regress")
+    ('curves', 'predicted', 'residuals')
+    """
+    return (CURVES, *OF_TASKS[task])
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -33,37 +52,58 @@ def save_pictures(
     folder: Path,
     metrics: Sequence[dict[str, Any]],
     network: SequenceClassifier,
-    examples: Examples,
+    data: Dataset,
     evaluation: Evaluation,
-    classes: Sequence[str],
 ) -> list[Path]:
-    """Draw curves.png, confusion.png, misread.png and reading.png into a folder.
+    """Draw the pictures of a run, see `pictures_of`, into a folder.
 
     Args:
         folder: where to.
         metrics: the run's lines.
         network: the trained network.
-        examples: the test examples, and `evaluation` what the network said of them.
-        classes: the names of the classes.
+        data: with the test examples, of which `evaluation` is what the network said.
     """
-    matrix = confusion_matrix(flat_labels(examples), evaluation.predictions, len(classes))
-    figures = (
-        draw_curves(metrics),
-        draw_confusion(matrix, classes),
-        draw_misread(examples, evaluation.probabilities, classes),
-        draw_most_telling_reading(network, examples, evaluation, classes),
-    )
+    figures = {CURVES: lambda: draw_curves(metrics), **figures_of(network, data, evaluation)}
     paths = []
-    for name, figure in zip(PICTURES, figures, strict=True):
+    for name in pictures_of(data.task):
         paths.append(folder / f"{name}.png")
-        save_figure(figure, paths[-1])
+        save_figure(figures[name](), paths[-1])
     return paths
 
 
-def draw_most_telling_reading(
-    network: SequenceClassifier, examples: Examples, evaluation: Evaluation, classes: Sequence[str]
-) -> Figure:
+def figures_of(
+    network: SequenceClassifier, data: Dataset, evaluation: Evaluation
+) -> dict[str, Callable[[], Figure]]:
+    """How each picture of a task is drawn, by name, from what a network said of the test examples."""
+    test, classes, predictions = data.test, data.classes, evaluation.predictions
+    if data.task == "forecast":
+        forecasts = Forecasts.of(data, predictions)
+        return {
+            "forecasts": lambda: draw_forecasts(data, forecasts),
+            "horizon": lambda: draw_horizon(forecasts),
+        }
+    if data.numbers is not None:
+        labels, names = test.labels, data.numbers.names
+        assert isinstance(labels, Tensor)
+        return {
+            "predicted": lambda: draw_predicted(labels, predictions, names),
+            "residuals": lambda: draw_residuals(labels, predictions, names),
+        }
+    matrix = confusion_matrix(flat_labels(test), predictions, len(classes))
+    if data.task == "tag":
+        return {
+            "confusion": lambda: draw_confusion(matrix, classes, "steps"),
+            "tags": lambda: draw_tags(test, telling_rows(test, predictions), classes, predictions),
+        }
+    return {
+        "confusion": lambda: draw_confusion(matrix, classes),
+        "misread": lambda: draw_misread(test, evaluation.probabilities, classes),
+        "reading": lambda: draw_most_telling_reading(network, data, evaluation),
+    }
+
+
+def draw_most_telling_reading(network: SequenceClassifier, data: Dataset, evaluation: Evaluation) -> Figure:
     """The reading of the example, among the first that are read rightly, over which it wavers most."""
-    index = most_telling([network], examples, [evaluation])
-    reading = read_stepwise(network, examples.sequence(index))
-    return draw_reading(reading, classes, label=int(flat_labels(examples)[index]))
+    index = most_telling([network], data.test, [evaluation])
+    reading = read_stepwise(network, data.test.sequence(index))
+    return draw_reading(reading, data.classes, label=int(flat_labels(data.test)[index]), examples=data.test)

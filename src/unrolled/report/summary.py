@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from unrolled.networks import SequenceClassifier
-from unrolled.training import Run
+from unrolled.report.measures import MAIN, of_test
+from unrolled.training import Evaluation, Run
+from unrolled.training.data_file import DataRecord
 from unrolled.training.metrics_file import is_of_test
 from unrolled.training.run import WEIGHTS
-
-NUMBERS = ("epoch", "step", "loss", "accuracy", "learning_rate", "seconds")
 
 
 class RunSummary(NamedTuple):
@@ -30,10 +30,11 @@ class RunSummary(NamedTuple):
         status: "finished"; "unfinished", with how far it came; "imported": weights without a training; or
             "no epoch finished".
         best: the epoch whose weights are kept; None without one.
-        test_accuracy: as the run measured it, None if it did not.
+        test_metrics: as the run measured them, by name; none if it did not.
         test_examples: on how many; None if it did not keep that.
         seconds: spent in training; None without an epoch.
         step_ms: the mean over all steps in milliseconds, validation included.
+        record: how files were read and what was done to sequences.
     """
 
     name: str
@@ -43,10 +44,11 @@ class RunSummary(NamedTuple):
     epochs: list[dict[str, Any]]
     status: str
     best: dict[str, Any] | None
-    test_accuracy: float | None
+    test_metrics: dict[str, float]
     test_examples: int | None
     seconds: float | None
     step_ms: float | None
+    record: DataRecord
 
 
 def summarize(run: Run, name: str) -> RunSummary:
@@ -69,10 +71,11 @@ def summarize(run: Run, name: str) -> RunSummary:
         epochs=epochs,
         status=status,
         best=next((line for line in reversed(epochs) if line.get("best")), last),
-        test_accuracy=test.get("test_accuracy") if test else None,
+        test_metrics=of_test(test) if test else {},
         test_examples=test.get("test_examples") if test else None,
         seconds=seconds,
         step_ms=None if last is None or seconds is None else 1000 * seconds / last["step"],
+        record=DataRecord.load(run.folder),
     )
 
 
@@ -142,44 +145,53 @@ def wilson_interval(share: float, count: int, confidence: float = 0.95) -> tuple
 
 
 class TestResult(NamedTuple):
-    """An accuracy on test examples.
+    """What came out on test examples.
 
     Attributes:
-        accuracy: from 0 to 1.
+        metrics: by name.
+        main: the name of the one that tables show.
         examples: on how many; None if that is not known.
-        interval: of the accuracy on any number of examples of their kind, at 95 % (Wilson); None likewise.
+        interval: of the accuracy on any number of examples of their kind, at 95 % (Wilson); None where that
+            is not known, or no accuracy of independent examples: the steps of a sequence are not.
         recorded: whether the run's training measured it, not somebody later.
     """
 
-    accuracy: float
+    metrics: dict[str, float]
+    main: str
     examples: int | None
     interval: tuple[float, float] | None
     recorded: bool
 
+    @property
+    def value(self) -> float:
+        """The metric that tables show."""
+        return self.metrics[self.main]
 
-def judge(summary: RunSummary, matrix: Tensor | None) -> TestResult | None:
-    """The test accuracy that a run recorded, else the one of its confusion matrix, None without both.
 
-    A run that did not record the number of its test examples had as many as the matrix counts.
+def judge(summary: RunSummary, evaluation: Evaluation | None, examples: int | None) -> TestResult | None:
+    """The test result that a run recorded, else the one of an evaluation, None without both.
+
+    Args:
+        summary: of the run.
+        evaluation: by now, of test examples, if there is one.
+        examples: how many these are: as many as those of a run that did not record their number.
     """
-    examples = summary.test_examples
-    if examples is None and matrix is not None:
-        examples = int(matrix.sum())
-    if (recorded := summary.test_accuracy) is not None:
-        accuracy = recorded
-    elif matrix is not None:
-        accuracy = int(matrix.diagonal().sum()) / int(matrix.sum())
-    else:
+    task = summary.run.config.task
+    main = MAIN[task]
+    recorded = main in summary.test_metrics
+    metrics = summary.test_metrics if recorded else {} if evaluation is None else evaluation.metrics
+    if main not in metrics:
         return None
-    interval = wilson_interval(accuracy, examples) if examples else None
-    return TestResult(accuracy, examples, interval, recorded is not None)
+    examples = summary.test_examples or examples
+    interval = wilson_interval(metrics[main], examples) if examples and task == "classify" else None
+    return TestResult(metrics, main, examples, interval, recorded)
 
 
 class Confusion(NamedTuple):
-    """How many examples of one class were taken for another."""
+    """How many examples of one class were predicted as another."""
 
     true: str
-    taken_for: str
+    predicted: str
     times: int
 
 
@@ -187,7 +199,7 @@ def most_confused(matrix: Tensor, classes: Sequence[str], most: int = 3) -> list
     """The most frequent mistakes, the most frequent first.
 
     Args:
-        matrix: counts [classes, classes], rows what an example is, columns what it was taken for.
+        matrix: counts [classes, classes], rows what an example is, columns what was predicted.
         classes: their names.
         most: how many at most.
     """

@@ -69,6 +69,8 @@ def as_svg(figure: Figure, name: str, description: str) -> Markup:
 
 def _of_the_page(tag: str, name: str) -> str:
     """A tag with the page's colours and letters, and ids that no other figure has."""
+    if tag.startswith("<image "):  # its id, made of its values, may occur twice, and nothing names it
+        tag = re.sub(r' id="[^"]*"', "", tag)
     tag = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", tag)
     tag = tag.replace("font-family: 'DejaVu Sans'", "font-family: inherit")
     for colour, of_the_page in PAGE_COLOURS.items():
