@@ -32,8 +32,8 @@ class DataFlags:
     form: Annotated[
         str | None,
         typer.Option(
-            help="Of a table: long (a row for each step), wide (a row for each sequence) or series (a row for "
-            "each step of one sequence)."
+            help="Of a table: long (a row for each step), wide (a row for each sequence) or series (a row "
+            "for each step of one sequence)."
         ),
     ] = None
     id: Annotated[
