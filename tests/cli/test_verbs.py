@@ -281,6 +281,7 @@ def test_info_says_what_is_there(unrolled):
         "train",
         "evaluate",
         "predict",
+        "inspect",
         "compare",
         "report",
         "networks",

@@ -31,7 +31,10 @@ class DataFlags:
     ] = None
     form: Annotated[
         str | None,
-        typer.Option(help="Of a table: long (a row for each step) or wide (a row for each sequence)."),
+        typer.Option(
+            help="Of a table: long (a row for each step), wide (a row for each sequence) or series (a row "
+            "for each step of one sequence)."
+        ),
     ] = None
     id: Annotated[
         str | None, typer.Option(help="The column of a long table that says which sequence a row is of.")
@@ -63,7 +66,7 @@ class DataFlags:
         str | None,
         typer.Option(
             help="What stands for a missing value: previous (the one before it), mean, or error; by "
-            "previous where a format knows missing values."
+            "default previous where a format knows missing values."
         ),
     ] = None
     standardize: Annotated[

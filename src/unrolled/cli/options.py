@@ -59,12 +59,12 @@ TimeMask: TypeAlias = Annotated[
     typer.Option(help="The share of a sequence's steps that are masked while training.", show_default=False),
 ]
 Patience: TypeAlias = Annotated[
-    int | None, typer.Option(help="Stop after so many epochs without a better validation accuracy.")
+    int | None, typer.Option(help="Stop after so many epochs without a better validation.")
 ]
 Validation: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        help="Hold out so many of the first training examples to choose the best weights by; "
+        help="Hold out so many training examples to choose the best weights by; "
         "by default none of the sample, of the others a tenth, but 5,000 at most."
     ),
 ]

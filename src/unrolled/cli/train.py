@@ -70,6 +70,9 @@ def train(options: TrainOptions) -> None:
         unrolled train --recipe seed-001-net-12 --corrected
         unrolled train --tensorboard
         unrolled train --data ~/my-arrays
+        unrolled train --data visits.csv --id visit --label outcome --split-by patient
+        unrolled train --data recordings --names "{label}_{speaker}_{index}" --test speaker=eve
+        unrolled train --data load.csv --task forecast --label load --horizon 24
         unrolled train --data vowels_TRAIN.ts --test vowels_TEST.ts
         unrolled train --data visits.csv --id visit --time minute --label outcome --split-by patient
         unrolled train --data recordings --names "{label}_{speaker}_{index}" --test speaker=george
