@@ -92,6 +92,9 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def __iter__(self) -> Iterator[Tensor]:
+        return map(self.__getitem__, range(len(self)))
+
     def __getitem__(self, index: int) -> Tensor:
         """One sequence [T_i, I]."""
         first = int(self.starts[index])
