@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def labelled_for(collection: Collection, task: str) -> Collection:
         UnrolledError: there are no labels, or not of that kind.
     """
     if task == "tag" and not collection.each_step and collection.labels is not None:
-        labels = np.repeat(collection.labels, collection.sequences.lengths.numpy(), axis=0)
+        labels: Any = np.repeat(collection.labels, collection.sequences.lengths.numpy(), axis=0)
         collection = dataclasses.replace(collection, labels=labels, each_step=True)
     find_task(collection, task)
     return collection

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unrolled.report.lettering import lettered
 
+MOST_NAMED = 100  # names along an axis: of more classes every other one, or every third ...
 MOST_COUNTED = 40  # classes of which each count has its place; of more, colour alone is seen
 
 
@@ -44,9 +45,11 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
                     dark = mistakes[row, column] > 0.6 * darkest
                     colour = "0.45" if row == column else "white" if dark else "black"
                     axes.text(column, row, str(count), ha="center", va="center", fontsize=size, color=colour)
-    size = min(10.0, 0.8 * room)
-    axes.set_xticks(range(len(names)), names, rotation=90 if longest > 2 else 0, fontsize=size)
-    axes.set_yticks(range(len(names)), names, fontsize=size)
+    size = min(10.0, 0.8 * room * max(1, -(-len(names) // MOST_NAMED)))
+    named = range(0, len(names), -(-len(names) // MOST_NAMED))
+    labels = [names[number] for number in named]
+    axes.set_xticks(named, labels, rotation=90 if longest > 2 else 0, fontsize=size)
+    axes.set_yticks(named, labels, fontsize=size)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     right, total = int(matrix.diagonal().sum()), int(matrix.sum())
