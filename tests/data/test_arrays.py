@@ -101,7 +101,7 @@ def test_a_tenth_is_held_out_by_default_and_files_for_it_are_taken_as_they_are(t
 def test_load_takes_a_folder_in_place_of_a_name(tmp_path: Path) -> None:
     put(tmp_path)
     assert len(load(str(tmp_path), validation=5).validation) == 5
-    with pytest.raises(UnrolledError, match=r"data_dir is 'x', but .* is a folder itself: leave it out"):
+    with pytest.raises(UnrolledError, match=r"data_dir is 'x', but .* is a path itself: leave it out"):
         load(str(tmp_path), "x")
 
 

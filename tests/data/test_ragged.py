@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.data import Dataset, Examples, Numbers, Sequences, Standardization, batches
+from unrolled.data import Dataset, Examples, Numbers, Preparation, Sequences, Standardization, batches
 from unrolled.data.examples import BLOCK
 from unrolled.errors import UnrolledError
 
@@ -68,9 +68,11 @@ def test_a_batch_has_its_examples_then_zeros_and_their_lengths(dtype):
 def test_however_they_are_kept_and_padded_the_batches_are_the_same(lengths, extra, garbage, scaled, data):
     steps, labels = arrays(lengths), torch.arange(len(lengths))
     scaling = Standardization((3.0, 4.0), (2.0, 0.5)) if scaled else None
+    prepared = Preparation(standardization=scaling)
     rows = torch.tensor(data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=6)), dtype=torch.int64)
     first, *others = [
-        kept_as(kind, steps, labels, extra, garbage, scaling=scaling) for kind in ("list", "flat", "dense")
+        kept_as(kind, steps, labels, extra, garbage, preparation=prepared)
+        for kind in ("list", "flat", "dense")
     ]
     for other in others:
         assert_same(first.take(rows), other.take(rows))
@@ -173,8 +175,9 @@ def test_labels_that_do_not_fit_the_steps_are_refused():
 
 
 def test_a_scaling_of_other_features_is_refused():
-    with pytest.raises(UnrolledError, match="the scaling is of 3 features, but a step has 2"):
-        Examples(arrays(), torch.arange(4), scaling=Standardization((0, 0, 0), (1, 1, 1)))
+    prepared = Preparation(standardization=Standardization((0, 0, 0), (1, 1, 1)))
+    with pytest.raises(UnrolledError, match="the preparation is of 3 features, but a step has 2"):
+        Examples(arrays(), torch.arange(4), preparation=prepared)
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=8), blocks=st.integers(1, 5))

@@ -30,6 +30,15 @@ def test_what_has_no_season_has_none(series: np.ndarray) -> None:
     assert find_season(series) == 1
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_days_of_weather_that_lasts_are_days_and_no_weeks(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    weather = np.zeros(24 * 60)
+    for hour in range(1, len(weather)):
+        weather[hour] = 0.98 * weather[hour - 1] + random.normal(0, 0.3)
+    assert find_season(weather + 2 * np.sin(2 * np.pi * np.arange(len(weather)) / 24)) == 24
+
+
 def test_noise_has_no_season() -> None:
     assert find_season(np.random.default_rng(0).normal(size=2000)) == 1
 

@@ -10,7 +10,7 @@ import torch
 
 from tests.tolerances import assert_equal
 from tests.training.test_resuming import assert_same_record, record, stop_after
-from unrolled.data import Dataset, Examples, Numbers, Sequences, Standardization
+from unrolled.data import Dataset, Examples, Numbers, Preparation, Sequences, Standardization
 from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.tasks import TASKS
@@ -18,6 +18,7 @@ from unrolled.training import Recipe, RunConfig, Trainer, TrainingStoppedError, 
 from unrolled.training.contents import contents_of, differences
 
 SCALING = Standardization((0.1, 0.2, 0.3, 0.0, -1.0), (1.0, 0.5, 2.0, 1.0, 3.0))
+PREPARED = Preparation(standardization=SCALING)
 NUMBERS = Numbers(("one", "two"), (3.0, -2.0), (2.0, 0.5))
 AHEAD = Numbers(("one",), (0.3,), (2.0,), horizon=4, features=(2,), season=2, scale=(0.7,))
 DIRECTIONS = ["forward", "bidirectional", "parallel"]
@@ -34,12 +35,12 @@ def sequences_of(count, seed):
 def kept(steps, labels, how):
     lengths = torch.tensor([len(one) for one in steps])
     if how == "list":
-        return Examples(steps, labels, scaling=SCALING)
+        return Examples(steps, labels, preparation=PREPARED)
     extra, garbage = how
     dense = torch.full((len(steps), int(lengths.max()) + extra, 5), garbage)
     for row, one in enumerate(steps):
         dense[row, : len(one)] = torch.from_numpy(one)
-    return Examples(dense, labels, lengths, scaling=SCALING)
+    return Examples(dense, labels, lengths, preparation=PREPARED)
 
 
 def part(task, count, seed, how):
@@ -140,13 +141,16 @@ def test_contents_are_told_apart_by_lengths_steps_and_scaling_and_not_by_how_the
     shifted[0] += 1
     shifted[1] -= 1
     for other, word in (
-        (Examples([one * 2 for one in steps], labels, scaling=SCALING), "the sequences of train are others"),
-        (Examples(steps, labels), "the values of train are scaled otherwise"),
         (
-            Examples(Sequences.flat(whole, shifted), labels, scaling=SCALING),
+            Examples([one * 2 for one in steps], labels, preparation=PREPARED),
+            "the sequences of train are others",
+        ),
+        (Examples(steps, labels), "the values of train are prepared otherwise"),
+        (
+            Examples(Sequences.flat(whole, shifted), labels, preparation=PREPARED),
             "the lengths of the sequences of train are others",
         ),
-        (Examples(steps, (labels + 1) % 3, scaling=SCALING), "the labels of train are others"),
+        (Examples(steps, (labels + 1) % 3, preparation=PREPARED), "the labels of train are others"),
     ):
         assert differences(then, contents_of(dataclasses.replace(data, train=other))) == [word]
 

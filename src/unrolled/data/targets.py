@@ -30,7 +30,8 @@ def find_task(collection: Collection, task: str | None) -> str:
     if task == "forecast":
         return task
     if labels is None:
-        raise UnrolledError(f"{where} says nothing of classes or numbers to predict: {ADVICE}")
+        said = f" (it has {shown(collection.columns)})" if collection.columns else ""
+        raise UnrolledError(f"{where} says nothing of classes or numbers to predict{said}: {ADVICE}")
     if task is None:
         if labels.dtype.kind == "f":
             return "regress"

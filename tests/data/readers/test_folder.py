@@ -322,6 +322,7 @@ def test_three_thousand_spoken_digits_last_from_a_tenth_of_a_second_to_two(digit
     assert digits.sequences.values.isfinite().all()
     assert digits.reading["settings"] == {
         "rate": 8000, "window": 0.025, "hop": 0.01, "bands": 40, "lowest": 20.0, "highest": 4000.0,
+        "span": 50.0, "centred": True,
     }  # fmt: skip
 
 
