@@ -13,9 +13,11 @@ from unrolled.networks import SequenceClassifier
 from unrolled.training import RECIPES, EpochMetrics, RunConfig, Step
 from unrolled.training.tasks import task_of
 
+MOST_LINES = 40  # of epochs, or a few more: of very short ones each k-th is said
+
 
 class TrainingProgress:
-    """A line for each epoch and, on a terminal, a bar over the steps below them.
+    """A line for each epoch, or each k-th of very many, and, on a terminal, a bar over the steps below them.
 
     Args:
         console: where to.
@@ -30,6 +32,8 @@ class TrainingProgress:
         self._asked = task_of(data)
         total_steps = recipe.total_steps(len(data.train))
         self._epochs = math.ceil(total_steps / recipe.steps_per_epoch(len(data.train)))
+        self._every = max(1, self._epochs // MOST_LINES)
+        self._chooses = recipe.keep == "best"
         parameters = SequenceClassifier.outline(network).parameter_count
         console.print(
             f"{network.name}: {parameters:,} parameters, {network.unroll} unrolling; {data.name}: "
@@ -70,10 +74,13 @@ class TrainingProgress:
     def on_epoch(self, metrics: EpochMetrics) -> None:
         if self._protocol != "epochs":
             return  # a tutorial says what it says itself
+        if metrics.epoch % self._every and metrics.epoch not in (1, self._epochs):
+            return
         line = (
             f"epoch {metrics.epoch:>3}/{self._epochs}  {metrics.seconds:6.1f} s  "
             f"loss {metrics.loss:.4f}  {self._asked.verdict(metrics.measured)}"
         )
         if (validation := metrics.validation[self._asked.metric]) is not None:
-            line += f"  validation {self._asked.shown(validation)}{'  best' if metrics.best else ''}"
+            line += f"  validation {self._asked.shown(validation)}"
+            line += "  best" if metrics.best and self._chooses else ""
         self.console.print(line)

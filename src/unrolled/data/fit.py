@@ -45,6 +45,14 @@ def check_complete(collection: Collection, options: DataOptions) -> None:
             )
 
 
+def count_missing(collection: Collection) -> int:
+    """How many values are missing."""
+    sequences = collection.sequences
+    if not sequences.dtype.is_floating_point:
+        return 0
+    return sum(int(steps.isnan().sum()) for steps in sequences.blocks())
+
+
 def fit_numbers(collection: Collection, labels: Tensor) -> Numbers:
     """The scales of the numbers that are predicted, from labels [N, K] of what is trained on."""
     mean, deviation = labels.double().mean(dim=0), labels.double().std(dim=0, correction=0)

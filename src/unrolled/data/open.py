@@ -15,7 +15,7 @@ from unrolled.data.again import read_again
 from unrolled.data.collection import Collection
 from unrolled.data.dataset import MOST_VALIDATION, Dataset
 from unrolled.data.examples import Examples
-from unrolled.data.fit import check_complete, fit_numbers, fit_preparation
+from unrolled.data.fit import check_complete, count_missing, fit_numbers, fit_preparation
 from unrolled.data.formats import is_choice, other_half, pair, read
 from unrolled.data.options import DataOptions
 from unrolled.data.preparation import Preparation
@@ -68,11 +68,22 @@ def open_data(
     _check_apart(collection, train_rows, test, test_rows, options)
     rest, validation_rows, note = _hold_out(collection, train_rows, validation, options, task)
     notes += note
+    if (groups := _groups(collection, options)) is not None:
+        for rows, why in (
+            (validation_rows, "choose by"),
+            (test_rows if test is collection else [], "test on"),
+        ):
+            if len(rows):
+                held = shown(dict.fromkeys(groups[row] for row in rows))
+                notes.append(f"held out to {why}: {options.split_by} {held}")
     classes = find_classes(collection) if task in ("classify", "tag") else ()
     preparation = fit_preparation(collection, collection.sequences.select(torch.from_numpy(rest)), options)
     if preparation.missing == "error":
         check_complete(collection, options)
         check_complete(test, options)
+    elif missing := count_missing(collection) + (count_missing(test) if test is not collection else 0):
+        rule = "the one before it" if preparation.missing == "previous" else "its feature's mean"
+        notes.append(f"{missing:,} values are missing: {rule} stands in the place of each")
 
     def part(source: Collection, rows: Rows) -> Examples:
         labels = numbers(source) if task == "regress" else class_numbers(source, classes)
