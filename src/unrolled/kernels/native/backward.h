@@ -2,7 +2,7 @@
 // forward), then, when all have finished the chunk, the weights (each thread its pieces of the sums).
 #pragma once
 
-#include "panels.h"
+#include "backward_panels.h"
 #include "saved.h"
 #include "team.h"
 #include "weight_gradient.h"
@@ -22,48 +22,15 @@ struct BackwardWalk {
   StatesBefore<Cell, Real> before;
   int64_t blocks, stride, chunk;  // units in blocks, units of all blocks, steps in a chunk
   int64_t outputs;                // the numbers of h in whole vectors
+  BackwardPanels<Cell, Real> packed;
   Real* d_h = {};                 // [N][outputs]
   Real* d_c = {};                 // [N][stride]
-  Real* h_panels = {};            // U, for d_h; without the candidate's part where that has panels of its own
-  Real* x_panels = {};            // W, for d_x
-  Real* second_panels = {};       // U_n of the GRU that resets before, or the projection of an LSTM
   Real* second = {};              // [chunk][N][stride] what the second product took: r * h, or m
   Real* d_reset = {};             // [N][stride] of the GRU that resets before
   const Real** x_rows = {};       // [chunk][N] x of every (step, slot)
   const Real** h_rows = {};       // [chunk][N] h before the step
   const Real** second_rows = {};  // [chunk][N] rows of `second`
-  Real* unit_panel = {};          // the unit vectors of every block, of an LSTM with options
   Real* scratch = {};             // [threads] rows of an LSTM with options
-
-  void pack(int thread, int team) const {
-    const int64_t H = layer.hidden, I = layer.input, P = layer.output;
-    const auto share = [&](int64_t columns, auto&& pack_group_of) {
-      const int64_t vectors = divide_up(columns, lanes), groups = divide_up(vectors, kTileVectors);
-      for (int64_t group = thread; group < groups; group += team) {
-        const int64_t begin = group * kTileVectors;
-        pack_group_of(begin, begin + kTileVectors < vectors ? begin + kTileVectors : vectors);
-      }
-    };
-    share(P, [&](int64_t begin, int64_t end) {
-      pack_columns(h_panels, layer.weight_hh, Cell::h_gate, H, P, begin, end);
-    });
-    if (weights.second_blocks)
-      share(H, [&](int64_t begin, int64_t end) {
-        pack_columns(second_panels, Cell::two_halves ? layer.weight_hh : layer.options.weight_hr,
-                     SecondProduct<Cell>::gate, P, H, begin, end);
-      });
-    if (result.d_x.data)
-      share(I, [&](int64_t begin, int64_t end) {
-        pack_columns(x_panels, layer.weight_ih, Cell::x_gate, H, I, begin, end);
-      });
-    if constexpr (Cell::whole_rows)
-      for (int64_t block = thread; block < blocks; block += team)
-        pack_unit_vectors<Cell>(unit_panels().unit(block), layer, block);
-    weights.clear(thread, team);
-  }
-
-  // Panels that hold nothing but the unit vectors.
-  Panels<Cell, Real> unit_panels() const { return {unit_panel - blocks * Cell::slots * lanes, 0, 0, 0, blocks}; }
 
   void begin(int64_t slot) const {
     const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
@@ -148,38 +115,12 @@ struct BackwardWalk {
     }
   }
 
-  // to(step, slot) (+)= a row of pieces, from(step, slot), times panels, for a thread's rows of the steps from
-  // first_step to end_step.
-  template <class From, class To>
-  void product(int64_t first_step, int64_t end_step, Pieces pieces, const From& from_row, const Real* panels,
-               int64_t columns, bool add, int thread, int team, const To& to_row) const {
-    const int64_t vectors = divide_up(columns, lanes);
-    const int64_t depth = pieces.count * pieces.length * lanes;  // numbers of a column of vectors
-    const Plan::Share share = plan.share(thread, team, vectors);
-    for (int64_t first = share.first_block; first < share.end_block; first += kTileVectors) {
-      const int64_t next = first + 2 * kTileVectors <= share.end_block ? first + kTileVectors : share.first_block;
-      const int width = group_width(first, vectors);
-      int64_t turn = 0;
-      plan.each_tile_of_steps(first_step, end_step, share, [&](int rows, const int64_t* step, const int64_t* slot) {
-        Real* to[kTileRows];
-        const Real* from[kTileRows];
-        for (int r = 0; r < rows; ++r) {
-          to[r] = to_row(step[r], slot[r]) + first * lanes;
-          from[r] = from_row(step[r], slot[r]);
-        }
-        const Real* ahead = lines_of<Real>(panels + next * depth, turn++, group_width(next, vectors) * lanes);
-        product_group<Real>(rows, width, to, add, columns - first * lanes,
-                            {from, pieces, {panels + first * depth, width * lanes, ahead}});
-      });
-    }
-  }
-
-  // The same from the gradients of `count` slots of the cell from `gate` on; first_chunk_step is where they stand in
-  // the chunk.
+  // to(step, slot) (+)= the gradients of `count` slots of the cell from `gate` on times panels, for a thread's rows of the
+  // steps from first_step to end_step; first_chunk_step is where they stand in the chunk.
   template <class To>
   void gate_product(int64_t first_step, int64_t end_step, int64_t first_chunk_step, int gate, int count,
                     const Real* panels, int64_t columns, bool add, int thread, int team, const To& to_row) const {
-    product(
+    packed.product(
         first_step, end_step, {blocks, count * lanes, plan.slots * Cell::slots * lanes},
         [&](int64_t step, int64_t slot) {
           return weights.d_gates(first_chunk_step + step - first_step, 0, slot) + gate * lanes;
@@ -236,7 +177,7 @@ struct BackwardWalk {
   // The gates of a tile's rows of an LSTM with options.
   void whole_rows(int64_t step, int64_t chunk_step, int64_t first, int count, int thread) const {
     if constexpr (Cell::whole_rows) {
-      const Panels<Cell, Real> panels = unit_panels();
+      const Panels<Cell, Real> panels = packed.units();
       const LstmRow<Cell, Real> maths = {layer, panels, blocks};
       const UnitSums<Cell> kept(layer.options);
       LstmRowBackward<Cell, Real> rows[kTileRows];
@@ -278,9 +219,9 @@ struct BackwardWalk {
     if constexpr (Cell::whole_rows) {
       each_slot(step, thread, team, [&](int64_t slot) { incoming_h(step, chunk_step, slot); });
       if (layer.options.weight_hr)
-        product(
+        packed.product(
             step, step + 1, {outputs / lanes, lanes, plan.slots * lanes},
-            [&](int64_t, int64_t slot) { return weights.d_second(chunk_step, 0, slot); }, second_panels, stride, false,
+            [&](int64_t, int64_t slot) { return weights.d_second(chunk_step, 0, slot); }, packed.second, stride, false,
             thread, team, [&](int64_t, int64_t slot) { return second_row(chunk_step, slot); });
       for (int64_t i = 0; i < divide_up(plan.tiles, team); ++i) {
         const int64_t tile = plan.tile_of(i, thread, team);
@@ -295,7 +236,7 @@ struct BackwardWalk {
       if (plan.by_units && me.meet()) me.waited_too_long(plan.steps - 1 - step);
     }
     if constexpr (Cell::two_halves) {
-      gate_product(step, step + 1, chunk_step, 0, 1, second_panels, stride, false, thread, team,
+      gate_product(step, step + 1, chunk_step, 0, 1, packed.second, stride, false, thread, team,
                    [&](int64_t, int64_t slot) { return d_reset + slot * stride; });
       each_slot(step, thread, team, [&](int64_t slot) { slot_reset(step, chunk_step, slot); });
     }
@@ -307,11 +248,11 @@ struct BackwardWalk {
     const int64_t chunk_step = step - first_step, at_once = plan.at_once;
     const int thread = me.thread, team = me.team;
     step_gates(step, chunk_step, me);
-    gate_product(step, step + 1, chunk_step, Cell::h_first, Cell::h_count, h_panels, outputs, true, thread, team,
+    gate_product(step, step + 1, chunk_step, Cell::h_first, Cell::h_count, packed.h, outputs, true, thread, team,
                  [&](int64_t, int64_t slot) { return d_h + slot * outputs; });
     if (result.d_x.data && chunk_step % at_once == 0)
       gate_product(step, step + at_once < end_step ? step + at_once : end_step, chunk_step, Cell::x_first, Cell::x_count,
-                   x_panels, layer.input, false, thread, team, [&](int64_t step, int64_t slot) {
+                   packed.x, layer.input, false, thread, team, [&](int64_t step, int64_t slot) {
                      return at(result.d_x, plan.row[slot], plan.time_of(slot, step));
                    });
     reset(step, thread, team);
@@ -340,7 +281,8 @@ struct BackwardWalk {
   }
 
   void walk(Member& me) const {
-    pack(me.thread, me.team);
+    packed.pack(me.thread, me.team);
+    if (plan.steps == 0) weights.clear(me.thread, me.team);
     each_slot(-1, me.thread, me.team, [&](int64_t slot) { begin(slot); });
     me.meet();
     for (int64_t end_step = plan.steps; end_step > 0; end_step -= chunk) {
@@ -364,13 +306,13 @@ struct BackwardWalk {
 template <class Cell, class Real>
 bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   using Walk = BackwardWalk<Cell, Real>;
-  constexpr int lanes = Walk::lanes, vectors = unit_vectors<Cell>();
+  constexpr int lanes = Walk::lanes;
   const int64_t N = layer.batch, I = layer.input, H = layer.hidden, P = layer.output;
   const int64_t blocks = divide_up(H, lanes), stride = blocks * lanes;
   const int64_t out_blocks = divide_up(P, lanes), outputs = out_blocks * lanes;
   Buffer<int64_t> order(plan_size(layer));
   if (!order) return false;
-  const Plan plan = make_plan<Cell>(layer, order);
+  const Plan plan = make_plan<Cell>(layer, Sharing{kTileVectors, kTileRows}, order);
 
   const int64_t step_size = N * stride * Cell::slots;
   int64_t chunk = kChunkBytes / int64_t(sizeof(Real)) / (step_size > 0 ? step_size : 1);
@@ -380,10 +322,11 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   const int64_t second_blocks = Cell::two_halves || layer.options.weight_hr ? out_blocks : 0;
   const int64_t second_steps = second_blocks ? chunk : Cell::whole_rows ? 1 : 0;
   const int64_t projected = Cell::whole_rows ? second_blocks * lanes : 0;
+  const BackwardPanels<Cell, Real> unplaced = {layer, plan, result.d_x.data != nullptr, second_blocks > 0};
   Buffer<const Real*> rows(chunk * N * 3);
   const Saved<Cell, Real> saved(const_cast<Real*>(result.saved), N, H, projected_width(layer));
   Walk walk = {layer, result, plan, {layer, result, plan, blocks}, saved, {layer, plan, saved, result.h}, blocks, stride,
-               chunk, outputs};
+               chunk, outputs, unplaced};
   WeightWalk<Cell, Real>& weights = walk.weights;
   weights.second_blocks = second_blocks;
   walk.x_rows = rows;
@@ -402,16 +345,13 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
     walk.d_c = take(N * stride * Cell::has_c);
     walk.d_reset = take(N * stride * Cell::two_halves);
     walk.second = take(second_steps * N * stride);
-    walk.h_panels = take(columns_size<Real>(H, P, Cell::h_count));
-    walk.x_panels = take(result.d_x.data ? columns_size<Real>(H, I, Cell::x_count) : 0);
-    walk.second_panels = take(second_blocks ? columns_size<Real>(P, H, 1) : 0);
+    walk.packed.lay_out(take);
     zeros = take(outputs);
     weights.by_x = {walk.x_rows, I, take(stride * I * Cell::x_count)};
     weights.by_h = {walk.h_rows, P, take(stride * P * Cell::h_count)};
     weights.by_second = {walk.second_rows, second_blocks ? H : 0, take(second_blocks * lanes * H)};
     weights.bias_sums = take(stride * Cell::slots);
     weights.unit_sums = take(N * walk.unit_sums_of_slot());
-    walk.unit_panel = take(stride * vectors);
     walk.scratch = take(Cell::whole_rows ? plan.threads * kTileRows * kScratchRows * stride : 0);
     return taken;
   };
@@ -421,7 +361,11 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   std::memset(zeros, 0, size_t(outputs) * sizeof(Real));
   walk.before.zeros = zeros;
 
-  run_team(plan.threads, [&](Member& me) { walk.walk(me); });
+  run_team(plan.threads, [&](Member& me) {
+    Walk own = walk;
+    own.packed.take_copy(me.thread);
+    own.walk(me);
+  });
   return true;
 }
 

@@ -31,17 +31,20 @@ struct ForwardWalk {
     return saved.gates(keep ? step : step % chunk, block, slot);
   }
 
-  void pack(int thread, int team) const {
-    for (int64_t block = thread; block < blocks; block += team) {
+  // The weights of the share's blocks of units, or where threads share one copy, of every team-th block.
+  void pack(const Plan::Share& share) const {
+    for (int64_t block = share.first_block + share.thread; block < share.end_block; block += share.team) {
       pack_block(panels.x(block), layer.weight_ih, Cell::x_gate, block, layer.hidden, layer.input);
       pack_block(panels.h(block), layer.weight_hh, Cell::h_gate, block, layer.hidden, layer.output);
       pack_bias<Cell>(panels.bias(block), layer, block);
       if constexpr (Cell::whole_rows) pack_unit_vectors<Cell>(panels.unit(block), layer, block);
     }
     const Real* weight = second_weight();
-    for (int64_t group = thread * kTileVectors; weight && group < outputs / lanes; group += team * kTileVectors)
+    for (int64_t group = share.thread * kTileVectors; weight && group < outputs / lanes; group += share.team * kTileVectors)
       pack_group(panels.second(group), weight, group, layer.output, layer.hidden);
   }
+
+  void read(Real* packed) { panels.data = pre_activations.panels.data = packed; }
 
   // [P, H] of the second product; null if there is none.
   const Real* second_weight() const {
@@ -326,17 +329,24 @@ struct ForwardWalk {
     each_slot(me, [&](int64_t slot) { end(slot); });
   }
 
-  // A thread's share of a step: block after block, all its tiles while the block's weights are there.
+  // A thread's share of a step. Of weights that stay near, a tile takes all blocks while its h is there; of large ones,
+  // all tiles take a block while its weights are there.
   void step_of_units(int64_t step, const Plan::Share& share) const {
     const int64_t tiles = divide_up(plan.tiles, share.team);
     int64_t block = share.first_block;
     if (tiles == 1) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
-    for (; block < share.end_block; ++block)
-      for (int64_t i = 0; i < tiles; ++i) {
-        const int64_t tile = plan.tile_of(i, share.thread, share.team);
-        const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
-        if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i);
-      }
+    const auto take = [&](int64_t block, int64_t i) {
+      const int64_t tile = plan.tile_of(i, share.thread, share.team);
+      const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
+      if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i);
+    };
+    if (chunk == 1) {
+      for (int64_t i = 0; i < tiles; ++i)
+        for (int64_t unit = block; unit < share.end_block; ++unit) take(unit, i);
+    } else {
+      for (; block < share.end_block; ++block)
+        for (int64_t i = 0; i < tiles; ++i) take(block, i);
+    }
   }
 };
 
@@ -349,14 +359,18 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   const int64_t outputs = divide_up(layer.output, lanes) * lanes;
   Buffer<int64_t> order(plan_size(layer));
   if (!order) return false;
-  const Plan plan = make_plan<Cell>(layer, order);
+  const Plan plan = make_plan<Cell>(layer, Sharing{1, 16}, order);
 
   // Without backward the gates of a chunk have a place, and only if something reads them later.
   const bool keep = result.saved != nullptr;
   const int64_t chunk = plan.at_once;
   const int64_t width = Saved<Cell, Real>::width(layer.hidden, projected_width(layer));
   const int64_t step_gates = keep || !(second || chunk > 1) ? 0 : chunk * N * width;
-  Buffer<Real> memory(N * (2 * outputs + stride * (Cell::has_c + second)) + plan.threads * kTileRows * stride + step_gates);
+  const int64_t packed_size = Panels<Cell, Real>::size(layer.input, layer.hidden, layer.output);
+  const bool apart = packs_apart(plan, packed_size * int64_t(sizeof(Real)));
+  const int64_t copies = apart && !result.packed_ready ? (plan.threads - 1) * packed_size : 0;
+  Buffer<Real> memory(N * (2 * outputs + stride * (Cell::has_c + second)) + plan.threads * kTileRows * stride +
+                      step_gates + copies);
   if (!memory) return false;
 
   Real* part = memory;
@@ -369,13 +383,19 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   walk.c = take(N * stride * Cell::has_c);
   walk.second = take(N * stride * second);
   walk.scratch = take(plan.threads * kTileRows * stride);
+  Real* const copy = take(copies);
 
   run_team(plan.threads, [&](Member& me) {
-    if (!result.packed_ready) {
-      walk.pack(me.thread, me.team);
-      me.meet();
+    if (result.packed_ready) return walk.walk(me);
+    if (!apart) {
+      walk.pack(plan.share(me.thread, me.team, blocks));
+      if (!plan.by_units) me.meet();
+      return walk.walk(me);
     }
-    walk.walk(me);
+    Walk own = walk;
+    if (me.thread > 0) own.read(copy + (me.thread - 1) * packed_size);
+    own.pack({0, blocks, 0, 1});
+    own.walk(me);
   });
   return true;
 }

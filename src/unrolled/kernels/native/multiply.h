@@ -17,12 +17,12 @@ constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int greatest(int a, int b) { return a > b ? a : b; }
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// sum[r][b][v] += Σ_k rows[r][k] * panel_b[k][v] for W vectors v of each of the panels, which lie `apart` numbers from
-// one another; `stride` numbers lie between two k. On the way lines of each k are fetched from `ahead`, the panel whose
+// sum[r][b][First + v] += Σ_k rows[r][k] * panel_b[k][v] for W vectors v of each of the panels, which lie `apart` numbers
+// from one another; All vectors of a block have sums; `stride` numbers lie between two k. On the way lines of each k are fetched from `ahead`, the panel whose
 // turn comes next: weights that do not fit into the second cache then arrive while this panel's are used. One row uses
 // each number of a panel once, which the processor foresees better by itself.
-template <class Real, int R, int W, int Blocks>
-UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][Blocks * W], const Real* const (&rows)[R], const Real* __restrict panel,
+template <class Real, int R, int W, int Blocks, int First = 0, int All = W>
+UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][Blocks * All], const Real* const (&rows)[R], const Real* __restrict panel,
                               int64_t stride, int64_t apart, const Real* ahead, int64_t depth) {
   for (int64_t k = 0; k < depth; ++k, panel += stride, ahead += stride) {
     if constexpr (R > 1) {
@@ -36,7 +36,10 @@ UNROLLED_INLINE void multiply(Vec<Real> (&sum)[R][Blocks * W], const Real* const
     for (int r = 0; r < R; ++r) {
       const Vec<Real> number = broadcast(rows[r][k]);
 #pragma GCC unroll 16
-      for (int i = 0; i < Blocks * W; ++i) sum[r][i] = fma(number, weight[i], sum[r][i]);
+      for (int i = 0; i < Blocks * W; ++i) {
+        Vec<Real>& to = sum[r][i / W * All + First + i % W];
+        to = fma(number, weight[i], to);
+      }
     }
   }
 }
@@ -80,16 +83,29 @@ struct Factor {
   Panel<Real> panel;
 };
 
-// Sums of R rows times W vectors of each of some blocks, over one factor after another.
-template <class Real, int R, int W, int Blocks = 1>
-UNROLLED_INLINE void product_here(const Sums<Real>& sums, const Factor<Real>* factors, int count) {
-  constexpr int lanes = kLanes<Real>;
-  Vec<Real> sum[R][Blocks * W];
+template <class Real, int R, int W, int Blocks>
+UNROLLED_INLINE void load_sums(Vec<Real> (&sum)[R][Blocks * W], const Sums<Real>& sums) {
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
     for (int i = 0; i < Blocks * W; ++i)
-      sum[r][i] = sums.from ? load(sums.from[r] + sums.shift + i / W * sums.from_apart + i % W * lanes) : Vec<Real>{};
+      sum[r][i] = sums.from ? load(sums.from[r] + sums.shift + i / W * sums.from_apart + i % W * kLanes<Real>) : Vec<Real>{};
+}
+
+template <class Real, int R, int W, int Blocks>
+UNROLLED_INLINE void store_sums(const Vec<Real> (&sum)[R][Blocks * W], const Sums<Real>& sums) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+    for (int i = 0; i < Blocks * W; ++i)
+      store(sums.to[r] + sums.shift + i / W * sums.to_apart + i % W * kLanes<Real>, sum[r][i]);
+}
+
+// Sums of R rows times W vectors of each of some blocks, over one factor after another.
+template <class Real, int R, int W, int Blocks = 1>
+UNROLLED_INLINE void product_here(const Sums<Real>& sums, const Factor<Real>* factors, int count) {
+  Vec<Real> sum[R][Blocks * W];
+  load_sums<Real, R, W, Blocks>(sum, sums);
   for (const Factor<Real>* factor = factors; factor < factors + count; ++factor) {
     const Panel<Real>& panel = factor->panel;
     const Real *weights = panel.data + sums.shift, *ahead = panel.ahead, *row[R];
@@ -103,11 +119,36 @@ UNROLLED_INLINE void product_here(const Sums<Real>& sums, const Factor<Real>* fa
       for (int r = 0; r < R; ++r) row[r] += factor->pieces.stride;
     }
   }
+  store_sums<Real, R, W, Blocks>(sum, sums);
+}
+
+// A factor, of one piece, that has a part in Count of all the vectors from First on.
+template <int kFirst, int kCount>
+struct Window {
+  static constexpr int first = kFirst, count = kCount;
+};
+
+// Sums of R rows times All vectors of each of some blocks, over two factors with a window of the vectors each.
+template <class Real, int R, int All, class One, class Other, int Blocks = 1>
+UNROLLED_INLINE void product_of_windows(const Sums<Real>& sums, const Factor<Real>& one, const Factor<Real>& other) {
+  Vec<Real> sum[R][Blocks * All];
+  load_sums<Real, R, All, Blocks>(sum, sums);
+  const auto add = [&](auto window, const Factor<Real>& factor) __attribute__((always_inline)) {
+    using Its = decltype(window);
+    const Real* row[R];
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 16
-    for (int i = 0; i < Blocks * W; ++i)
-      store(sums.to[r] + sums.shift + i / W * sums.to_apart + i % W * lanes, sum[r][i]);
+    for (int r = 0; r < R; ++r) row[r] = factor.rows[r];
+    multiply<Real, R, Its::count, Blocks, Its::first, All>(sum, row, factor.panel.data, factor.panel.stride,
+                                                           factor.panel.apart, factor.panel.ahead, factor.pieces.length);
+  };
+  add(One{}, one);
+  add(Other{}, other);
+  store_sums<Real, R, All, Blocks>(sum, sums);
+}
+
+template <class Real, int R, int All, class One, class Other>
+[[gnu::noinline]] void tile_of_windows(const Sums<Real>& sums, const Factor<Real>& one, const Factor<Real>& other) {
+  product_of_windows<Real, R, All, One, Other>(sums, one, other);
 }
 
 // The same as one function for all cells.

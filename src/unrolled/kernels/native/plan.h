@@ -13,7 +13,8 @@
 namespace unrolled::UNROLLED_ISA {
 
 constexpr int64_t kSecondCacheBytes = 1 << 20, kFewRows = 64;
-constexpr int64_t kMeetingBytes = 512 << 10;  // weights that take longer to read than two threads to meet
+constexpr int64_t kMeetingBytes = 192 << 10;  // weights that take longer to read than two threads to meet
+constexpr int64_t kOwnCopyBytes = 2 << 20;    // packed weights of which each thread has a copy of its own
 constexpr double kThreadProducts = 1 << 20;   // what one thread does before a second one has woken
 constexpr int64_t kRowsAtOnce = 96;  // of several steps: so many that the weights' way to the core costs little
 
@@ -50,6 +51,7 @@ struct Plan {
   int threads;
   bool reverse, uniform;
   bool by_units;    // whether threads share out the units of a step, not the sequences
+  int64_t granule;  // how many blocks of units stay together then
   int64_t at_once;  // steps whose products with W, or with Wᵀ going back, a thread forms in one go
   int64_t* row;     // [slots] where the slot's sequence lies in the batch
   int64_t* length;  // [slots] falling
@@ -72,8 +74,8 @@ struct Plan {
   };
   Share share(int thread, int team, int64_t blocks) const {
     if (!by_units) return {0, blocks, thread, team};
-    const int64_t groups = divide_up(blocks, kTileVectors), end = (thread + 1) * groups / team * kTileVectors;
-    return {thread * groups / team * kTileVectors, end < blocks ? end : blocks, 0, 1};
+    const int64_t groups = divide_up(blocks, granule), end = (thread + 1) * groups / team * granule;
+    return {thread * groups / team * granule, end < blocks ? end : blocks, 0, 1};
   }
 
   // action(rows, step[rows], slot[rows]) for all rows of the steps from first_step to end_step that a thread takes, in
@@ -115,14 +117,26 @@ int64_t plan_size(const Layer<Real>& layer) {
   return 2 * layer.batch + 2 * layer.time + 2;
 }
 
+// How threads share the units of a step: so many blocks of units stay together, and up to so many sequences are few.
+struct Sharing {
+  int64_t granule, few;
+};
+
 // Few sequences with large weights: threads do better to keep a part of the weights each, and to meet at every step,
-// than to read all of them each.
+// than to read all of them each. With more rows than a tile has only if the parts are equal.
 template <class Cell, class Real>
-bool shares_units(const Layer<Real>& layer, int threads) {
-  const int64_t groups = divide_up(divide_up(layer.hidden, kLanes<Real>), kTileVectors);
+bool shares_units(const Layer<Real>& layer, int threads, const Sharing& sharing) {
+  const int64_t shares = divide_up(divide_up(layer.hidden, kLanes<Real>), sharing.granule);
   const int64_t weights = Cell::h_count * layer.hidden * layer.output * int64_t(sizeof(Real));
-  if (Cell::two_halves || Cell::whole_rows || threads < 2 || groups < 2) return false;
-  return weights >= (layer.batch <= kTileRows ? kMeetingBytes : kSecondCacheBytes) && layer.batch <= kFewRows;
+  if (Cell::two_halves || Cell::whole_rows || threads < 2 || shares < 2) return false;
+  if (layer.batch <= kTileRows || (layer.batch <= sharing.few && shares % threads == 0)) return weights >= kMeetingBytes;
+  return weights >= kSecondCacheBytes && layer.batch <= kFewRows;
+}
+
+// Whether each thread packs all weights for itself: what one core has written comes slowly to another. Threads that
+// share units pack those that they read anyway.
+inline bool packs_apart(const Plan& plan, int64_t bytes) {
+  return !plan.by_units && plan.threads > 1 && bytes <= kOwnCopyBytes;
 }
 
 // As many threads as the call's products are worth, and as are free.
@@ -146,9 +160,9 @@ int64_t steps_at_once(const Layer<Real>& layer, const Plan& plan) {
 }
 
 template <class Cell, class Real>
-Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
+Plan make_plan(const Layer<Real>& layer, const Sharing& sharing, int64_t* memory) {
   const int64_t N = layer.batch, T = layer.time;
-  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, false, 1, memory, memory + N, memory + 2 * N};
+  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, false, sharing.granule, 1, memory, memory + N, memory + 2 * N};
   int64_t* longer = memory + 2 * N + T;  // [T + 2] how many are longer than t, then where length t starts
 
   std::memset(plan.active, 0, size_t(T) * sizeof(int64_t));
@@ -171,8 +185,9 @@ Plan make_plan(const Layer<Real>& layer, int64_t* memory) {
 
   plan.tiles = divide_up(N, kTileRows);
   plan.threads = threads_for<Cell>(layer);
-  plan.by_units = shares_units<Cell>(layer, plan.threads);
-  const int64_t shares = plan.by_units ? divide_up(divide_up(layer.hidden, kLanes<Real>), kTileVectors) : plan.tiles;
+  plan.by_units = shares_units<Cell>(layer, plan.threads, sharing);
+  const int64_t blocks = divide_up(layer.hidden, kLanes<Real>);
+  const int64_t shares = plan.by_units ? divide_up(blocks, plan.granule) : plan.tiles;
   if (plan.threads > shares) plan.threads = shares > 0 ? int(shares) : 1;
   if (!plan.by_units) plan.tiles = divide_up(plan.tiles, plan.threads) * plan.threads;
   plan.at_once = steps_at_once<Cell>(layer, plan);

@@ -54,7 +54,7 @@ struct PreActivations {
     product<Cell::h_count, Rows, Blocks>(rows, {pre, pre, tile.apart, tile.apart}, &factor, 1);
   }
 
-  // pre = bias + W x + U h, in one pass where both have a part in every slot.
+  // pre = bias + W x + U h, in one pass where both have a part in every slot, or where registers hold the sums of all.
   template <int Rows = 0, int Blocks = 1>
   UNROLLED_INLINE void multiply_both(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
     if constexpr (Cell::x_count == Cell::slots && Cell::h_count == Cell::slots) {
@@ -63,6 +63,17 @@ struct PreActivations {
       constexpr int64_t of_block = Cell::slots * lanes;
       product<Cell::slots, Rows, Blocks>(rows, {tile.pre, tile.bias, tile.apart, of_block}, factors, 2);
     } else {
+      using X = Window<Cell::x_first, Cell::x_count>;
+      using H = Window<Cell::h_first, Cell::h_count>;
+      if constexpr (Rows > 0 || Cell::slots <= kTileVectors) {
+        for (int r = 0; r < rows; ++r) tile.bias[r] = panels.bias(block);
+        const Factor<Real> x = by_x(tile, block, next, turn), h = by_h(tile, block, next, turn);
+        const Sums<Real> sums = {tile.pre, tile.bias, tile.apart, Cell::slots * lanes};
+        if constexpr (Rows > 0) return product_of_windows<Real, Rows, Cell::slots, X, H, Blocks>(sums, x, h);
+        if (rows == 6) return tile_of_windows<Real, 6, Cell::slots, X, H>(sums, x, h);
+        if (rows == 5) return tile_of_windows<Real, 5, Cell::slots, X, H>(sums, x, h);
+        if (rows == 4) return tile_of_windows<Real, 4, Cell::slots, X, H>(sums, x, h);
+      }
       multiply_x<Rows, Blocks>(tile, rows, block, next, turn);
       multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
     }

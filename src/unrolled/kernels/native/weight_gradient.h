@@ -35,10 +35,11 @@ UNROLLED_INLINE void add_rows(Vec<Real> (&sum)[K][W], const Real* const* rows, i
   }
 }
 
-// The sum of a run is formed on its own and then added: the error of long sums grows with the number of runs.
+// The sum of a run is formed on its own and then added: the error of long sums grows with the number of runs. Before the
+// first run nothing stands there.
 template <class Real>
-inline void add_to(Real* sums, Vec<Real> sum) {
-  store(sums, load(sums) + sum);
+inline void add_to(Real* sums, Vec<Real> sum, bool first) {
+  store(sums, first ? sum : load(sums) + sum);
 }
 
 // The two factors of a tile of sums, where those of a step and slot stand: row `step * slots + slot` of `rows`, and
@@ -49,6 +50,7 @@ struct SumFactors {
   int64_t slots;
   const Real* gates;
   int64_t gates_step, gates_slot;
+  bool first;  // nothing stands in the sums yet
 };
 
 // sums[k][v] += the sums over all runs, for K numbers k of the rows from `begin` on and W vectors v.
@@ -67,7 +69,7 @@ template <class Real, int K, int W>
 #pragma GCC unroll 8
   for (int k = 0; k < K; ++k)
 #pragma GCC unroll 8
-    for (int v = 0; v < W; ++v) add_to(sums + k * sums_stride + v * kLanes<Real>, sum[k][v]);
+    for (int v = 0; v < W; ++v) add_to(sums + k * sums_stride + v * kLanes<Real>, sum[k][v], factors.first);
 }
 
 // The rows that stand beside the gate gradients of every (step, slot), and their sums for a window of slots.
@@ -94,6 +96,7 @@ struct WeightSums {
   static constexpr int lanes = kLanes<Real>;
   const GateGradients<Cell, Real>& d_gates;
   const Rows<Real>& factor;
+  bool first = false;  // whether nothing stands in the sums yet
 
   static int64_t tiles(int64_t depth) { return divide_up(depth, kTileRows); }
 
@@ -108,7 +111,7 @@ struct WeightSums {
       Real* sums = factor.sums + ((block * factor.depth + begin) * Count + Slot) * lanes;
       const Real* gates = d_gates(0, block, 0);
       const SumFactors<Real> factors = {factor.rows, d_gates.slots, gates + (First + Slot) * lanes,
-                                        d_gates(1, block, 0) - gates, d_gates(0, block, 1) - gates};
+                                        d_gates(1, block, 0) - gates, d_gates(0, block, 1) - gates, first};
       const auto pass = [&](auto sum) { sum(sums, Count * lanes, factors, begin, runs, run_count); };
       switch (end - begin) {
         case 1: pass(sum_tile<Real, 1, width>); break;
@@ -130,7 +133,7 @@ struct WeightSums {
 
 // sums [slots][lanes] of one block, for the biases.
 template <class Cell, class Real>
-void add_biases(Real* sums, const GateGradients<Cell, Real>& d_gates, int64_t block, const Run* runs,
+void add_biases(Real* sums, bool first, const GateGradients<Cell, Real>& d_gates, int64_t block, const Run* runs,
                 int run_count) {
   constexpr int lanes = kLanes<Real>;
   Vec<Real> sum[Cell::slots];
@@ -143,7 +146,7 @@ void add_biases(Real* sums, const GateGradients<Cell, Real>& d_gates, int64_t bl
       for (int v = 0; v < Cell::slots; ++v) sum[v] = sum[v] + load(gates + v * lanes);
   }
 #pragma GCC unroll 8
-  for (int v = 0; v < Cell::slots; ++v) add_to(sums + v * lanes, sum[v]);
+  for (int v = 0; v < Cell::slots; ++v) add_to(sums + v * lanes, sum[v], first);
 }
 
 // The product behind the gates, as its weights' gradients see it: that of the GRU that resets before is a product with
@@ -203,6 +206,7 @@ struct WeightWalk {
     }
   }
 
+  // Of no steps at all.
   void clear(int thread, int team) const {
     const auto clear_tile = [](const Rows<Real>& factor, int64_t block, int64_t tile, int count) {
       const int64_t tiles = XSums::tiles(factor.depth);
@@ -219,15 +223,15 @@ struct WeightWalk {
         });
   }
 
-  void add_run(const Run* runs, int count, int thread, int team) const {
-    const XSums x_sums = {d_gates, by_x};
-    const HSums h_sums = {d_gates, by_h};
-    const SecondSums second_sums = {d_second, by_second};
+  void add_run(const Run* runs, int count, bool first, int thread, int team) const {
+    const XSums x_sums = {d_gates, by_x, first};
+    const HSums h_sums = {d_gates, by_h, first};
+    const SecondSums second_sums = {d_second, by_second, first};
     each_piece(
         thread, team, [&](int64_t block, int64_t tile) { x_sums.tile(block, tile, runs, count); },
         [&](int64_t block, int64_t tile) { h_sums.tile(block, tile, runs, count); },
         [&](int64_t block, int64_t tile) { second_sums.tile(block, tile, runs, count); },
-        [&](int64_t block) { add_biases(bias_sums + block * Cell::slots * lanes, d_gates, block, runs, count); });
+        [&](int64_t block) { add_biases(bias_sums + block * Cell::slots * lanes, first, d_gates, block, runs, count); });
   }
 
   // The thread's pieces of the steps of a chunk.
@@ -235,6 +239,7 @@ struct WeightWalk {
     Run runs[kRunRows];
     int count = 0;
     int64_t rows = 0;
+    bool first = end_step == plan.steps;
     for (int64_t step = end_step - 1; step >= first_step; --step)
       for (int64_t slot = 0; slot < plan.active[step];) {
         const int64_t left = plan.active[step] - slot, room = kRunRows - rows;
@@ -243,12 +248,13 @@ struct WeightWalk {
         slot += taken;
         rows += taken;
         if (rows == kRunRows) {
-          add_run(runs, count, thread, team);
+          add_run(runs, count, first, thread, team);
           count = 0;
           rows = 0;
+          first = false;
         }
       }
-    if (count > 0) add_run(runs, count, thread, team);
+    if (count > 0) add_run(runs, count, first, thread, team);
   }
 
   void finish_biases(int64_t block) const {
@@ -286,10 +292,10 @@ struct WeightWalk {
     }
   }
 
-  // The thread's blocks, into torch's layout.
+  // The thread's blocks, into torch's layout: those that most of its pieces are of.
   void finish(int thread, int team) const {
     const int64_t H = layer.hidden;
-    for (int64_t block = thread; block < blocks; block += team) {
+    for (int64_t block = thread * blocks / team; block < (thread + 1) * blocks / team; ++block) {
       XSums{d_gates, by_x}.finish(block, result.d_weight_ih, Cell::x_gate, H);
       HSums{d_gates, by_h}.finish(block, result.d_weight_hh, Cell::h_gate, H);
       finish_biases(block);
