@@ -69,13 +69,13 @@ def open_data(
     rest, validation_rows, note = _hold_out(collection, train_rows, validation, options, task)
     notes += note
     if (groups := _groups(collection, options)) is not None:
-        for rows, why in (
-            (validation_rows, "choose by"),
-            (test_rows if test is collection else [], "test on"),
-        ):
+        held = {"choose by": validation_rows}
+        if test is collection:
+            held["test on"] = test_rows
+        for why, rows in held.items():
             if len(rows):
-                held = shown(dict.fromkeys(groups[row] for row in rows))
-                notes.append(f"held out to {why}: {options.split_by} {held}")
+                said = shown(dict.fromkeys(groups[row] for row in rows))
+                notes.append(f"held out to {why}: {options.split_by} {said}")
     classes = find_classes(collection) if task in ("classify", "tag") else ()
     preparation = fit_preparation(collection, collection.sequences.select(torch.from_numpy(rest)), options)
     if preparation.missing == "error":
