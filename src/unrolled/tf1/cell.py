@@ -64,6 +64,8 @@ class RNNCell(nn.Module, abc.ABC):
     dtype: torch.dtype | None = None
     trainable = True
     built = False
+    # Whether its states hold more than tensors [N, ...]: the number of the step, or a TensorArray.
+    carries_more = False
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         if cls.call is RNNCell.call and cls.__call__ is RNNCell.__call__:
@@ -113,12 +115,20 @@ class RNNCell(nn.Module, abc.ABC):
             if not self.trainable:
                 self.requires_grad_(False)
 
-    def build_for(self, inputs: Tensor) -> None:
-        """Make the variables for inputs [..., I], if they are not there yet."""
-        self.build(inputs.shape[-1], inputs.dtype, inputs.device)
+    def build_for(self, inputs: Any, dtype: Any = None) -> None:
+        """Make the variables for inputs [..., I], or a tuple that begins with such.
+
+        `dtype` is that of the variables, None for that of the inputs. If they are there, nothing happens.
+        """
+        first = first_part(inputs)
+        self.build(first.shape[-1], dtype or first.dtype, first.device)
 
     def _build(self, input_size: int, *, dtype: torch.dtype, device: Any) -> None:
         """Make the variables; without any, as here, there is nothing to do."""
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each variable that a cell for inputs [N, input_size] has, built or not."""
+        return {name: tuple(value.shape) for name, value in self.variables.items()}
 
     @property
     def variables(self) -> dict[str, Tensor]:
@@ -204,6 +214,13 @@ def _begin_sequence_below(module: nn.Module) -> None:
             part.begin_sequence()
         else:
             _begin_sequence_below(part)
+
+
+def first_part(nested: Any) -> Tensor:
+    """The first tensor of a nested tuple."""
+    while isinstance(nested, tuple):
+        nested = nested[0]
+    return nested  # type: ignore[no-any-return]
 
 
 class _Step(Cell):

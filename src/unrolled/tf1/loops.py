@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.state import map_state
-from unrolled.tf1.cell import RNNCell, as_dtype, check_rnn_cell
+from unrolled.tf1.cell import RNNCell, as_dtype, check_rnn_cell, first_part
 from unrolled.tf1.raw_rnn import raw_rnn
 from unrolled.unroll import bidirectional_unroll, dynamic_unroll
 
@@ -55,7 +55,7 @@ def dynamic_rnn(
     (True, True)
     """
     check_rnn_cell("cell", cell)
-    if isinstance(inputs, tuple):
+    if isinstance(inputs, tuple) or cell.carries_more:
         return _nested_rnn(cell, inputs, sequence_length, initial_state, dtype, time_major)
     inputs = _sequences(inputs, "[T, N, I]" if time_major else "[N, T, I]")
     state = _initial_state(cell, inputs, initial_state, dtype, inputs.shape[1 if time_major else 0])
@@ -266,7 +266,8 @@ def _stacked(inputs: Sequence[Any]) -> Any:
         raise ValueError("inputs is empty, expected a list of T tensors [N, I]")
     if isinstance(inputs[0], tuple):
         return map_state(lambda *steps: torch.stack(steps), *inputs)
-    return torch.stack([torch.as_tensor(step) for step in inputs])
+    steps = torch.stack([torch.as_tensor(step) for step in inputs])
+    return steps.unsqueeze(2) if steps.dim() == 2 and not steps.dtype.is_floating_point else steps
 
 
 def _lengths(sequence_length: Lengths) -> Tensor | None:
@@ -274,18 +275,21 @@ def _lengths(sequence_length: Lengths) -> Tensor | None:
     return None if sequence_length is None else torch.as_tensor(sequence_length).long()
 
 
-def _initial_state(cell: RNNCell, inputs: Tensor, state: Any, dtype: Any, batch_size: int) -> Any:
+def _initial_state(cell: RNNCell, inputs: Any, state: Any, dtype: Any, batch_size: int) -> Any:
     """Build the cell for the inputs, and return a state that was checked, or zeros."""
     if state is None and dtype is None:
         raise ValueError(
             "neither initial_state nor dtype was given: without initial_state, dtype says of which type the "
             "zeros are that the state starts from, such as torch.float32"
         )
-    if dtype is not None and as_dtype(dtype) != inputs.dtype:
+    numbers = isinstance(inputs, Tensor) and inputs.dtype.is_floating_point
+    if numbers and dtype is not None and as_dtype(dtype) != inputs.dtype:
         raise ValueError(f"inputs are {inputs.dtype}, dtype is {dtype}: expected one type for both")
-    cell.build_for(inputs)
+    # Whole numbers, and times beside an x, do not say of which type the variables are.
+    kind = inputs.dtype if numbers else first_part(state).dtype if dtype is None else as_dtype(dtype)
+    cell.build_for(inputs, kind)
     if state is None:
-        return cell.zero_state(batch_size, inputs.dtype, inputs.device)
+        return cell.zero_state(batch_size, kind, first_part(inputs).device)
     cell.check_state(state, batch_size)
     return state
 
@@ -306,14 +310,12 @@ def _layer_list(direction: str, cells: object, states: object) -> list[Any]:
 def _nested_rnn(
     cell: RNNCell, inputs: Any, sequence_length: Lengths, state: Any, dtype: Any, time_major: bool
 ) -> tuple[Any, Any]:
-    """`dynamic_rnn` for a cell whose inputs, and maybe outputs, are tuples."""
+    """`dynamic_rnn` for a cell of tuples, or of a state that is more than tensors [N, ...]."""
+    inputs = map_state(torch.as_tensor, inputs)
     if not time_major:
         inputs = map_state(lambda part: part.transpose(0, 1), inputs)
-    first = inputs
-    while isinstance(first, tuple):
-        first = first[0]
-    time, batch_size = first.shape[:2]
-    state = _initial_state(cell, first, state, dtype, batch_size)
+    time, batch_size = first_part(inputs).shape[:2]
+    state = _initial_state(cell, inputs, state, dtype, batch_size)
     lengths = torch.as_tensor([time] * batch_size if sequence_length is None else sequence_length)
 
     def loop_fn(t: int, output: Any, cell_state: Any, _: Any) -> tuple[Any, ...]:

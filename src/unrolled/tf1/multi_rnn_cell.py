@@ -78,6 +78,15 @@ class MultiRNNCell(RNNCell):
     def _state(self, states: list[Any]) -> Any:
         return tuple(states) if self.state_is_tuple else torch.cat(states, dim=1)
 
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        widths = [input_size, *(cell.output_size for cell in self.cells)]
+        width_of = {id(cell): width for cell, width in reversed(list(zip(self.cells, widths, strict=False)))}
+        return {
+            f"{prefix}{name}": shape
+            for prefix, cell in self._prefixed()
+            for name, shape in cell.shapes(width_of[id(cell)]).items()
+        }
+
     @property
     def variables(self) -> dict[str, Tensor]:
         return {

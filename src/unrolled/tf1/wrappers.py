@@ -14,7 +14,7 @@ from unrolled.tf1.cell import LSTMStateTuple, RNNCell, check_rnn_cell
 from unrolled.tf1.initializers import glorot_uniform
 
 
-class _Wrapper(RNNCell, abc.ABC):
+class Wrapper(RNNCell, abc.ABC):
     """A cell around a cell: sizes, states, variables and their names are those of the cell inside."""
 
     def __init__(self, cell: RNNCell, dtype: Any = None) -> None:
@@ -29,6 +29,9 @@ class _Wrapper(RNNCell, abc.ABC):
     def zero_state(self, batch_size: int, dtype: Any, device: Any = None) -> Any:
         return self.cell.zero_state(batch_size, dtype, device)
 
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        return self.cell.shapes(input_size)
+
     @property
     def variables(self) -> dict[str, Tensor]:
         return self.cell.variables
@@ -42,7 +45,7 @@ def _drop_all_but_c(state: Any) -> Any:
     return LSTMStateTuple(c=False, h=True) if isinstance(state, LSTMStateTuple) else True
 
 
-class DropoutWrapper(_Wrapper):
+class DropoutWrapper(Wrapper):
     r"""Dropout on what goes into a cell, on its new state and on what comes out.
 
         y, s = cell(D_input(x), s);   s' = D_state(s);   the output is D_output(y)
@@ -165,7 +168,7 @@ class DropoutWrapper(_Wrapper):
         return self.cell.from_inner(state) if self._as_library_cell() else state
 
 
-class ResidualWrapper(_Wrapper):
+class ResidualWrapper(Wrapper):
     """A skip connection around a cell: the output is inputs + output.
 
     Args:
@@ -199,7 +202,7 @@ class ResidualWrapper(_Wrapper):
         return state if self._residual_fn else self.cell.from_inner(state)
 
 
-class HighwayWrapper(_Wrapper):
+class HighwayWrapper(Wrapper):
     r"""A gated skip connection around a cell.
 
         carry     = σ(x carry_w + carry_b)
@@ -243,6 +246,14 @@ class HighwayWrapper(_Wrapper):
         ]
         carry, transform = gates if len(gates) == 2 else (gates[0], 1 - gates[0])
         return inputs * carry + output * transform, new_state
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        own = {
+            f"{gate}_{kind}": (input_size,) * axes
+            for gate in self._bias_init
+            for kind, axes in (("w", 2), ("b", 1))
+        }
+        return self.cell.shapes(input_size) | own
 
     @property
     def variables(self) -> dict[str, Tensor]:
