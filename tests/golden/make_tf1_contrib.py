@@ -1,14 +1,14 @@
 """Write tf1_contrib.npz: what the cells and loops of tf.contrib compute, see test_tf1_contrib.py.
 
-They are those of TensorFlow 1.15 itself: its files in Python run on TensorFlow 2.21, whose kernels theirs are.
+They are those of TensorFlow 1.15 itself: its files in Python run on TensorFlow 2.21, with its kernels.
 
     python3 -m venv tfenv
     tfenv/bin/pip install tensorflow-cpu==2.21.0 tf-keras==2.21.0
     tfenv/bin/python tests/golden/make_tf1_contrib.py a/copy/of/the/source/of/tensorflow-1.15
 
-Only results are kept: inputs and weights are drawn by their names from a generator that never changes. Of each
-case there are the results of whole and of ragged sequences, the variables, and the gradients of a weighted sum of
-the results of the ragged ones.
+Only results are kept: inputs and weights are drawn by their names from a generator that never changes. Of
+each case there are the results of whole and of ragged sequences, the variables, and the gradients of a
+weighted sum of the results of the ragged ones.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The cells and loops of `tf.contrib` against what TensorFlow 1.15's own compute (see make_tf1_contrib.py)."""
+"""The cells and loops of `tf.contrib` against TensorFlow 1.15's own (see make_tf1_contrib.py)."""
 
 import zlib
 from pathlib import Path
@@ -89,6 +89,8 @@ CELLS = {
     "lstm-block-peephole-clip": lambda: tf1.LSTMBlockCell(H, use_peephole=True, cell_clip=0.3),
     "gru-block": lambda: tf1.GRUBlockCell(H),
     "gru-block-v2": lambda: tf1.GRUBlockCellV2(H),
+    "cudnn-compatible-lstm": lambda: tf1.cudnn_rnn.CudnnCompatibleLSTMCell(H),
+    "cudnn-compatible-gru": lambda: tf1.cudnn_rnn.CudnnCompatibleGRUCell(H),
     "conv-1d": lambda: tf1.Conv1DLSTMCell(
         input_shape=[4, I], output_channels=2, kernel_shape=[3], forget_bias=0.3, name="conv_lstm_cell"
     ),
@@ -145,7 +147,14 @@ def in_loop(name, cell, x, lengths):
     return tf1.dynamic_rnn(cell, inputs_of(name, x), lengths, dtype=x.dtype)
 
 
-SINGLE = ("lstm-block", "gru-block", "conv-3d", "phased", "lstm-fused")  # TensorFlow's had float32 alone
+SINGLE = (
+    "lstm-block",
+    "gru-block",
+    "cudnn",
+    "conv-3d",
+    "phased",
+    "lstm-fused",
+)  # TensorFlow's had float32 alone
 
 
 def case(name):

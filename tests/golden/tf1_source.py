@@ -1,7 +1,7 @@
-"""The modules of TensorFlow 1.15's contrib, from a copy of its source, running on the TensorFlow that is there.
+"""The modules of TensorFlow 1.15's contrib, from a copy of its source, on the TensorFlow that is there.
 
-Only their Python files are read, each as it is. What they import and TensorFlow 2 has no more stands in for here:
-the layer normalisation, of TensorFlow's own operations, and the scope of a compiler, which does nothing.
+Only their Python files are read, each as it is. What they import and TensorFlow 2 has no more is replaced
+here: the layer normalisation, by TensorFlow's own operations, and the scope of a compiler, by nothing.
 """
 
 import contextlib

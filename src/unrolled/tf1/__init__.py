@@ -1,5 +1,6 @@
 """TensorFlow 1's recurrent toolbox and its checkpoints, under its own names, without TensorFlow."""
 
+from unrolled.tf1 import cudnn_rnn
 from unrolled.tf1.cell import LSTMStateTuple, RNNCell
 from unrolled.tf1.cells import BasicRNNCell, GRUCell
 from unrolled.tf1.checkpoint import read_checkpoint, write_checkpoint
@@ -105,6 +106,7 @@ __all__ = [
     "UGRNNCell",
     "bidirectional_dynamic_rnn",
     "constant",
+    "cudnn_rnn",
     "dynamic_rnn",
     "find_model",
     "glorot_uniform",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -11,6 +9,7 @@ from torch import Tensor, nn
 
 from unrolled.cells import Cell
 from unrolled.cells.state import check_state, map_state
+from unrolled.tf1.holder import VariableHolder
 
 
 class LSTMStateTuple(NamedTuple):
@@ -27,7 +26,7 @@ class LSTMStateTuple(NamedTuple):
         return self.c.dtype  # type: ignore[no-any-return]
 
 
-class RNNCell(nn.Module, abc.ABC):
+class RNNCell(VariableHolder):
     """What every cell of this module is, and what a cell of your own derives from.
 
         output, new_state = cell(inputs, state)
@@ -63,7 +62,6 @@ class RNNCell(nn.Module, abc.ABC):
     name: str = scope
     dtype: torch.dtype | None = None
     trainable = True
-    built = False
     # Whether its states hold more than tensors [N, ...]: the number of the step, or a TensorArray.
     carries_more = False
 
@@ -125,47 +123,6 @@ class RNNCell(nn.Module, abc.ABC):
 
     def _build(self, input_size: int, *, dtype: torch.dtype, device: Any) -> None:
         """Make the variables; without any, as here, there is nothing to do."""
-
-    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
-        """The shape of each variable that a cell for inputs [N, input_size] has, built or not."""
-        return {name: tuple(value.shape) for name, value in self.variables.items()}
-
-    @property
-    def variables(self) -> dict[str, Tensor]:
-        """The variables, in the order in which TensorFlow makes them.
-
-        The names are TensorFlow's below the scope of the loop, which is "rnn" if nothing else was said.
-        They are computed from the parameters, so that gradients flow through them: a weight penalty may use
-        them. `assign` writes them.
-        """
-        return {}
-
-    def assign(self, variables: Mapping[str, Any]) -> None:
-        """Write all the variables: arrays or tensors, by the names that `variables` has.
-
-        Raises:
-            ValueError: the cell is not built, a name is missing or unknown, or a shape does not fit.
-        """
-        own = self.variables
-        if not self.built:
-            raise ValueError(f"{type(self).__name__} has no variables yet: call build(input_size) first")
-        if set(variables) != set(own):
-            raise ValueError(
-                f"{type(self).__name__}: variables are {sorted(variables)}, expected {sorted(own)}"
-            )
-        values = {}
-        for name, old in own.items():
-            values[name] = torch.as_tensor(variables[name], device=old.device).to(old)
-            if values[name].shape != old.shape:
-                raise ValueError(
-                    f"{type(self).__name__}: {name} has shape {list(values[name].shape)}, "
-                    f"expected {list(old.shape)}"
-                )
-        with torch.no_grad():
-            self._assign(values)
-
-    def _assign(self, values: Mapping[str, Tensor]) -> None:
-        """Write checked variables."""
 
     def zero_state(self, batch_size: int, dtype: Any, device: Any = None) -> Any:
         """Zeros, nested as `state_size`."""

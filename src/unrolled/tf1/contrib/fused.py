@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unrolled.tf1.cell import LSTMStateTuple, RNNCell, check_rnn_cell
 from unrolled.tf1.contrib.block import LSTMBlockCell
+from unrolled.tf1.holder import VariableHolder
 from unrolled.tf1.loops import Lengths, dynamic_rnn, static_rnn
 from unrolled.unroll import reverse_sequence
 
 
-class FusedRNNCell(nn.Module, abc.ABC):
+class FusedRNNCell(VariableHolder):
     """What reads a whole sequence at a call.
 
         outputs, state = cell(inputs, initial_state, dtype, sequence_length)
@@ -34,13 +35,31 @@ class FusedRNNCell(nn.Module, abc.ABC):
     ) -> tuple[Any, Any]:
         """Read the sequences: arguments and errors are those of `dynamic_rnn`, with time first."""
 
+
+class _Around(FusedRNNCell):
+    """A fused cell whose variables are those of what is inside."""
+
+    cell: Any
+
     @property
-    @abc.abstractmethod
+    def built(self) -> bool:  # type: ignore[override]
+        return self.cell.built  # type: ignore[no-any-return]
+
+    def build(self, input_size: int, dtype: Any = None, device: Any = None) -> None:
+        self.cell.build(input_size, dtype, device)
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        return self.cell.shapes(input_size)  # type: ignore[no-any-return]
+
+    @property
     def variables(self) -> dict[str, Tensor]:
-        """The variables by TensorFlow's names."""
+        return self.cell.variables  # type: ignore[no-any-return]
+
+    def _assign(self, values: Mapping[str, Tensor]) -> None:
+        self.cell._assign(values)
 
 
-class FusedRNNCellAdaptor(FusedRNNCell):
+class FusedRNNCellAdaptor(_Around):
     """A cell and a loop as one, as `tf.contrib.rnn` has it.
 
     Args:
@@ -70,12 +89,8 @@ class FusedRNNCellAdaptor(FusedRNNCell):
             return static_rnn(self.cell, inputs, initial_state, dtype, sequence_length)
         return dynamic_rnn(self.cell, inputs, sequence_length, initial_state, dtype, time_major=True)
 
-    @property
-    def variables(self) -> dict[str, Tensor]:
-        return self.cell.variables
 
-
-class TimeReversedFusedRNN(FusedRNNCell):
+class TimeReversedFusedRNN(_Around):
     """A fused cell that reads each sequence from its end, as `tf.contrib.rnn` has it.
 
     As in TensorFlow a list is turned round as a whole, whatever the lengths; a tensor's sequences each within
@@ -112,12 +127,8 @@ class TimeReversedFusedRNN(FusedRNNCell):
         )
         return _reversed(outputs, sequence_length), state
 
-    @property
-    def variables(self) -> dict[str, Tensor]:
-        return self.cell.variables
 
-
-class LSTMBlockFusedCell(FusedRNNCell):
+class LSTMBlockFusedCell(_Around):
     """`LSTMBlockCell` over whole sequences, as the kernel of `tf.contrib.rnn` computed it.
 
     Args:
@@ -145,10 +156,6 @@ class LSTMBlockFusedCell(FusedRNNCell):
         self.cell = LSTMBlockCell(num_units, forget_bias, cell_clip, use_peephole, dtype, reuse, name)
         self.num_units = self.cell.num_units
 
-    def build(self, input_size: int, dtype: Any = None, device: Any = None) -> None:
-        """Make the variables for inputs [T, N, input_size]; nothing happens if they are there already."""
-        self.cell.build(input_size, dtype, device)
-
     def forward(
         self,
         inputs: Any,
@@ -161,14 +168,6 @@ class LSTMBlockFusedCell(FusedRNNCell):
         if isinstance(inputs, list):
             return static_rnn(self.cell, inputs, state, dtype, sequence_length)
         return dynamic_rnn(self.cell, inputs, sequence_length, state, dtype, time_major=True)
-
-    @property
-    def variables(self) -> dict[str, Tensor]:
-        return self.cell.variables
-
-    def assign(self, variables: Mapping[str, Any]) -> None:
-        """Write all the variables, as `RNNCell.assign`."""
-        self.cell.assign(variables)
 
 
 def _reversed(steps: Any, lengths: Lengths) -> Any:
