@@ -1,6 +1,6 @@
 """TensorFlow 1's recurrent toolbox and its checkpoints, under its own names, without TensorFlow."""
 
-from unrolled.tf1 import cudnn_rnn
+from unrolled.tf1 import cudnn_rnn, legacy_seq2seq
 from unrolled.tf1.cell import LSTMStateTuple, RNNCell
 from unrolled.tf1.cells import BasicRNNCell, GRUCell
 from unrolled.tf1.checkpoint import read_checkpoint, write_checkpoint
@@ -58,6 +58,7 @@ from unrolled.tf1.model import find_model
 from unrolled.tf1.multi_rnn_cell import MultiRNNCell
 from unrolled.tf1.optimizers import Adam, RMSProp
 from unrolled.tf1.raw_rnn import TensorArray, raw_rnn
+from unrolled.tf1.variable_scope import VariableScope
 from unrolled.tf1.wrappers import DropoutWrapper, HighwayWrapper, ResidualWrapper
 
 __all__ = [
@@ -104,12 +105,14 @@ __all__ = [
     "TensorShape",
     "TimeReversedFusedRNN",
     "UGRNNCell",
+    "VariableScope",
     "bidirectional_dynamic_rnn",
     "constant",
     "cudnn_rnn",
     "dynamic_rnn",
     "find_model",
     "glorot_uniform",
+    "legacy_seq2seq",
     "load_variables",
     "random_normal",
     "random_uniform",
