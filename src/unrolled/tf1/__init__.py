@@ -1,6 +1,6 @@
 """TensorFlow 1's recurrent toolbox and its checkpoints, under its own names, without TensorFlow."""
 
-from unrolled.tf1 import cudnn_rnn, legacy_seq2seq
+from unrolled.tf1 import cudnn_rnn, legacy_seq2seq, seq2seq
 from unrolled.tf1.cell import LSTMStateTuple, RNNCell
 from unrolled.tf1.cells import BasicRNNCell, GRUCell
 from unrolled.tf1.checkpoint import read_checkpoint, write_checkpoint
@@ -34,6 +34,7 @@ from unrolled.tf1.contrib import (
     static_state_saving_rnn,
 )
 from unrolled.tf1.data_sets import DataSet, Datasets, read_data_sets
+from unrolled.tf1.dense import Dense
 from unrolled.tf1.found_model import FoundModel
 from unrolled.tf1.initializers import (
     constant,
@@ -73,6 +74,7 @@ __all__ = [
     "CoupledInputForgetGateLSTMCell",
     "DataSet",
     "Datasets",
+    "Dense",
     "DeviceWrapper",
     "DropoutWrapper",
     "EmbeddingWrapper",
@@ -119,6 +121,7 @@ __all__ = [
     "raw_rnn",
     "read_checkpoint",
     "read_data_sets",
+    "seq2seq",
     "set_random_seed",
     "stack_bidirectional_dynamic_rnn",
     "stack_bidirectional_rnn",

@@ -48,6 +48,7 @@ class MultiRNNCell(RNNCell):
         self.state_is_tuple = state_is_tuple
         self.state_size = sizes if state_is_tuple else sum(sizes)
         self.output_size = cells[-1].output_size
+        self.carries_more = any(cell.carries_more for cell in cells)
 
     def _build(self, input_size: int, **where: Any) -> None:
         for cell in self.cells:

@@ -22,6 +22,7 @@ class Wrapper(RNNCell, abc.ABC):
         check_rnn_cell("cell", cell)
         self.cell = cell
         self.state_size, self.output_size = cell.state_size, cell.output_size
+        self.carries_more = cell.carries_more
 
     def _build(self, input_size: int, **where: Any) -> None:
         self.cell.build(input_size, **where)
