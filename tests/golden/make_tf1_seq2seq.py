@@ -126,6 +126,124 @@ LEGACY = {
 }
 
 
+def mechanism(kind, memory, **options):
+    options = {"dtype": memory.dtype, "memory_sequence_length": LENGTHS} | options
+    return getattr(contrib.attention_wrapper, kind)(H, memory, **options)
+
+
+def read(x):
+    """The memory [N, T, 4], and a state of the decoder's cell."""
+    memory, _ = tf.nn.dynamic_rnn(rnn.GRUCell(4), x, LENGTHS, dtype=x.dtype)
+    return memory, tf.constant(draw("state", N, H))
+
+
+def trained(*kinds, options=(), impute_finished=False, **wrapped):
+    """Teacher forcing: the outputs, the samples, the final state and the lengths."""
+
+    def build(x):
+        memory, state = read(x)
+        found = [mechanism(kind, memory, **dict(options)) for kind in kinds]
+        cell = contrib.attention_wrapper.AttentionWrapper(
+            rnn.GRUCell(H), found if len(found) > 1 else found[0], dtype=x.dtype, **wrapped
+        )
+        helper = contrib.helper.TrainingHelper(x, [4, 0, 3, 1])
+        start = cell.zero_state(N, x.dtype).clone(cell_state=state)
+        layer = contrib.attention_wrapper.layers_core.Dense(CLASSES, dtype=x.dtype)
+        decoder = contrib.basic_decoder.BasicDecoder(cell, helper, start, layer)
+        outputs, final, lengths = contrib.decoder.dynamic_decode(decoder, impute_finished=impute_finished)
+        found = [outputs.rnn_output, outputs.sample_id, final.cell_state, final.attention, final.alignments]
+        if wrapped.get("alignment_history"):
+            found.append(final.alignment_history.stack())
+        return [*found, lengths]
+
+    return build
+
+
+def in_loop(x):
+    """The wrapper in dynamic_rnn."""
+    memory, _ = read(x)
+    cell = contrib.attention_wrapper.AttentionWrapper(
+        rnn.BasicLSTMCell(H), mechanism("LuongAttention", memory), output_attention=False, dtype=x.dtype
+    )
+    outputs, final = tf.nn.dynamic_rnn(cell, x, [5, 2, 0, 1], dtype=x.dtype)
+    return outputs, final.cell_state, final.attention, final.alignments
+
+
+def greedy(x, iterations=6):
+    memory, state = read(x)
+    cell = contrib.attention_wrapper.AttentionWrapper(
+        rnn.GRUCell(H), mechanism("BahdanauAttention", memory), attention_layer_size=5, dtype=x.dtype
+    )
+    vectors = tf.constant(draw("vectors", CLASSES, E))
+    helper = contrib.helper.GreedyEmbeddingHelper(vectors, [1, 2, 3, 4], 5)
+    start = cell.zero_state(N, x.dtype).clone(cell_state=state)
+    layer = contrib.attention_wrapper.layers_core.Dense(CLASSES, use_bias=False, dtype=x.dtype)
+    decoder = contrib.basic_decoder.BasicDecoder(cell, helper, start, layer)
+    outputs, final, lengths = contrib.decoder.dynamic_decode(decoder, maximum_iterations=iterations)
+    return [outputs.rnn_output, outputs.sample_id, final.cell_state, final.alignments, lengths]
+
+
+def inferred(x):
+    """A sequence ends when its first output is positive; the inputs are the outputs."""
+    helper = contrib.helper.InferenceHelper(
+        tf.tanh, [H], x.dtype, tf.constant(draw("state", N, H)), lambda ids: ids[:, 0] > 0.1
+    )
+    decoder = contrib.basic_decoder.BasicDecoder(rnn.GRUCell(H), helper, tf.constant(draw("h", N, H)))
+    outputs, final, lengths = contrib.decoder.dynamic_decode(
+        decoder, maximum_iterations=5, impute_finished=True, output_time_major=True
+    )
+    return [outputs.rnn_output, outputs.sample_id, final, lengths]
+
+
+def custom(x):
+    """The inputs are those of x, but scaled by the number of the step."""
+
+    def next_inputs(time, outputs, state, sample_ids):
+        return time >= [3, 0, 2, 1], x[:, 1] * tf.cast(time, x.dtype), state * 0.5
+
+    helper = contrib.helper.CustomHelper(
+        lambda: (tf.constant([False] * N), x[:, 0]),
+        lambda time, outputs, state: tf.cast(tf.argmax(outputs, 1), tf.int32),
+        next_inputs,
+    )
+    decoder = contrib.basic_decoder.BasicDecoder(rnn.GRUCell(H), helper, tf.constant(draw("h", N, H)))
+    outputs, final, lengths = contrib.decoder.dynamic_decode(decoder)
+    return [outputs.rnn_output, outputs.sample_id, final, lengths]
+
+
+def sequence_losses(x):
+    """Every choice of averages and sums."""
+    targets = tf.constant(draw_ids("targets", N, T) % I)
+    weights = tf.constant(np.abs(draw("weights", N, T)) * (draw_ids("zeros", N, T) > 1))
+    return [
+        contrib.loss.sequence_loss(x, targets, weights, *choice)
+        for choice in [
+            (True, True),
+            (True, False),
+            (False, True),
+            (False, False),
+            (False, False, True, True),
+            (False, False, True, False),
+            (False, False, False, True),
+        ]
+    ]
+
+
+SEQ2SEQ = {
+    "bahdanau": trained("BahdanauAttention", attention_layer_size=5, alignment_history=True),
+    "bahdanau-normalised": trained("BahdanauAttention", options=[("normalize", True)], impute_finished=True),
+    "bahdanau-dense": trained("BahdanauAttention", options=[("memory_sequence_length", None)]),
+    "luong": trained("LuongAttention", attention_layer_size=5),
+    "luong-scaled": trained("LuongAttention", options=[("scale", True)], output_attention=False),
+    "two-mechanisms": trained("BahdanauAttention", "BahdanauAttention", attention_layer_size=[5, 2]),
+    "attention-in-a-loop": in_loop,
+    "greedy": greedy,
+    "inferred": inferred,
+    "custom": custom,
+    "sequence-losses": sequence_losses,
+}
+
+
 def run(name, build):
     """The flat results, the variables' shapes and the gradients, with what the variables' names draw."""
     with tf.Graph().as_default(), tf.Session() as session:
@@ -156,12 +274,10 @@ def run(name, build):
 
 def main():
     golden = {"tensorflow": np.array(tf.__version__)}
-    for name, build in CASES.items():
+    for name, build in (LEGACY | SEQ2SEQ).items():
         golden |= {f"{name}/{key}": value for key, value in run(name, build).items()}
     np.savez_compressed(Path(__file__).with_name("tf1_seq2seq.npz"), **golden)
 
-
-CASES = LEGACY
 
 if __name__ == "__main__":
     main()

@@ -14,10 +14,13 @@ from pathlib import Path
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # the cells of TensorFlow 1 live in the old Keras
 
 import tensorflow.compat.v1 as tf
-from tensorflow.python.ops import array_ops, array_ops_stack
+from tensorflow.python.framework import ops
+from tensorflow.python.ops import array_ops, array_ops_stack, control_flow_ops
 from tensorflow.python.util import nest
 
 tf.disable_v2_behavior()
+ops.Tensor = tf.Tensor
+control_flow_ops.cond, control_flow_ops.while_loop = tf.cond, tf.while_loop
 nest.is_sequence = nest.is_nested
 array_ops.stack, array_ops.unstack = array_ops_stack.stack, array_ops_stack.unstack
 
@@ -63,7 +66,10 @@ def load(source):
     stand_in("tensorflow.contrib.compiler.jit", experimental_jit_scope=contextlib.nullcontext)
     stand_in("tensorflow.contrib.checkpoint.python", split_dependency=None)
     stand_in("tensorflow.python.training.tracking", tracking=types.SimpleNamespace(NotTrackable=object))
-    stand_in("tensorflow.contrib.framework.python.framework", tensor_util=None)
+    stand_in(
+        "tensorflow.contrib.framework.python.framework",
+        tensor_util=types.SimpleNamespace(with_same_shape=lambda old, new: new),
+    )
     stand_in("tensorflow.contrib.layers.python.layers.layers", layer_norm=layer_norm)
     found = {}
     for path in MODULES:

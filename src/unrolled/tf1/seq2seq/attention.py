@@ -27,8 +27,8 @@ class AttentionMechanism(VariableHolder, abc.ABC):
     alignments [N, T], where the score is score_mask_value past each length.
 
     In TensorFlow 1 the memory was a placeholder; here each batch has another: the mechanism is made once,
-    since it has weights, and `setup_memory` gives it the memory of a batch. `variables` are those of the keys,
-    which TensorFlow has outside of the decoder; those of the score are the wrapper's.
+    since it has weights, and `setup_memory` gives it the memory of a batch. `variables` are those of the
+    keys, which TensorFlow has outside of the decoder; those of the score are the wrapper's.
     """
 
     scope: str
@@ -187,8 +187,8 @@ class BahdanauAttention(AttentionMechanism):
 
         score_t = attention_v · tanh(keys_t + query query_layer/kernel)
 
-    With normalize attention_g attention_v / |attention_v| stands in the place of attention_v, and attention_b is
-    added inside of tanh.
+    With normalize attention_g attention_v / |attention_v| stands in the place of attention_v, and attention_b
+    is added inside of tanh.
 
     Args:
         num_units: how wide keys and processed queries are.

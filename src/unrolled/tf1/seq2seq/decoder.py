@@ -125,8 +125,8 @@ def dynamic_decode(
         parallel_iterations, swap_memory, scope: taken for TensorFlow's sake.
 
     Returns:
-        The outputs of the steps, [N, T, ...] each; the final state; and the lengths [N]: the steps at which the
-        sequences ended.
+        The outputs of the steps, [N, T, ...] each; the final state; and the lengths [N]: the steps at which
+        the sequences ended.
 
     Raises:
         TypeError: decoder is not one.

@@ -79,8 +79,8 @@ class TrainingHelper(Helper):
             batch_size and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time
         ):
             raise ValueError(
-                f"TrainingHelper: sequence_length is {lengths.tolist()}, expected {batch_size} lengths from 0 "
-                f"to {time}, as inputs have"
+                f"TrainingHelper: sequence_length is {lengths.tolist()}, expected {batch_size} lengths "
+                f"from 0 to {time}, as inputs have"
             )
         self._steps, self._time = steps, time
 
