@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -123,6 +124,23 @@ class RNNCell(VariableHolder):
 
     def _build(self, input_size: int, *, dtype: torch.dtype, device: Any) -> None:
         """Make the variables; without any, as here, there is nothing to do."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """The parameters.
+
+        Raises:
+            ValueError: there are none yet, and an optimizer would train nothing.
+        """
+        if not self.built and next(super().parameters(), None) is None and self.has_variables():
+            raise ValueError(
+                f"{type(self).__name__} has no parameters before it is built: give tf1.Adam or tf1.RMSProp "
+                "the cell itself, as in tf1.Adam([cell, weights]), or call build(input_size) first"
+            )
+        return super().parameters(recurse)
+
+    def has_variables(self) -> bool:
+        """Whether the cell has variables, or will have them once it is built."""
+        return bool(self.shapes(1))
 
     def zero_state(self, batch_size: int, dtype: Any, device: Any = None) -> Any:
         """Zeros, nested as `state_size`."""

@@ -208,6 +208,9 @@ class AttentionWrapper(RNNCell):
             if isinstance(layer, Dense):
                 layer.build(self.cell.output_size + mechanism.depth, dtype, device)
 
+    def has_variables(self) -> bool:
+        return True  # shapes ask for a memory
+
     # Of several mechanisms or layers of one kind TensorFlow numbers the names from the second on.
 
     def _parts(
