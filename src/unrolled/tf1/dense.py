@@ -47,7 +47,7 @@ class Dense(VariableHolder):
         self.units = check_count("Dense: units", units)
         self.name, self.dtype = name, dtype
         self._use_bias = use_bias
-        self._draw = {"kernel": kernel_initializer or glorot_uniform(), "bias": bias_initializer or zeros}
+        self._kernel_initializer, self._bias_initializer = kernel_initializer, bias_initializer
         self._act = name_and_function(activation or "linear")[1]
 
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
@@ -59,9 +59,13 @@ class Dense(VariableHolder):
         if self.built:
             return
         kind = as_dtype(self.dtype or dtype or torch.float32)
+        draw = {
+            "kernel": self._kernel_initializer or glorot_uniform(),
+            "bias": self._bias_initializer or zeros,
+        }
         for name, shape in self.shapes(input_size).items():
             local = name.removeprefix(f"{self.name}/")
-            self.register_parameter(local, nn.Parameter(self._draw[local](shape, kind).to(device)))
+            self.register_parameter(local, nn.Parameter(draw[local](shape, kind).to(device)))
         self.built = True
 
     def forward(self, x: Tensor) -> Tensor:

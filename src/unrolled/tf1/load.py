@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -79,7 +80,7 @@ def _load_holder(cell: VariableHolder, variables: Mapping[str, ndarray], scope: 
         found, origins = _modernised(variables)
         names = {name: _matching(cell, name, modern(scope), found) for name in own}
     values = {name: found[key] for name, key in names.items()}
-    input_size = _input_size(cell, values, scope)
+    input_size = _input_size(cell, values)
     for name, shape in cell.shapes(input_size).items():
         if tuple(values[name].shape) != shape:
             raise UnrolledError(
@@ -92,28 +93,32 @@ def _load_holder(cell: VariableHolder, variables: Mapping[str, ndarray], scope: 
     return [name for key in names.values() for name in origins[key]]
 
 
-def _input_size(cell: VariableHolder, values: Mapping[str, Any], scope: str) -> int:
-    """How wide the inputs are for which the cell has variables of these shapes.
+def _input_size(cell: VariableHolder, values: Mapping[str, Any]) -> int:
+    """How wide the inputs are for which the cell has as many weights as there are.
 
-    Where a shape grows with the inputs it does so by the same number for each.
+    Their number grows with the inputs, however a matrix is cut: the width is found by halving. Where it does
+    not grow, any width will do.
     """
-    narrow, wide = cell.shapes(1), cell.shapes(2)
-    for name, shape in narrow.items():
-        came = values[name].shape
-        for axis, (one, two) in enumerate(zip(shape, wide[name], strict=True)):
-            if two > one and len(came) == len(shape):
-                size, rest = divmod(came[axis] - one, two - one)
-                if rest or size < 0:
-                    raise UnrolledError(
-                        f"{scope}: {name} has shape {list(came)}, which the {type(cell).__name__} has for no "
-                        "width of its inputs: it has other sizes than TensorFlow's"
-                    )
-                return int(size) + 1
-    return 1
+
+    def count(input_size: int) -> int:
+        return sum(math.prod(shape) for shape in cell.shapes(input_size).values())
+
+    there = sum(math.prod(value.shape) for value in values.values())
+    if count(2) == count(1):
+        return 1
+    low, high = 1, 2
+    while count(high) < there:
+        low, high = high, 2 * high
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if count(middle) < there else (low, middle)
+    return low
 
 
 def _matching(cell: VariableHolder, own: str, scope: str, found: Mapping[str, Any]) -> str:
     """The variable that is one of the cell's: its cells may have other names, and no multi_rnn_cell above."""
+    if modern(f"{scope}/{own}") in found:
+        return modern(f"{scope}/{own}")
     names = {getattr(part, "name", "") for part in cell.modules()} - {"", "multi_rnn_cell"}
     pattern = re.escape(f"{scope}/" if scope else "")
     for part in modern(own).split("/"):

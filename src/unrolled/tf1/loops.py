@@ -324,10 +324,11 @@ def _nested_rnn(
 
     emitted, state, _ = raw_rnn(cell, loop_fn)
 
-    def whole(steps: Any) -> Tensor:
-        outputs = steps.stack()
-        padding = outputs.new_zeros(time - len(outputs), *outputs.shape[1:])
-        outputs = torch.cat([outputs, padding])
-        return outputs if time_major else outputs.transpose(0, 1)
+    def whole(steps: Any, size: Any) -> Tensor:
+        like = first_part(state)
+        shape = steps.read(0).shape[1:] if steps.size() else (size,) if isinstance(size, int) else tuple(size)
+        zeros = torch.zeros(batch_size, *shape, dtype=like.dtype, device=like.device)
+        given = [steps.read(t) for t in range(steps.size())]
+        return torch.stack(given + [zeros] * (time - len(given)), 0 if time_major else 1)
 
-    return map_state(whole, emitted), state
+    return map_state(whole, emitted, cell.output_size), state

@@ -38,13 +38,13 @@ class _Independent(NamedCell, abc.ABC):
         self.num_units = check_count(f"{type(self).__name__}: num_units", num_units)
         self.state_size = self.output_size = self.num_units
         self._act = name_and_function(activation)[1]
-        self._kernel_initializer = kernel_initializer or glorot_uniform()
+        self._kernel_initializer = kernel_initializer
         self._bias_initializer = bias_initializer
 
     def _weights(self, scope: str, kernel: str, input_size: int, gates: int, bias: Initializer) -> Variables:
         width = gates * self.num_units
         return {
-            f"{scope}{kernel}": ((input_size, width), self._kernel_initializer),
+            f"{scope}{kernel}": ((input_size, width), self._kernel_initializer or glorot_uniform()),
             f"{scope}kernel_u": ((1, width), _recurrent),
             f"{scope}bias": ((width,), self._bias_initializer or bias),
         }

@@ -63,10 +63,10 @@ class CudnnCompatibleGRUCell(NamedCell):
         super().__init__(reuse=reuse)
         self.num_units = check_count("CudnnCompatibleGRUCell: num_units", num_units)
         self.state_size = self.output_size = self.num_units
-        self._kernel_initializer = kernel_initializer or glorot_uniform()
+        self._kernel_initializer = kernel_initializer
 
     def _variables(self, input_size: int) -> Variables:
-        n, draw = self.num_units, self._kernel_initializer
+        n, draw = self.num_units, self._kernel_initializer or glorot_uniform()
         return {
             "gates/kernel": ((input_size + n, 2 * n), draw),
             "gates/bias": ((2 * n,), constant(1.0)),

@@ -61,8 +61,8 @@ class CudnnRNN(VariableHolder):
         self.num_dirs = 1 + DIRECTIONS.index(direction)
         self.dtype = as_dtype(dtype)
         self.name = name or self.scope
-        self._kernel_initializer = kernel_initializer or glorot_uniform(seed)
-        self._bias_initializer = bias_initializer or zeros
+        self._seed = seed
+        self._kernel_initializer, self._bias_initializer = kernel_initializer, bias_initializer
 
     @abc.abstractmethod
     def _cell(self, input_size: int, **where: Any) -> Cell:
@@ -74,10 +74,12 @@ class CudnnRNN(VariableHolder):
             return
         self._check_input_size(input_size)
         cells = self._cells(input_size, dtype=self.dtype if dtype is None else as_dtype(dtype), device=device)
+        of_kernel = self._kernel_initializer or glorot_uniform(self._seed)
+        of_bias = self._bias_initializer or zeros
         with torch.no_grad():
             for cell in cells:
                 for name, parameter in cell.named_parameters():
-                    draw = self._bias_initializer if name.startswith("bias") else self._kernel_initializer
+                    draw = of_bias if name.startswith("bias") else of_kernel
                     for gate in parameter.chunk(self.gates):
                         gate.copy_(draw(gate.shape, gate.dtype))
         self.input_size, self.cells, self.built = input_size, nn.ModuleList(cells), True
