@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_explained():
     )
     with pytest.raises(UnrolledError, match=message):
         tf1.load_variables(cell, variables, "encoder")
-    with pytest.raises(UnrolledError, match=r"rnn/basic_lstm_cell/kernel has shape \[7, 16\], expected \[6, 20\]"):
+    with pytest.raises(UnrolledError, match=r"lstm_cell/kernel has shape \[7, 16\], expected \[6, 20\]"):
         tf1.load_variables(tf1.BasicLSTMCell(5), variables)
     twice = {
         name.replace("basic_lstm_cell", other): value for other in "ab" for name, value in variables.items()

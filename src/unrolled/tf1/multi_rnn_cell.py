@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells import Cell, StackedCell
+from unrolled.cells.state import map_state
 from unrolled.tf1.cell import RNNCell, check_rnn_cell
 
 
@@ -38,17 +39,42 @@ class MultiRNNCell(RNNCell):
             raise ValueError("MultiRNNCell: cells is empty, expected at least one cell")
         for number, cell in enumerate(cells):
             check_rnn_cell(f"cells[{number}]", cell)
-        sizes = tuple(cell.state_size for cell in cells)
-        if not state_is_tuple and any(isinstance(size, tuple) for size in sizes):
+        if not state_is_tuple and any(isinstance(cell.state_size, tuple) for cell in cells):
+            sizes = tuple(cell.state_size for cell in cells)
             raise ValueError(
                 f"MultiRNNCell: state_is_tuple is False, but some cells have tuples as states: {sizes}. "
                 "Give those cells state_is_tuple=False too"
             )
         self.cells: Any = nn.ModuleList(cells)
         self.state_is_tuple = state_is_tuple
-        self.state_size = sizes if state_is_tuple else sum(sizes)
-        self.output_size = cells[-1].output_size
         self.carries_more = any(cell.carries_more for cell in cells)
+
+    # As the cells have them at the moment: those of an attention change with its memory.
+
+    @property
+    def state_size(self) -> Any:
+        sizes = tuple(cell.state_size for cell in self.cells)
+        return sizes if self.state_is_tuple else sum(sizes)
+
+    @property
+    def output_size(self) -> Any:
+        return self.cells[-1].output_size
+
+    def zero_state(self, batch_size: int, dtype: Any, device: Any = None) -> Any:
+        return self._state([cell.zero_state(batch_size, dtype, device) for cell in self.cells])
+
+    def check_state(self, state: Any, batch_size: int) -> None:
+        sizes: list[Any] = []
+        map_state(sizes.append, self.state_size)
+        if not self.carries_more and all(isinstance(size, int) for size in sizes):
+            super().check_state(state, batch_size)
+            return
+        if not isinstance(state, tuple) or len(state) != len(self.cells):
+            raise ValueError(
+                f"MultiRNNCell: state is a {type(state).__name__}, expected {len(self.cells)} states in a tuple"
+            )
+        for cell, part in zip(self.cells, state, strict=True):
+            cell.check_state(part, batch_size)
 
     def _build(self, input_size: int, **where: Any) -> None:
         for cell in self.cells:

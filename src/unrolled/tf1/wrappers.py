@@ -21,8 +21,20 @@ class Wrapper(RNNCell, abc.ABC):
         super().__init__(dtype=dtype)
         check_rnn_cell("cell", cell)
         self.cell = cell
-        self.state_size, self.output_size = cell.state_size, cell.output_size
         self.carries_more = cell.carries_more
+
+    # As the cell has them at the moment: those of an attention change with its memory.
+
+    @property
+    def state_size(self) -> Any:
+        return self.cell.state_size
+
+    @property
+    def output_size(self) -> Any:
+        return self.cell.output_size
+
+    def check_state(self, state: Any, batch_size: int) -> None:
+        self.cell.check_state(state, batch_size)
 
     def _build(self, input_size: int, **where: Any) -> None:
         self.cell.build(input_size, **where)

@@ -86,6 +86,11 @@ class AttentionMechanism(VariableHolder, abc.ABC):
             self.keys, self.values = self._custom(self.keys, self.values)
         self._ready = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has the weights, and no memory: that is a batch's, with its gradients."""
+        kept = {name: value for name, value in self.__dict__.items() if name not in ("values", "keys")}
+        return kept | {"_running": None, "_ready": False}
+
     def check_memory(self) -> None:
         """Raise a ValueError if there is no memory yet."""
         if not self._ready:
