@@ -160,6 +160,47 @@ def test_an_lstms_checkpoint_is_read_by_the_kernels_cells_and_the_other_way_roun
     assert_close(run(back, x)[0], run(gru, x)[0])
 
 
+@each
+def test_both_directions_run_whatever_the_inputs_and_outputs_are(name):
+    ahead, back, x = made(name), made(name), draw(name, 3, 4)
+    lengths = [4, 1, 2]
+    (forward, backward), states = tf1.bidirectional_dynamic_rnn(ahead, back, x, lengths, dtype="float64")
+    expected, state = run(ahead, x, lengths)
+    assert_close(forward, expected)
+    assert_close(parts_of(states[0]), parts_of(state))
+    for n, length in enumerate(lengths):
+        alone, final = run(back, map_state(lambda part: part.flip(1), cut(x, slice(n, n + 1), length)))
+        assert_close(backward[n : n + 1, :length], alone.flip(1))
+        assert not backward[n, length:].any()
+        assert_close([part[n : n + 1] for part in parts_of(states[1])], parts_of(final))
+
+
+def test_stacks_take_images_and_symbols():
+    images = torch.randn(2, 5, 6, 3)
+    cell = tf1.MultiRNNCell(
+        [tf1.ConvLSTMCell(1, [6, 3], 4, [3]), tf1.DropoutWrapper(tf1.ConvLSTMCell(1, [6, 4], 2, [3]))]
+    )
+    outputs, states = tf1.dynamic_rnn(cell, images, [5, 2], dtype="float32")
+    assert outputs.shape == (2, 5, 6, 2)
+    skipped, _ = tf1.dynamic_rnn(
+        tf1.ResidualWrapper(tf1.ConvLSTMCell(1, [6, 3], 3, [3])), images, [5, 2], dtype="float32"
+    )
+    assert_equal(skipped[1, 2:], torch.zeros(3, 6, 3))
+    assert_close(states[1].h[1], outputs[1, 1])
+    first, _ = tf1.dynamic_rnn(cell.cells[0], images, [5, 2], dtype="float32")
+    second, _ = tf1.dynamic_rnn(cell.cells[1], first, [5, 2], dtype="float32")
+    assert_close(outputs, second)
+    other = tf1.MultiRNNCell([tf1.ConvLSTMCell(1, [6, 3], 4, [3]), tf1.ConvLSTMCell(1, [6, 4], 2, [3])])
+    variables = {f"rnn/{name}": value.detach().numpy() for name, value in cell.variables.items()}
+    tf1.load_variables(other, variables)
+    assert_close(tf1.dynamic_rnn(other, images, [5, 2], dtype="float32")[0], outputs)
+    symbols = tf1.MultiRNNCell([tf1.EmbeddingWrapper(tf1.GRUCell(3), 7, 4), tf1.LSTMCell(4)])
+    ids = torch.randint(7, (2, 5))
+    outputs, _ = tf1.dynamic_rnn(symbols, ids.unsqueeze(2), [5, 2], dtype="float32")
+    steps, _ = tf1.static_rnn(symbols, ids.unbind(1), dtype="float32", sequence_length=[5, 2])
+    assert_equal(torch.stack(steps, 1), outputs)
+
+
 REFUSED = {
     "units": (lambda: tf1.NASCell(0), "NASCell: num_units is 0, expected a whole number of at least 1"),
     "shards": (

@@ -28,7 +28,6 @@ from unrolled.tf1.contrib import (
     OutputProjectionWrapper,
     PhasedLSTMCell,
     SRUCell,
-    TensorShape,
     TimeReversedFusedRNN,
     UGRNNCell,
     static_state_saving_rnn,
@@ -59,6 +58,7 @@ from unrolled.tf1.model import find_model
 from unrolled.tf1.multi_rnn_cell import MultiRNNCell
 from unrolled.tf1.optimizers import Adam, RMSProp
 from unrolled.tf1.raw_rnn import TensorArray, raw_rnn
+from unrolled.tf1.tensor_shape import TensorShape
 from unrolled.tf1.variable_scope import VariableScope
 from unrolled.tf1.wrappers import DropoutWrapper, HighwayWrapper, ResidualWrapper
 

@@ -63,6 +63,8 @@ class RNNCell(VariableHolder):
     name: str = scope
     dtype: torch.dtype | None = None
     trainable = True
+    # How many axes the inputs of one step have.
+    input_axes = 2
     # Whether its states hold more than tensors [N, ...]: the number of the step, or a TensorArray.
     carries_more = False
 
@@ -96,7 +98,7 @@ class RNNCell(VariableHolder):
     def forward(self, inputs: Any, state: Any, scope: object = None) -> tuple[Any, Any]:
         """Take one step: the output and the new state. `scope` is taken for TensorFlow's sake."""
         if isinstance(inputs, Tensor):
-            if inputs.dim() != 2:
+            if inputs.dim() != self.input_axes:
                 raise ValueError(
                     f"{type(self).__name__}: inputs has shape {list(inputs.shape)}, expected [N, I] "
                     "(one step of a batch; dynamic_rnn takes whole sequences)"

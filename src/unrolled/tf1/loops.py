@@ -11,7 +11,7 @@ from torch import Tensor
 from unrolled.cells.state import map_state
 from unrolled.tf1.cell import RNNCell, as_dtype, check_rnn_cell, first_part
 from unrolled.tf1.raw_rnn import raw_rnn
-from unrolled.unroll import bidirectional_unroll, dynamic_unroll
+from unrolled.unroll import bidirectional_unroll, dynamic_unroll, reverse_sequence
 
 Lengths: TypeAlias = "Tensor | Sequence[int] | None"
 
@@ -118,6 +118,20 @@ def bidirectional_dynamic_rnn(
     """
     check_rnn_cell("cell_fw", cell_fw)
     check_rnn_cell("cell_bw", cell_bw)
+    if isinstance(inputs, tuple) or any(
+        cell.carries_more or not isinstance(cell.output_size, int) for cell in (cell_fw, cell_bw)
+    ):
+        options: dict[str, Any] = {"dtype": dtype, "time_major": time_major}
+
+        def turned(part: Any) -> Tensor:
+            lengths = _lengths(sequence_length)
+            return reverse_sequence(torch.as_tensor(part), lengths, batch_first=not time_major)
+
+        ahead, final_fw = dynamic_rnn(cell_fw, inputs, sequence_length, initial_state_fw, **options)
+        back, final_bw = dynamic_rnn(
+            cell_bw, map_state(turned, inputs), sequence_length, initial_state_bw, **options
+        )
+        return (ahead, map_state(turned, back)), (final_fw, final_bw)
     inputs = _sequences(inputs, "[T, N, I]" if time_major else "[N, T, I]")
     batch_size = inputs.shape[1 if time_major else 0]
     state_fw = _initial_state(cell_fw, inputs, initial_state_fw, dtype, batch_size)

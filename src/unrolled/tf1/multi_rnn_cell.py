@@ -48,6 +48,7 @@ class MultiRNNCell(RNNCell):
         self.cells: Any = nn.ModuleList(cells)
         self.state_is_tuple = state_is_tuple
         self.carries_more = any(cell.carries_more for cell in cells)
+        self.input_axes = cells[0].input_axes
 
     # As the cells have them at the moment: those of an attention change with its memory.
 
@@ -64,14 +65,12 @@ class MultiRNNCell(RNNCell):
         return self._state([cell.zero_state(batch_size, dtype, device) for cell in self.cells])
 
     def check_state(self, state: Any, batch_size: int) -> None:
-        sizes: list[Any] = []
-        map_state(sizes.append, self.state_size)
-        if not self.carries_more and all(isinstance(size, int) for size in sizes):
+        if self._is_plain:
             super().check_state(state, batch_size)
             return
         if not isinstance(state, tuple) or len(state) != len(self.cells):
             raise ValueError(
-                f"MultiRNNCell: state is a {type(state).__name__}, expected {len(self.cells)} states in a tuple"
+                f"MultiRNNCell: state is a {type(state).__name__}, expected a tuple of {len(self.cells)}"
             )
         for cell, part in zip(self.cells, state, strict=True):
             cell.check_state(part, batch_size)
@@ -79,7 +78,7 @@ class MultiRNNCell(RNNCell):
     def _build(self, input_size: int, **where: Any) -> None:
         for cell in self.cells:
             cell.build(input_size, **where)
-            input_size = cell.output_size
+            input_size = _width(cell.output_size)
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         new_states = []
@@ -88,13 +87,25 @@ class MultiRNNCell(RNNCell):
             new_states.append(new_state)
         return inputs, self._state(new_states)
 
-    def inner(self) -> Cell:
-        return StackedCell([cell.inner() for cell in self.cells])
+    @property
+    def _is_plain(self) -> bool:
+        """Whether all states are tensors [N, size] and nothing else: the library's stack takes such cells."""
+        sizes: list[Any] = []
+        if not self.carries_more:
+            map_state(sizes.append, self.state_size)
+        return not self.carries_more and all(isinstance(size, int) for size in sizes)
 
-    def to_inner(self, state: Any) -> tuple[Any, ...]:
+    def inner(self) -> Cell:
+        return StackedCell([cell.inner() for cell in self.cells]) if self._is_plain else super().inner()
+
+    def to_inner(self, state: Any) -> Any:
+        if not self._is_plain:
+            return state
         return tuple(cell.to_inner(part) for cell, part in zip(self.cells, self._states(state), strict=True))
 
-    def from_inner(self, state: tuple[Any, ...]) -> Any:
+    def from_inner(self, state: Any) -> Any:
+        if not self._is_plain:
+            return state
         return self._state([cell.from_inner(part) for cell, part in zip(self.cells, state, strict=True)])
 
     def _states(self, state: Any) -> Sequence[Any]:
@@ -106,7 +117,7 @@ class MultiRNNCell(RNNCell):
         return tuple(states) if self.state_is_tuple else torch.cat(states, dim=1)
 
     def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
-        widths = [input_size, *(cell.output_size for cell in self.cells)]
+        widths = [input_size, *(_width(cell.output_size) for cell in self.cells)]
         width_of = {id(cell): width for cell, width in reversed(list(zip(self.cells, widths, strict=False)))}
         return {
             f"{prefix}{name}": shape
@@ -136,3 +147,8 @@ class MultiRNNCell(RNNCell):
             for number, cell in enumerate(self.cells)
             if first[id(cell)] == number
         ]
+
+
+def _width(size: Any) -> int:
+    """How wide the inputs are of the cell above one with outputs of that size."""
+    return size if isinstance(size, int) else int(size.width)

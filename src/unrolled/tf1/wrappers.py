@@ -21,7 +21,7 @@ class Wrapper(RNNCell, abc.ABC):
         super().__init__(dtype=dtype)
         check_rnn_cell("cell", cell)
         self.cell = cell
-        self.carries_more = cell.carries_more
+        self.carries_more, self.input_axes = cell.carries_more, cell.input_axes
 
     # As the cell has them at the moment: those of an attention change with its memory.
 
@@ -164,6 +164,8 @@ class DropoutWrapper(Wrapper):
 
     def _as_library_cell(self) -> bool:
         """Whether `DropoutCell` draws from the same distribution: its masks and dropped states differ."""
+        if self.input_axes != 2:
+            return False
         return not any(map(self._drops, self._keep)) or not (self._variational or self._drops("state"))
 
     def inner(self) -> Cell:
@@ -205,14 +207,18 @@ class ResidualWrapper(Wrapper):
         check_same_shape("ResidualWrapper", inputs, output)
         return inputs + output, new_state
 
+    @property
+    def _as_library_cell(self) -> bool:
+        return self._residual_fn is None and self.input_axes == 2
+
     def inner(self) -> Cell:
-        return super().inner() if self._residual_fn else ResidualCell(self.cell.inner())
+        return ResidualCell(self.cell.inner()) if self._as_library_cell else super().inner()
 
     def to_inner(self, state: Any) -> Any:
-        return state if self._residual_fn else self.cell.to_inner(state)
+        return self.cell.to_inner(state) if self._as_library_cell else state
 
     def from_inner(self, state: Any) -> Any:
-        return state if self._residual_fn else self.cell.from_inner(state)
+        return self.cell.from_inner(state) if self._as_library_cell else state
 
 
 class HighwayWrapper(Wrapper):

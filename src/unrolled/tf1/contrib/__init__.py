@@ -22,7 +22,6 @@ from unrolled.tf1.contrib.projections import (
 )
 from unrolled.tf1.contrib.sru import SRUCell
 from unrolled.tf1.contrib.state_saving import static_state_saving_rnn
-from unrolled.tf1.contrib.tensor_shape import TensorShape
 from unrolled.tf1.contrib.ugrnn import UGRNNCell
 
 __all__ = [
@@ -49,7 +48,6 @@ __all__ = [
     "OutputProjectionWrapper",
     "PhasedLSTMCell",
     "SRUCell",
-    "TensorShape",
     "TimeReversedFusedRNN",
     "UGRNNCell",
     "static_state_saving_rnn",

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from unrolled.errors import check_count
 from unrolled.tf1.cell import LSTMStateTuple, as_dtype
 from unrolled.tf1.contrib.named import NamedCell, Variables
-from unrolled.tf1.contrib.tensor_shape import TensorShape
 from unrolled.tf1.initializers import constant, glorot_uniform
+from unrolled.tf1.tensor_shape import TensorShape
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -74,6 +74,7 @@ class ConvLSTMCell(NamedCell):
         if len(kernel_shape) != conv_ndims:
             raise ValueError(f"{kind}: kernel_shape is {kernel_shape}, expected {conv_ndims} sizes")
         self._space, self._kernel_shape = input_shape[:-1], kernel_shape
+        self.input_axes = conv_ndims + 2
         self._channels = check_count(f"{kind}: output_channels", output_channels)
         self._use_bias, self._skips = use_bias, skip_connection
         self._forget_bias = forget_bias

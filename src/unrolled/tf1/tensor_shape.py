@@ -15,6 +15,11 @@ class TensorShape:
     def __init__(self, sizes: Iterable[int]) -> None:
         self._sizes = tuple(sizes)
 
+    @property
+    def width(self) -> int:
+        """The last size: how many channels there are."""
+        return self._sizes[-1]
+
     def as_list(self) -> list[int]:
         """The sizes."""
         return list(self._sizes)
