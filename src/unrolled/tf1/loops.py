@@ -330,7 +330,15 @@ def _nested_rnn(
         inputs = map_state(lambda part: part.transpose(0, 1), inputs)
     time, batch_size = first_part(inputs).shape[:2]
     state = _initial_state(cell, inputs, state, dtype, batch_size)
-    lengths = torch.as_tensor([time] * batch_size if sequence_length is None else sequence_length)
+    device = first_part(inputs).device
+    lengths = torch.as_tensor(
+        [time] * batch_size if sequence_length is None else sequence_length, device=device
+    )
+    running = torch.arange(time, device=device).unsqueeze(1) < lengths
+    # Zeros in place of the padding: a NaN there would come back through the gradient.
+    inputs = map_state(
+        lambda part: torch.where(running.view(time, batch_size, *[1] * (part.dim() - 2)), part, 0), inputs
+    )
 
     def loop_fn(t: int, output: Any, cell_state: Any, _: Any) -> tuple[Any, ...]:
         step = map_state(lambda part: part[min(t, time - 1)], inputs)
