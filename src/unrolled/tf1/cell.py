@@ -35,9 +35,10 @@ class RNNCell(VariableHolder):
     Symbols: inputs [N, I]; output [N, O]; state as nested as `state_size`, each tensor [N, size].
 
     As in TensorFlow 1 a cell learns I from the first inputs, and has no parameters until then: `build`
-    makes them by hand. `tf1.Adam` and `tf1.RMSProp` take a cell that has none yet. A cell of your
-    own sets `state_size` and `output_size` and defines `call`, or `__call__` as TensorFlow's first cells did; if
-    it has parameters, it makes them in `_build`.
+    makes them by hand. `tf1.Adam` and `tf1.RMSProp` take a cell that has none yet.
+
+    A cell of your own sets `state_size` and `output_size` and defines `call`, or `__call__` as TensorFlow's
+    first cells did; if it has parameters, it makes them in `_build`.
 
     Args:
         name: the scope of its variables' names; None for the class's name in snake case.
