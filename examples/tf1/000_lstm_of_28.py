@@ -53,8 +53,7 @@ def main():
 
     w, b = init_weights([lstm_size, 10]), init_weights([10])
     lstm = tf1.BasicLSTMCell(lstm_size, forget_bias=1.0, state_is_tuple=True)
-    lstm.build(input_vec_size)
-    optimizer = tf1.RMSProp([*lstm.parameters(), w, b], 0.001, 0.9)
+    optimizer = tf1.RMSProp([lstm, w, b], 0.001, 0.9)
 
     starts = range(0, len(tr_x), batch_size)[: options.steps]
     ends = range(batch_size, len(tr_x) + 1, batch_size)

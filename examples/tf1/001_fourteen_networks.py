@@ -5,7 +5,6 @@ import os
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from unrolled import tf1
@@ -215,7 +214,7 @@ def mnist_rnn_classification(flag, data_dir, training_step, test_steps):  # B7: 
         return cost, (logits.argmax(1) == y.argmax(1)).float().mean()
 
     # 4. training
-    train = tf1.Adam([*nn.ModuleList(cells).parameters(), weights, biases], learning_rate)
+    train = tf1.Adam([*cells, weights, biases], learning_rate)
     for i in range(training_step):
         cost, _ = cost_and_accuracy(*images_and_labels(mnist.train.next_batch(batch_size=batch_size)))
         train.zero_grad()

@@ -32,11 +32,10 @@ def main():
 
     mnist = tf1.read_data_sets(options.data_dir, one_hot=True)
     multi_lstm = tf1.MultiRNNCell(cells=[get_a_cell(i) for i in range(LSTM_LAYER)], state_is_tuple=True)
-    multi_lstm.build(28)
     init_state = multi_lstm.zero_state(BATCH_SIZE, "float32")
     weights = tf1.truncated_normal([HIDDEN_CELL, CLASS_NUM], stddev=0.1).requires_grad_()
     b = tf1.constant(0.1)([CLASS_NUM]).requires_grad_()
-    train_op = tf1.Adam([*multi_lstm.parameters(), weights, b], 0.01)
+    train_op = tf1.Adam([multi_lstm, weights, b], 0.01)
 
     for _ in range(options.steps):
         x, y = (torch.from_numpy(part) for part in mnist.train.next_batch(BATCH_SIZE))

@@ -34,7 +34,6 @@ def main():
     out_weights = tf1.glorot_uniform()([num_units, n_classes]).requires_grad_()
     out_bias = tf1.zeros([n_classes]).requires_grad_()
     lstm_layer = tf1.BasicLSTMCell(num_units, forget_bias=1)
-    lstm_layer.build(n_input)
 
     def predict(x):
         # from [batch, time_steps, n_input] to time_steps tensors [batch, n_input]
@@ -47,7 +46,7 @@ def main():
         prediction = predict(x)
         return F.cross_entropy(prediction, y), (prediction.argmax(1) == y.argmax(1)).float().mean()
 
-    opt = tf1.Adam([*lstm_layer.parameters(), out_weights, out_bias], learning_rate)
+    opt = tf1.Adam([lstm_layer, out_weights, out_bias], learning_rate)
 
     for step in range(1, options.steps + 1):  # B10: this was called `iter`
         batch_x, batch_y = (torch.from_numpy(part) for part in mnist.train.next_batch(batch_size=batch_size))

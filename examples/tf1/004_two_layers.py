@@ -35,7 +35,6 @@ class RNNModel(nn.Module):
         self.cells = tf1.MultiRNNCell(
             [tf1.BasicLSTMCell(num_units=hidden_dim1), tf1.BasicLSTMCell(num_units=hidden_dim2)]
         )
-        self.cells.build(embedding_dim)
         # B10: the tutorial drew these from N(0, 1).
         self.weights = nn.Parameter(tf1.glorot_uniform()([hidden_dim2, num_classes]))
         self.biases = nn.Parameter(tf1.zeros([num_classes]))
@@ -59,7 +58,7 @@ def main():
     mnist = tf1.read_data_sets(options.data_dir, one_hot=True)
     test_xs, test_ys = torch.from_numpy(mnist.test.images), torch.from_numpy(mnist.test.labels)
     model = RNNModel()
-    optimizer = tf1.Adam([p for p in model.parameters() if p.requires_grad], 0.01)
+    optimizer = tf1.Adam(model, 0.01)
     num_batches = options.steps or mnist.train.num_examples // batch_size
     for epoch in range(options.epochs):
         epoch_loss = 0.0

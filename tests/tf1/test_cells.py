@@ -22,7 +22,7 @@ each_cell = pytest.mark.parametrize("name", CELLS)
 def test_a_cell_learns_its_input_size_and_type_from_the_first_inputs(name):
     cell = CELLS[name]()
     assert cell.variables == {}
-    assert list(cell.parameters()) == []
+    assert dict(cell.named_parameters()) == {}
     x = torch.randn(N, I, dtype=torch.float64)
     cell(x, cell.zero_state(N, "float64"))
     assert {value.dtype for value in cell.variables.values()} == {torch.float64}

@@ -112,3 +112,45 @@ def test_adam_has_tensorflows_rate_by_default_and_rmsprop_asks_for_one():
     assert tf1.Adam([weight]).param_groups[0]["lr"] == 0.001
     with pytest.raises(TypeError, match="RMSProp: learning_rate is missing"):
         tf1.RMSProp([weight])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_cell_that_is_not_built_yet_is_trained(name):
+    """The optimizer may be made before the first call, which makes the variables."""
+    x = torch.rand(2, 4, 3)
+
+    def trained(early):
+        tf1.set_random_seed(7)
+        cell, weight = (
+            tf1.MultiRNNCell([tf1.BasicLSTMCell(5), tf1.SRUCell(2)]),
+            torch.ones(2).requires_grad_(),
+        )
+        if early:
+            optimizer = OPTIMIZERS[name]([cell, weight])
+        else:
+            cell.build(3)
+            optimizer = OPTIMIZERS[name]([*cell.parameters(), weight])
+        for _ in range(3):
+            optimizer.zero_grad()
+            outputs, _ = tf1.dynamic_rnn(cell, x, dtype="float32")
+            (outputs * weight).sum().backward()
+            optimizer.step()
+        return [weight, *cell.variables.values()], optimizer
+
+    (early, optimizer), (late, _) = trained(True), trained(False)
+    assert_equal(early, late)
+    assert len(optimizer.param_groups[0]["params"]) == 7
+    alone = tf1.Adam(tf1.GRUCell(3))
+    assert alone.state_dict()["param_groups"][0]["params"] == []
+
+
+def test_parameters_of_a_cell_that_is_not_built_are_no_empty_list():
+    message = (
+        r"BasicLSTMCell has no parameters before it is built: give tf1.Adam or tf1.RMSProp the cell itself"
+    )
+    with pytest.raises(ValueError, match=message):
+        tf1.Adam([*tf1.BasicLSTMCell(3).parameters(), torch.ones(2).requires_grad_()])
+    with pytest.raises(ValueError, match="DropoutWrapper has no parameters before it is built"):
+        tf1.DropoutWrapper(tf1.GRUCell(3)).parameters()
+    with pytest.raises(TypeError, match="Adam: cells and groups of parameters, expected one or the other"):
+        tf1.Adam([tf1.GRUCell(3), {"params": [torch.ones(2).requires_grad_()]}])

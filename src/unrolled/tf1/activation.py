@@ -14,12 +14,17 @@ from unrolled.errors import unknown_name
 
 Activation: TypeAlias = "str | Callable[[Tensor], Tensor] | None"
 
+
+def _linear(x: Tensor) -> Tensor:
+    return x
+
+
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
     "sigmoid": torch.sigmoid,
     "softsign": F.softsign,
-    "linear": lambda x: x,
+    "linear": _linear,
     "elu": F.elu,
     "selu": F.selu,
     "softplus": F.softplus,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from unrolled.cells import Cell
 from unrolled.cells.state import check_state, map_state
+from unrolled.tf1.holder import VariableHolder
 
 
 class LSTMStateTuple(NamedTuple):
@@ -27,17 +27,18 @@ class LSTMStateTuple(NamedTuple):
         return self.c.dtype  # type: ignore[no-any-return]
 
 
-class RNNCell(nn.Module, abc.ABC):
+class RNNCell(VariableHolder):
     """What every cell of this module is, and what a cell of your own derives from.
 
         output, new_state = cell(inputs, state)
 
     Symbols: inputs [N, I]; output [N, O]; state as nested as `state_size`, each tensor [N, size].
 
-    As in TensorFlow 1 a cell learns I from the first inputs, and has no parameters until then: `build` does
-    that by hand, for an optimizer that is made before the first call. A cell of your own sets `state_size`
-    and `output_size` and defines `call`, or `__call__` as TensorFlow's first cells did; if it has parameters,
-    it makes them in `_build`.
+    As in TensorFlow 1 a cell learns I from the first inputs, and has no parameters until then: `build`
+    makes them by hand. `tf1.Adam` and `tf1.RMSProp` take a cell that has none yet.
+
+    A cell of your own sets `state_size` and `output_size` and defines `call`, or `__call__` as TensorFlow's
+    first cells did; if it has parameters, it makes them in `_build`.
 
     Args:
         name: the scope of its variables' names; None for the class's name in snake case.
@@ -63,7 +64,10 @@ class RNNCell(nn.Module, abc.ABC):
     name: str = scope
     dtype: torch.dtype | None = None
     trainable = True
-    built = False
+    # How many axes the inputs of one step have.
+    input_axes = 2
+    # Whether its states hold more than tensors [N, ...]: the number of the step, or a TensorArray.
+    carries_more = False
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         if cls.call is RNNCell.call and cls.__call__ is RNNCell.__call__:
@@ -95,7 +99,7 @@ class RNNCell(nn.Module, abc.ABC):
     def forward(self, inputs: Any, state: Any, scope: object = None) -> tuple[Any, Any]:
         """Take one step: the output and the new state. `scope` is taken for TensorFlow's sake."""
         if isinstance(inputs, Tensor):
-            if inputs.dim() != 2:
+            if inputs.dim() != self.input_axes:
                 raise ValueError(
                     f"{type(self).__name__}: inputs has shape {list(inputs.shape)}, expected [N, I] "
                     "(one step of a batch; dynamic_rnn takes whole sequences)"
@@ -113,49 +117,33 @@ class RNNCell(nn.Module, abc.ABC):
             if not self.trainable:
                 self.requires_grad_(False)
 
-    def build_for(self, inputs: Tensor) -> None:
-        """Make the variables for inputs [..., I], if they are not there yet."""
-        self.build(inputs.shape[-1], inputs.dtype, inputs.device)
+    def build_for(self, inputs: Any, dtype: Any = None) -> None:
+        """Make the variables for inputs [..., I], or a tuple that begins with such.
+
+        `dtype` is that of the variables, None for that of the inputs. If they are there, nothing happens.
+        """
+        first = first_part(inputs)
+        self.build(first.shape[-1], dtype or first.dtype, first.device)
 
     def _build(self, input_size: int, *, dtype: torch.dtype, device: Any) -> None:
         """Make the variables; without any, as here, there is nothing to do."""
 
-    @property
-    def variables(self) -> dict[str, Tensor]:
-        """The variables, in the order in which TensorFlow makes them.
-
-        The names are TensorFlow's below the scope of the loop, which is "rnn" if nothing else was said.
-        They are computed from the parameters, so that gradients flow through them: a weight penalty may use
-        them. `assign` writes them.
-        """
-        return {}
-
-    def assign(self, variables: Mapping[str, Any]) -> None:
-        """Write all the variables: arrays or tensors, by the names that `variables` has.
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """The parameters.
 
         Raises:
-            ValueError: the cell is not built, a name is missing or unknown, or a shape does not fit.
+            ValueError: there are none yet, and an optimizer would train nothing.
         """
-        own = self.variables
-        if not self.built:
-            raise ValueError(f"{type(self).__name__} has no variables yet: call build(input_size) first")
-        if set(variables) != set(own):
+        if not self.built and next(super().parameters(), None) is None and self.has_variables():
             raise ValueError(
-                f"{type(self).__name__}: variables are {sorted(variables)}, expected {sorted(own)}"
+                f"{type(self).__name__} has no parameters before it is built: give tf1.Adam or tf1.RMSProp "
+                "the cell itself, as in tf1.Adam([cell, weights]), or call build(input_size) first"
             )
-        values = {}
-        for name, old in own.items():
-            values[name] = torch.as_tensor(variables[name], device=old.device).to(old)
-            if values[name].shape != old.shape:
-                raise ValueError(
-                    f"{type(self).__name__}: {name} has shape {list(values[name].shape)}, "
-                    f"expected {list(old.shape)}"
-                )
-        with torch.no_grad():
-            self._assign(values)
+        return super().parameters(recurse)
 
-    def _assign(self, values: Mapping[str, Tensor]) -> None:
-        """Write checked variables."""
+    def has_variables(self) -> bool:
+        """Whether the cell has variables, or will have them once it is built."""
+        return bool(self.shapes(1))
 
     def zero_state(self, batch_size: int, dtype: Any, device: Any = None) -> Any:
         """Zeros, nested as `state_size`."""
@@ -204,6 +192,13 @@ def _begin_sequence_below(module: nn.Module) -> None:
             part.begin_sequence()
         else:
             _begin_sequence_below(part)
+
+
+def first_part(nested: Any) -> Tensor:
+    """The first tensor of a nested tuple."""
+    while isinstance(nested, tuple):
+        nested = nested[0]
+    return nested  # type: ignore[no-any-return]
 
 
 class _Step(Cell):

@@ -51,6 +51,10 @@ class SingleCell(RNNCell, abc.ABC):
             )
         self.cell = cell if known else ActivatedCell(cell, function)
 
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        cell = self._make(input_size, "tanh", device="meta")
+        return {f"{self.name}/{name}": tuple(value.shape) for name, value in _read(cell).items()}
+
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         output, new_state = self.cell(inputs, self.to_inner(state))
         return output, self.from_inner(new_state)

@@ -79,14 +79,18 @@ def glorot_uniform(seed: int | None = None) -> Initializer:
     r"""An initializer from U(-l, l), l = √(6 / (fan_in + fan_out)), as `tf.glorot_uniform_initializer`.
 
     TensorFlow 1 uses it for every variable that has no other, and contrib's layers call it Xavier's. Of a
-    kernel [I + H, 4 H] the fans are the two sizes; of a vector, both are its length.
+    kernel [I + H, 4 H] the fans are the two sizes; of a convolution's, times the places in it; of a vector,
+    both are its length.
 
     >>> glorot_uniform(seed=42)((2, 3)).shape
     torch.Size([2, 3])
     """
 
     def draw(shape: Sequence[int], dtype: Any = torch.float32) -> Tensor:
-        fan_in, fan_out = (shape[0], shape[0]) if len(shape) == 1 else (shape[-2], shape[-1])
+        places = math.prod(shape[:-2])
+        fan_in, fan_out = (
+            (shape[0], shape[0]) if len(shape) == 1 else (shape[-2] * places, shape[-1] * places)
+        )
         limit = math.sqrt(3.0 * (1.0 / max(1.0, (fan_in + fan_out) / 2.0)))
         return random_uniform(shape, -limit, limit, dtype, seed)
 

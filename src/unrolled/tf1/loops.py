@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.state import map_state
-from unrolled.tf1.cell import RNNCell, as_dtype, check_rnn_cell
+from unrolled.tf1.cell import RNNCell, as_dtype, check_rnn_cell, first_part
 from unrolled.tf1.raw_rnn import raw_rnn
-from unrolled.unroll import bidirectional_unroll, dynamic_unroll
+from unrolled.unroll import bidirectional_unroll, dynamic_unroll, reverse_sequence
 
 Lengths: TypeAlias = "Tensor | Sequence[int] | None"
 
@@ -55,7 +55,7 @@ def dynamic_rnn(
     (True, True)
     """
     check_rnn_cell("cell", cell)
-    if isinstance(inputs, tuple):
+    if isinstance(inputs, tuple) or cell.carries_more:
         return _nested_rnn(cell, inputs, sequence_length, initial_state, dtype, time_major)
     inputs = _sequences(inputs, "[T, N, I]" if time_major else "[N, T, I]")
     state = _initial_state(cell, inputs, initial_state, dtype, inputs.shape[1 if time_major else 0])
@@ -118,6 +118,20 @@ def bidirectional_dynamic_rnn(
     """
     check_rnn_cell("cell_fw", cell_fw)
     check_rnn_cell("cell_bw", cell_bw)
+    if isinstance(inputs, tuple) or any(
+        cell.carries_more or not isinstance(cell.output_size, int) for cell in (cell_fw, cell_bw)
+    ):
+        options: dict[str, Any] = {"dtype": dtype, "time_major": time_major}
+
+        def turned(part: Any) -> Tensor:
+            lengths = _lengths(sequence_length)
+            return reverse_sequence(torch.as_tensor(part), lengths, batch_first=not time_major)
+
+        ahead, final_fw = dynamic_rnn(cell_fw, inputs, sequence_length, initial_state_fw, **options)
+        back, final_bw = dynamic_rnn(
+            cell_bw, map_state(turned, inputs), sequence_length, initial_state_bw, **options
+        )
+        return (ahead, map_state(turned, back)), (final_fw, final_bw)
     inputs = _sequences(inputs, "[T, N, I]" if time_major else "[N, T, I]")
     batch_size = inputs.shape[1 if time_major else 0]
     state_fw = _initial_state(cell_fw, inputs, initial_state_fw, dtype, batch_size)
@@ -266,7 +280,8 @@ def _stacked(inputs: Sequence[Any]) -> Any:
         raise ValueError("inputs is empty, expected a list of T tensors [N, I]")
     if isinstance(inputs[0], tuple):
         return map_state(lambda *steps: torch.stack(steps), *inputs)
-    return torch.stack([torch.as_tensor(step) for step in inputs])
+    steps = torch.stack([torch.as_tensor(step) for step in inputs])
+    return steps.unsqueeze(2) if steps.dim() == 2 and not steps.dtype.is_floating_point else steps
 
 
 def _lengths(sequence_length: Lengths) -> Tensor | None:
@@ -274,18 +289,21 @@ def _lengths(sequence_length: Lengths) -> Tensor | None:
     return None if sequence_length is None else torch.as_tensor(sequence_length).long()
 
 
-def _initial_state(cell: RNNCell, inputs: Tensor, state: Any, dtype: Any, batch_size: int) -> Any:
+def _initial_state(cell: RNNCell, inputs: Any, state: Any, dtype: Any, batch_size: int) -> Any:
     """Build the cell for the inputs, and return a state that was checked, or zeros."""
     if state is None and dtype is None:
         raise ValueError(
             "neither initial_state nor dtype was given: without initial_state, dtype says of which type the "
             "zeros are that the state starts from, such as torch.float32"
         )
-    if dtype is not None and as_dtype(dtype) != inputs.dtype:
+    numbers = isinstance(inputs, Tensor) and inputs.dtype.is_floating_point
+    if numbers and dtype is not None and as_dtype(dtype) != inputs.dtype:
         raise ValueError(f"inputs are {inputs.dtype}, dtype is {dtype}: expected one type for both")
-    cell.build_for(inputs)
+    # Whole numbers, and times beside an x, do not say of which type the variables are.
+    kind = inputs.dtype if numbers else first_part(state).dtype if dtype is None else as_dtype(dtype)
+    cell.build_for(inputs, kind)
     if state is None:
-        return cell.zero_state(batch_size, inputs.dtype, inputs.device)
+        return cell.zero_state(batch_size, kind, first_part(inputs).device)
     cell.check_state(state, batch_size)
     return state
 
@@ -306,15 +324,21 @@ def _layer_list(direction: str, cells: object, states: object) -> list[Any]:
 def _nested_rnn(
     cell: RNNCell, inputs: Any, sequence_length: Lengths, state: Any, dtype: Any, time_major: bool
 ) -> tuple[Any, Any]:
-    """`dynamic_rnn` for a cell whose inputs, and maybe outputs, are tuples."""
+    """`dynamic_rnn` for a cell of tuples, or of a state that is more than tensors [N, ...]."""
+    inputs = map_state(torch.as_tensor, inputs)
     if not time_major:
         inputs = map_state(lambda part: part.transpose(0, 1), inputs)
-    first = inputs
-    while isinstance(first, tuple):
-        first = first[0]
-    time, batch_size = first.shape[:2]
-    state = _initial_state(cell, first, state, dtype, batch_size)
-    lengths = torch.as_tensor([time] * batch_size if sequence_length is None else sequence_length)
+    time, batch_size = first_part(inputs).shape[:2]
+    state = _initial_state(cell, inputs, state, dtype, batch_size)
+    device = first_part(inputs).device
+    lengths = torch.as_tensor(
+        [time] * batch_size if sequence_length is None else sequence_length, device=device
+    )
+    running = torch.arange(time, device=device).unsqueeze(1) < lengths
+    # Zeros in place of the padding: a NaN there would come back through the gradient.
+    inputs = map_state(
+        lambda part: torch.where(running.view(time, batch_size, *[1] * (part.dim() - 2)), part, 0), inputs
+    )
 
     def loop_fn(t: int, output: Any, cell_state: Any, _: Any) -> tuple[Any, ...]:
         step = map_state(lambda part: part[min(t, time - 1)], inputs)
@@ -322,10 +346,11 @@ def _nested_rnn(
 
     emitted, state, _ = raw_rnn(cell, loop_fn)
 
-    def whole(steps: Any) -> Tensor:
-        outputs = steps.stack()
-        padding = outputs.new_zeros(time - len(outputs), *outputs.shape[1:])
-        outputs = torch.cat([outputs, padding])
-        return outputs if time_major else outputs.transpose(0, 1)
+    def whole(steps: Any, size: Any) -> Tensor:
+        like = first_part(state)
+        shape = steps.read(0).shape[1:] if steps.size() else (size,) if isinstance(size, int) else tuple(size)
+        zeros = torch.zeros(batch_size, *shape, dtype=like.dtype, device=like.device)
+        given = [steps.read(t) for t in range(steps.size())]
+        return torch.stack(given + [zeros] * (time - len(given)), 0 if time_major else 1)
 
-    return map_state(whole, emitted), state
+    return map_state(whole, emitted, cell.output_size), state

@@ -15,7 +15,7 @@ from unrolled.tf1.cells import SingleCell
 from unrolled.tf1.initializers import Initializer, constant, glorot_uniform, zeros
 
 
-class _LSTM(SingleCell):
+class AnyLSTM(SingleCell):
     """What the LSTM cells share: a state of c and h, as a tuple or as one tensor [N, num_units + O]."""
 
     num_units: int
@@ -46,7 +46,7 @@ class _LSTM(SingleCell):
         return torch.cat([state.c, state.h], dim=1)
 
 
-class BasicLSTMCell(_LSTM):
+class BasicLSTMCell(AnyLSTM):
     """The long short-term memory cell without options.
 
         i, j, f, o = [x, h] kernel + bias
@@ -92,7 +92,7 @@ class BasicLSTMCell(_LSTM):
         )
 
 
-class LSTMCell(_LSTM):
+class LSTMCell(AnyLSTM):
     """The long short-term memory cell with peepholes, clips and a projection.
 
     As `BasicLSTMCell`, and with use_peepholes i and f see w_i_diag * c and w_f_diag * c, o sees
@@ -154,7 +154,7 @@ class LSTMCell(_LSTM):
         return zeros if variable == "bias" else self._initializer or glorot_uniform()
 
 
-class LayerNormBasicLSTMCell(_LSTM):
+class LayerNormBasicLSTMCell(AnyLSTM):
     """The LSTM with layer normalisation and recurrent dropout, as `tf.contrib.rnn` computed it.
 
     i, j, f and o are normalised each on its own and have no bias; the new c is normalised too, and the

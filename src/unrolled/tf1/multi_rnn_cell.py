@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells import Cell, StackedCell
+from unrolled.cells.state import map_state
 from unrolled.tf1.cell import RNNCell, check_rnn_cell
 
 
@@ -38,21 +39,46 @@ class MultiRNNCell(RNNCell):
             raise ValueError("MultiRNNCell: cells is empty, expected at least one cell")
         for number, cell in enumerate(cells):
             check_rnn_cell(f"cells[{number}]", cell)
-        sizes = tuple(cell.state_size for cell in cells)
-        if not state_is_tuple and any(isinstance(size, tuple) for size in sizes):
+        if not state_is_tuple and any(isinstance(cell.state_size, tuple) for cell in cells):
+            sizes = tuple(cell.state_size for cell in cells)
             raise ValueError(
                 f"MultiRNNCell: state_is_tuple is False, but some cells have tuples as states: {sizes}. "
                 "Give those cells state_is_tuple=False too"
             )
         self.cells: Any = nn.ModuleList(cells)
         self.state_is_tuple = state_is_tuple
-        self.state_size = sizes if state_is_tuple else sum(sizes)
-        self.output_size = cells[-1].output_size
+        self.carries_more = any(cell.carries_more for cell in cells)
+        self.input_axes = cells[0].input_axes
+
+    # As the cells have them at the moment: those of an attention change with its memory.
+
+    @property
+    def state_size(self) -> Any:
+        sizes = tuple(cell.state_size for cell in self.cells)
+        return sizes if self.state_is_tuple else sum(sizes)
+
+    @property
+    def output_size(self) -> Any:
+        return self.cells[-1].output_size
+
+    def zero_state(self, batch_size: int, dtype: Any, device: Any = None) -> Any:
+        return self._state([cell.zero_state(batch_size, dtype, device) for cell in self.cells])
+
+    def check_state(self, state: Any, batch_size: int) -> None:
+        if self._is_plain:
+            super().check_state(state, batch_size)
+            return
+        if not isinstance(state, tuple) or len(state) != len(self.cells):
+            raise ValueError(
+                f"MultiRNNCell: state is a {type(state).__name__}, expected a tuple of {len(self.cells)}"
+            )
+        for cell, part in zip(self.cells, state, strict=True):
+            cell.check_state(part, batch_size)
 
     def _build(self, input_size: int, **where: Any) -> None:
         for cell in self.cells:
             cell.build(input_size, **where)
-            input_size = cell.output_size
+            input_size = _width(cell.output_size)
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
         new_states = []
@@ -61,13 +87,25 @@ class MultiRNNCell(RNNCell):
             new_states.append(new_state)
         return inputs, self._state(new_states)
 
-    def inner(self) -> Cell:
-        return StackedCell([cell.inner() for cell in self.cells])
+    @property
+    def _is_plain(self) -> bool:
+        """Whether all states are tensors [N, size] and nothing else: the library's stack takes such cells."""
+        sizes: list[Any] = []
+        if not self.carries_more:
+            map_state(sizes.append, self.state_size)
+        return not self.carries_more and all(isinstance(size, int) for size in sizes)
 
-    def to_inner(self, state: Any) -> tuple[Any, ...]:
+    def inner(self) -> Cell:
+        return StackedCell([cell.inner() for cell in self.cells]) if self._is_plain else super().inner()
+
+    def to_inner(self, state: Any) -> Any:
+        if not self._is_plain:
+            return state
         return tuple(cell.to_inner(part) for cell, part in zip(self.cells, self._states(state), strict=True))
 
-    def from_inner(self, state: tuple[Any, ...]) -> Any:
+    def from_inner(self, state: Any) -> Any:
+        if not self._is_plain:
+            return state
         return self._state([cell.from_inner(part) for cell, part in zip(self.cells, state, strict=True)])
 
     def _states(self, state: Any) -> Sequence[Any]:
@@ -77,6 +115,15 @@ class MultiRNNCell(RNNCell):
 
     def _state(self, states: list[Any]) -> Any:
         return tuple(states) if self.state_is_tuple else torch.cat(states, dim=1)
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        widths = [input_size, *(_width(cell.output_size) for cell in self.cells)]
+        width_of = {id(cell): width for cell, width in reversed(list(zip(self.cells, widths, strict=False)))}
+        return {
+            f"{prefix}{name}": shape
+            for prefix, cell in self._prefixed()
+            for name, shape in cell.shapes(width_of[id(cell)]).items()
+        }
 
     @property
     def variables(self) -> dict[str, Tensor]:
@@ -100,3 +147,8 @@ class MultiRNNCell(RNNCell):
             for number, cell in enumerate(self.cells)
             if first[id(cell)] == number
         ]
+
+
+def _width(size: Any) -> int:
+    """How wide the inputs are of the cell above one with outputs of that size."""
+    return size if isinstance(size, int) else int(size.width)

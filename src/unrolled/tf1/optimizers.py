@@ -3,15 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, ParamsT
 
+from unrolled.tf1.holder import VariableHolder
 
-class Adam(Optimizer):
+
+class VariableOptimizer(Optimizer):
+    """An optimizer that takes cells, layers and scopes beside parameters, built or not.
+
+    TensorFlow 1's optimizers came after the graph, in which each cell had its variables. Here one may be
+    made before the first call; the parameters that its cells make then are added at the next step.
+    """
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        listed: list[Any] = [params] if isinstance(params, nn.Module) else list(params)
+        self._modules = [part for part in listed if isinstance(part, nn.Module)]
+        others = [part for part in listed if not isinstance(part, nn.Module)]
+        if self._modules and any(isinstance(part, dict) for part in others):
+            raise TypeError(
+                f"{type(self).__name__}: cells and groups of parameters, expected one or the other"
+            )
+        super().__init__([{"params": others}] if self._modules else listed, defaults)
+        self._gather()
+
+    def _gather(self) -> None:
+        """Add the parameters that have been made since."""
+        if not self._modules:
+            return
+        group = self.param_groups[0]["params"]
+        known = {id(parameter) for parameter in group}
+        for module in self._modules:
+            for _, parameter in module.named_parameters():
+                if id(parameter) not in known:
+                    known.add(id(parameter))
+                    group.append(parameter)
+        parts = [part for module in self._modules for part in module.modules()]
+        if all(part.built for part in parts if isinstance(part, VariableHolder)):
+            self._modules = []
+
+    def state_dict(self) -> dict[str, Any]:
+        self._gather()
+        return super().state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._gather()
+        super().load_state_dict(state_dict)
+
+
+class Adam(VariableOptimizer):
     r"""Adam as `tf.train.AdamOptimizer` computes it.
 
         m = β1 m + (1 - β1) g;   v = β2 v + (1 - β2) g²
@@ -23,7 +67,7 @@ class Adam(Optimizer):
     `torch.optim.Adam`, where the first steps on small gradients are larger.
 
     Args:
-        params: the parameters, or groups of them.
+        params: the parameters, or groups of them; or a list of parameters, cells and other modules.
         learning_rate: the learning rate; torch's name for it, lr, is taken, too.
         beta1, beta2: the decays of m and v.
         epsilon: ε.
@@ -40,7 +84,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | nn.Module | Iterable[Tensor | nn.Module],
         learning_rate: float | None = None,
         beta1: float = 0.9,
         beta2: float = 0.999,
@@ -58,6 +102,7 @@ class Adam(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient."""
         loss = _loss(closure)
+        self._gather()
         for group in self.param_groups:
             beta1, beta2 = group["beta1"], group["beta2"]
             for w, g in _with_gradients(group):
@@ -72,7 +117,7 @@ class Adam(Optimizer):
         return loss
 
 
-class RMSProp(Optimizer):
+class RMSProp(VariableOptimizer):
     r"""RMSProp as `tf.train.RMSPropOptimizer` computes it.
 
         s = ρ s + (1 - ρ) g²
@@ -86,7 +131,7 @@ class RMSProp(Optimizer):
     steps can be thousands of times larger.
 
     Args:
-        params: the parameters, or groups of them.
+        params: the parameters, or groups of them; or a list of parameters, cells and other modules.
         learning_rate: the learning rate; torch's name for it, lr, is taken, too.
         decay: ρ.
         momentum: μ.
@@ -105,7 +150,7 @@ class RMSProp(Optimizer):
 
     def __init__(
         self,
-        params: ParamsT,
+        params: ParamsT | nn.Module | Iterable[Tensor | nn.Module],
         learning_rate: float | None = None,
         decay: float = 0.9,
         momentum: float = 0.0,
@@ -125,6 +170,7 @@ class RMSProp(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient."""
         loss = _loss(closure)
+        self._gather()
         for group in self.param_groups:
             rest = 1 - group["decay"]
             for w, g in _with_gradients(group):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.state import map_state
-from unrolled.tf1.cell import RNNCell, check_rnn_cell
+from unrolled.tf1.cell import RNNCell, check_rnn_cell, first_part
 
 
 class TensorArray:
@@ -89,9 +89,7 @@ def raw_rnn(
         raise TypeError(f"loop_fn is {loop_fn!r}, expected a function")
     cell.begin_sequence()
     finished, inputs, state, emits, loop_state = loop_fn(0, None, None, None)
-    first = inputs
-    while isinstance(first, tuple):
-        first = first[0]
+    first, kind = first_part(inputs), first_part(state).dtype
     batch_size = first.shape[0]
 
     def of_batch(flags: Any) -> Tensor:
@@ -99,7 +97,7 @@ def raw_rnn(
 
     def zeros(part: Any) -> Tensor:
         shape = tuple(part.shape) if isinstance(part, Tensor) else (part,)
-        return torch.zeros(batch_size, *shape, dtype=getattr(part, "dtype", first.dtype), device=first.device)
+        return torch.zeros(batch_size, *shape, dtype=getattr(part, "dtype", kind), device=first.device)
 
     zero_emit = map_state(zeros, cell.output_size if emits is None else emits)
     emitted = map_state(lambda _: TensorArray(), zero_emit)

@@ -14,20 +14,36 @@ from unrolled.tf1.cell import LSTMStateTuple, RNNCell, check_rnn_cell
 from unrolled.tf1.initializers import glorot_uniform
 
 
-class _Wrapper(RNNCell, abc.ABC):
+class Wrapper(RNNCell, abc.ABC):
     """A cell around a cell: sizes, states, variables and their names are those of the cell inside."""
 
     def __init__(self, cell: RNNCell, dtype: Any = None) -> None:
         super().__init__(dtype=dtype)
         check_rnn_cell("cell", cell)
         self.cell = cell
-        self.state_size, self.output_size = cell.state_size, cell.output_size
+        self.carries_more, self.input_axes = cell.carries_more, cell.input_axes
+
+    # As the cell has them at the moment: those of an attention change with its memory.
+
+    @property
+    def state_size(self) -> Any:
+        return self.cell.state_size
+
+    @property
+    def output_size(self) -> Any:
+        return self.cell.output_size
+
+    def check_state(self, state: Any, batch_size: int) -> None:
+        self.cell.check_state(state, batch_size)
 
     def _build(self, input_size: int, **where: Any) -> None:
         self.cell.build(input_size, **where)
 
     def zero_state(self, batch_size: int, dtype: Any, device: Any = None) -> Any:
         return self.cell.zero_state(batch_size, dtype, device)
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        return self.cell.shapes(input_size)
 
     @property
     def variables(self) -> dict[str, Tensor]:
@@ -42,7 +58,7 @@ def _drop_all_but_c(state: Any) -> Any:
     return LSTMStateTuple(c=False, h=True) if isinstance(state, LSTMStateTuple) else True
 
 
-class DropoutWrapper(_Wrapper):
+class DropoutWrapper(Wrapper):
     r"""Dropout on what goes into a cell, on its new state and on what comes out.
 
         y, s = cell(D_input(x), s);   s' = D_state(s);   the output is D_output(y)
@@ -148,6 +164,8 @@ class DropoutWrapper(_Wrapper):
 
     def _as_library_cell(self) -> bool:
         """Whether `DropoutCell` draws from the same distribution: its masks and dropped states differ."""
+        if self.input_axes != 2:
+            return False
         return not any(map(self._drops, self._keep)) or not (self._variational or self._drops("state"))
 
     def inner(self) -> Cell:
@@ -165,7 +183,7 @@ class DropoutWrapper(_Wrapper):
         return self.cell.from_inner(state) if self._as_library_cell() else state
 
 
-class ResidualWrapper(_Wrapper):
+class ResidualWrapper(Wrapper):
     """A skip connection around a cell: the output is inputs + output.
 
     Args:
@@ -189,17 +207,21 @@ class ResidualWrapper(_Wrapper):
         check_same_shape("ResidualWrapper", inputs, output)
         return inputs + output, new_state
 
+    @property
+    def _as_library_cell(self) -> bool:
+        return self._residual_fn is None and self.input_axes == 2
+
     def inner(self) -> Cell:
-        return super().inner() if self._residual_fn else ResidualCell(self.cell.inner())
+        return ResidualCell(self.cell.inner()) if self._as_library_cell else super().inner()
 
     def to_inner(self, state: Any) -> Any:
-        return state if self._residual_fn else self.cell.to_inner(state)
+        return self.cell.to_inner(state) if self._as_library_cell else state
 
     def from_inner(self, state: Any) -> Any:
-        return state if self._residual_fn else self.cell.from_inner(state)
+        return self.cell.from_inner(state) if self._as_library_cell else state
 
 
-class HighwayWrapper(_Wrapper):
+class HighwayWrapper(Wrapper):
     r"""A gated skip connection around a cell.
 
         carry     = σ(x carry_w + carry_b)
@@ -243,6 +265,14 @@ class HighwayWrapper(_Wrapper):
         ]
         carry, transform = gates if len(gates) == 2 else (gates[0], 1 - gates[0])
         return inputs * carry + output * transform, new_state
+
+    def shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        own = {
+            f"{gate}_{kind}": (input_size,) * axes
+            for gate in self._bias_init
+            for kind, axes in (("w", 2), ("b", 1))
+        }
+        return self.cell.shapes(input_size) | own
 
     @property
     def variables(self) -> dict[str, Tensor]:
