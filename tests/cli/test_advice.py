@@ -35,6 +35,10 @@ REACHED_BY = {
     "cli/progress.py": {"train", "compare"},
     "cli/what_to_train.py": {"train"},
     "data/download.py": {"train", "compare", "evaluate"},
+    **{
+        f"data/{name}.py": {"train", "compare", "inspect"}
+        for name in ("fit", "forecast", "open", "targets", "windows", "readers/labelling", "readers/table")
+    },
     "report/page.py": {"report"},
     "tf1/interpretation.py": {"import-tf1"},
     "tf1/model.py": {"import-tf1"},
@@ -113,7 +117,7 @@ def test_an_option_that_is_misspelt_is_found(verb):
             ["evaluate", "--run", "x"],
             "No such option: --run: its value stands alone, `unrolled evaluate RUNS`",
         ),
-        (["predict", "--image", "x"], "its value stands alone, `unrolled predict IMAGES`"),
+        (["predict", "--file", "x"], "its value stands alone, `unrolled predict FILES`"),
         (["report", "--zebra"], "No such option: --zebra. `unrolled report --help` lists them all."),
         (
             ["--versoin"],
