@@ -19,7 +19,12 @@ PACKAGE = Path(package.__file__).parent
 ROOT = Path(__file__).parents[2]
 COMMAND = typer.main.get_command(app)
 OPTIONS = {
-    verb: {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    verb: {
+        name
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    }
     | {"--help", "--debug"}
     for verb, command in COMMAND.commands.items()
 }
