@@ -19,7 +19,12 @@ PACKAGE = Path(package.__file__).parent
 ROOT = Path(__file__).parents[2]
 COMMAND = typer.main.get_command(app)
 OPTIONS = {
-    verb: {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    verb: {
+        name
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    }
     | {"--help", "--debug"}
     for verb, command in COMMAND.commands.items()
 }
@@ -35,6 +40,10 @@ REACHED_BY = {
     "cli/progress.py": {"train", "compare"},
     "cli/what_to_train.py": {"train"},
     "data/download.py": {"train", "compare", "evaluate"},
+    **{
+        f"data/{name}.py": {"train", "compare", "inspect"}
+        for name in ("fit", "forecast", "open", "targets", "windows", "readers/labelling", "readers/table")
+    },
     "report/page.py": {"report"},
     "tf1/interpretation.py": {"import-tf1"},
     "tf1/model.py": {"import-tf1"},
@@ -113,7 +122,7 @@ def test_an_option_that_is_misspelt_is_found(verb):
             ["evaluate", "--run", "x"],
             "No such option: --run: its value stands alone, `unrolled evaluate RUNS`",
         ),
-        (["predict", "--image", "x"], "its value stands alone, `unrolled predict IMAGES`"),
+        (["predict", "--file", "x"], "its value stands alone, `unrolled predict FILES`"),
         (["report", "--zebra"], "No such option: --zebra. `unrolled report --help` lists them all."),
         (
             ["--versoin"],

@@ -201,7 +201,7 @@ def test_predict_notes_that_the_network_learnt_something_else_than_digits(unroll
     [
         (("--device", "meta"), "--device meta: this torch cannot use it"),
         (("--threads", 10**8), "--threads is 100000000, expected a whole number from 1 to 1024"),
-        (("--data", ""), "unknown data set or folder ''"),
+        (("--data", ""), "unknown data set, file or folder ''"),
     ],
 )
 def test_what_cannot_be_trained_with_is_one_line(unrolled, tmp_path, mistake, message):

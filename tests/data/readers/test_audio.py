@@ -43,7 +43,7 @@ def test_a_recording_becomes_frames_and_says_how(tmp_path: Path) -> None:
     assert found.settings["highest"] == 4000
     assert found.notes == (
         "recordings are read as 40 log-mel bands from 20 to 4000 Hz, in windows of 25 ms every 10 ms, "
-        "nothing below 50 dB under a recording's loudest, without each band's mean over the recording",
+        "nothing below 50 dB under a recording's loudest, without the recording's mean over all bands",
     )
 
 

@@ -53,7 +53,7 @@ def read_all(paths: Sequence[Path], settings: MelSettings) -> Found:
         f"recordings are read as {settings.bands} log-mel bands from {settings.lowest:g} to "
         f"{settings.highest:g} Hz, in windows of {settings.window * 1000:g} ms every "
         f"{settings.hop * 1000:g} ms, nothing below {settings.span:g} dB under a recording's loudest"
-        + (", without each band's mean over the recording" if settings.centred else "")
+        + (", without the recording's mean over all bands" if settings.centred else "")
     ]
     if others:
         was = ", ".join(f"{other:,}" for other in sorted(counts) if other != rate)

@@ -32,7 +32,7 @@ class MelSettings:
         lowest: Hz at which the first band begins.
         highest: Hz at which the last one ends; None for half the rate.
         span: dB below a recording's loudest number at which the softest ones end.
-        centred: whether each band's mean over a recording is taken away from it.
+        centred: whether a recording's mean, one number over all its frames and bands, is taken away from it.
 
     Raises:
         UnrolledError: a value that no frames can be made with.
@@ -103,12 +103,13 @@ class LogMel:
         y_t[b]  = log(sum_k M[k, b] P_t[k] + 1e-6)
 
         y_t[b] := max(y_t[b], max y - span ln(10) / 10)
-        y_t[b] := y_t[b] - mean_t y_t[b]                       if centred
+        y_t[b] := y_t[b] - mean_tb y_t[b]                      if centred
 
         T       = 1 + (S - W) // h                             1 where S < W
 
-    How silent a room is, and what a microphone adds to each band, is a recording's and not what is said:
-    the last two lines take it away.
+    How silent a room is, and how near the microphone, is a recording's and not what is said: the last two
+    lines take it away. A mean of each band would take more away than that: in a word as short as "six" it is
+    for the most part the vowel itself.
 
     Symbols: x [S] samples from -1 to 1, zeros behind those that are shorter than a window; W, h the samples
     of a window and of a hop; w Hann's window, which begins at zero and would do so again at W; y [T, I] the
@@ -156,7 +157,7 @@ class LogMel:
             made.append(self._frames(torch.nn.functional.pad(rest, (0, self.window - len(rest)))))
         frames = torch.cat(made)
         frames = frames.clamp(min=float(frames.max()) - self._span)
-        return frames - frames.mean(dim=0) if self._centred else frames
+        return frames - frames.mean() if self._centred else frames
 
     def _frames(self, samples: Tensor) -> Tensor:
         pieces = samples.unfold(0, self.window, self.hop) * self._shape
