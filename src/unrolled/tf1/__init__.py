@@ -5,6 +5,7 @@ from unrolled.tf1.cells import BasicRNNCell, GRUCell
 from unrolled.tf1.checkpoint import read_checkpoint, write_checkpoint
 from unrolled.tf1.data_sets import DataSet, Datasets, read_data_sets
 from unrolled.tf1.found_model import FoundModel
+from unrolled.tf1.graphs import Graph
 from unrolled.tf1.initializers import (
     constant,
     glorot_uniform,
@@ -39,6 +40,7 @@ __all__ = [
     "DropoutWrapper",
     "FoundModel",
     "GRUCell",
+    "Graph",
     "HighwayWrapper",
     "LSTMCell",
     "LSTMStateTuple",

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from unrolled.errors import UnrolledError
-from unrolled.tf1.graphs.plan import COMPUTE, ENTER, EXIT, FED, MERGE, NEXT, RAN, SWITCH, Plan, Step
+from unrolled.tf1.graphs.plan import ENTER, EXIT, FED, MERGE, NEXT, RAN, SWITCH, Plan, Step
 from unrolled.tf1.graphs.run import Run
 from unrolled.tf1.graphs.tokens import DEAD, UNTAKEN, Dead
 from unrolled.tf1.graphs.variables import Reference
@@ -107,27 +107,27 @@ class _Execution:
         self.ready.append((step, at, inputs, dead))
 
     def compute(self, step: Step, inputs: list[Any]) -> tuple[Any, ...]:
-        node = step.node
-        if not step.of_run and not step.refers:
-            for place, value in enumerate(inputs):
-                if type(value) is Reference:
-                    inputs[place] = self.run.read(value)
-        if step.kind == COMPUTE:
-            try:
-                value = (
-                    step.function(self.run, node, *inputs) if step.of_run else step.function(node, *inputs)
-                )  # type: ignore[misc]
-            except (RunError, RecursionError):
-                raise
-            except Exception as error:
-                text = str(error).strip().partition("\n")[0] or type(error).__name__
-                name, op = (node.name, node.op) if node else ("", "")
-                raise RunError(f"the node {name!r} ({op}) failed: {text}") from error
+        try:
+            if not step.of_run and not step.refers:
+                for place, value in enumerate(inputs):
+                    if type(value) is Reference:
+                        inputs[place] = self.run.read(value)
+            return self.apply(step, inputs)
+        except (RunError, RecursionError):
+            raise
+        except Exception as error:
+            assert step.node is not None
+            text = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise RunError(f"the node {step.node.name!r} ({step.node.op}) failed: {text}") from error
+
+    def apply(self, step: Step, inputs: list[Any]) -> tuple[Any, ...]:
+        if step.function is not None:
+            node = step.node
+            value = step.function(self.run, node, *inputs) if step.of_run else step.function(node, *inputs)
             return value if type(value) is tuple else (value,)
         if step.kind == SWITCH:
-            data, wanted = inputs
-            wanted = self.run.read(wanted) if type(wanted) is Reference else wanted
-            return (UNTAKEN, data) if bool(wanted) else (data, UNTAKEN)
+            data, taken = inputs
+            return (UNTAKEN, data) if bool(self.run.read(taken)) else (data, UNTAKEN)
         if step.kind == MERGE:
             return inputs[0], torch.tensor(inputs[1], dtype=torch.int32, device="cpu")
         return (inputs[0],)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
@@ -84,3 +85,32 @@ def while_(run: Run, node: Node, *state: Any) -> tuple[Any, ...]:
     while is_true(run.read(run.call(condition, state)[0])):
         state = tuple(run.call(body, state))
     return state
+
+
+class Optional:
+    """A value, or none: what a branch keeps for its gradient if it was taken."""
+
+    def __init__(self, values: tuple[Any, ...] | None) -> None:
+        self.values = values
+
+
+@operator("OptionalFromValue")
+def optional_from_value(node: Node, *values: Any) -> Optional:
+    return Optional(values)
+
+
+@operator("OptionalNone")
+def optional_none(node: Node) -> Optional:
+    return Optional(None)
+
+
+@operator("OptionalHasValue")
+def optional_has_value(node: Node, optional: Optional) -> Tensor:
+    return torch.tensor(optional.values is not None)
+
+
+@operator("OptionalGetValue")
+def optional_get_value(node: Node, optional: Optional) -> tuple[Any, ...]:
+    if optional.values is None:
+        raise UnrolledError("there is no value")
+    return optional.values

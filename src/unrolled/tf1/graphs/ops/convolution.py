@@ -122,7 +122,7 @@ def resize(node: Node, x: Tensor, size: Tensor) -> Tensor:
     columns = _positions(node, x.shape[2], W)
     if node.op == "ResizeNearestNeighbor":
         aligned = node.flag("align_corners")
-        pick = [(p.round() if aligned else p.floor()).long() for p in (rows, columns)]
+        pick = [(p + 0.5 if aligned else p).floor().long() for p in (rows, columns)]
         return x[:, pick[0].clamp(0, x.shape[1] - 1)][:, :, pick[1].clamp(0, x.shape[2] - 1)]
     x = x.float()
     for axis, places in ((1, rows), (2, columns)):

@@ -20,8 +20,8 @@ from unrolled.tf1.graphs.registry import stateful
 from unrolled.tf1.graphs.run import Run
 from unrolled.tf1.graphs.values import from_numpy
 
-# After a draw of n numbers a node goes on in its stream where n times so many words end.
-WORDS_SET_ASIDE = 256
+# After a draw of n numbers a node goes on in its stream n times so many blocks further.
+BLOCKS_SET_ASIDE = 256
 
 
 def draw(
@@ -37,7 +37,7 @@ def draw(
     if (seed, seed2) == (0, 0) or dtype not in (torch.float32, torch.float64):
         return free(sizes(shape), dtype=dtype)
     first = run.drawn.get(node, 0)
-    run.drawn[node] = first + -(-count * WORDS_SET_ASIDE // 4)
+    run.drawn[node] = first + count * BLOCKS_SET_ASIDE
     mask = 2**64 - 1
     numbers = seeded(seed & mask, seed2 & mask, count, np.dtype(str(dtype)[6:]), first=first)
     return from_numpy(numbers).reshape(sizes(shape))

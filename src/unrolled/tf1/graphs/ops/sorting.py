@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unrolled.errors import UnrolledError
 from unrolled.tf1.graphs.node import Node
+from unrolled.tf1.graphs.ops.arrays import check_memory
 from unrolled.tf1.graphs.registry import operator
 
 
@@ -62,9 +63,13 @@ def list_diff(node: Node, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return x[kept], kept.to(node.dtype("out_idx", torch.int32))
 
 
-@operator("Bincount")
+@operator("Bincount", "DenseBincount")
 def bincount(node: Node, x: Tensor, size: Tensor, weights: Tensor) -> Tensor:
+    """How often each whole number below `size` comes, or the sum of its weights."""
+    if x.ndim > 1 and node.op == "DenseBincount":
+        raise UnrolledError(f"counts of a tensor with {x.ndim} axes are not made here")
     kept = x.reshape(-1) < size
     given = weights.reshape(-1)[kept] if weights.numel() else torch.ones(int(kept.sum()), dtype=weights.dtype)
-    found = torch.zeros(int(size), dtype=weights.dtype)
-    return found.index_add(0, x.reshape(-1)[kept].long(), given)
+    check_memory(int(size), weights.dtype)
+    found = torch.zeros(int(size), dtype=weights.dtype).index_add(0, x.reshape(-1)[kept].long(), given)
+    return found.clamp(max=1) if node.flag("binary_output") else found
