@@ -90,7 +90,10 @@ def comparison():
     yield "IsNan", raw.IsNan(x=x)
     yield "IsInf", raw.IsInf(x=x)
     yield "IsFinite", raw.IsFinite(x=x)
-    yield "Select", raw.Select(condition=a, x=tf.constant(numbers(3, 2)), y=tf.constant(numbers(3, 2, seed=1)))
+    yield (
+        "Select",
+        raw.Select(condition=a, x=tf.constant(numbers(3, 2)), y=tf.constant(numbers(3, 2, seed=1))),
+    )
     yield "Select_same", raw.Select(condition=[a, b], x=tf.ones([2, 3]), y=tf.zeros([2, 3]))
     yield "SelectV2", raw.SelectV2(condition=a, t=tf.constant(numbers(2, 3)), e=tf.constant(5.0))
     yield "Where", tf.where(tf.constant([[True, False], [True, True]]))
@@ -287,11 +290,21 @@ def convolution():
         yield f"dilated_{padding}", tf.nn.conv2d(x, w, 1, padding, dilations=[1, 2, 3, 1])
         depth = tf.constant(numbers(3, 2, 3, 2, seed=2))
         yield f"depthwise_{padding}", tf.nn.depthwise_conv2d(x, depth, [1, 2, 2, 1], padding)
-        yield f"transposed_{padding}", tf.nn.conv2d_transpose(
-            tf.constant(numbers(2, 4, 3, 4)), w, [2, 7 if padding == "SAME" else 9, 6, 3], [1, 2, 2, 1], padding
+        yield (
+            f"transposed_{padding}",
+            tf.nn.conv2d_transpose(
+                tf.constant(numbers(2, 4, 3, 4)),
+                w,
+                [2, 7 if padding == "SAME" else 9, 6, 3],
+                [1, 2, 2, 1],
+                padding,
+            ),
         )
         yield f"conv1d_{padding}", tf.nn.conv1d(tf.constant(numbers(2, 9, 3)), numbers(4, 3, 5), 2, padding)
-        yield f"Conv3D_{padding}", tf.nn.conv3d(numbers(1, 4, 5, 6, 2), numbers(2, 3, 2, 2, 3), [1, 1, 2, 1, 1], padding)
+        yield (
+            f"Conv3D_{padding}",
+            tf.nn.conv3d(numbers(1, 4, 5, 6, 2), numbers(2, 3, 2, 2, 3), [1, 1, 2, 1, 1], padding),
+        )
         yield f"atrous_{padding}", tf.nn.atrous_conv2d(x, w, 2, padding)
     yield "explicit", tf.nn.conv2d(x, w, 1, [[0, 0], [2, 1], [0, 3], [0, 0]])
     for align in (False, True):
@@ -306,7 +319,10 @@ def pooling():
     for padding in ("SAME", "VALID"):
         yield f"MaxPool_{padding}", tf.nn.max_pool(x - 9, [1, 3, 2, 1], [1, 2, 2, 1], padding)
         yield f"AvgPool_{padding}", tf.nn.avg_pool(x, [1, 3, 2, 1], [1, 2, 2, 1], padding)
-        yield f"MaxPool3D_{padding}", tf.nn.max_pool3d(numbers(1, 4, 5, 6, 2), [1, 2, 2, 3, 1], [1, 2, 2, 2, 1], padding)
+        yield (
+            f"MaxPool3D_{padding}",
+            tf.nn.max_pool3d(numbers(1, 4, 5, 6, 2), [1, 2, 2, 3, 1], [1, 2, 2, 2, 1], padding),
+        )
 
 
 def normalization():
@@ -334,7 +350,9 @@ def ctc():
     T, N, C = 9, 4, 5
     x = tf.constant(numbers(T, N, C) * 2)
     lengths = whole(9, 7, 9, 4)
-    labels = tf.SparseTensor([[0, 0], [0, 1], [0, 2], [1, 0], [2, 0], [3, 0], [3, 1]], whole(1, 1, 3, 2, 0, 0, 3), [4, 3])
+    labels = tf.SparseTensor(
+        [[0, 0], [0, 1], [0, 2], [1, 0], [2, 0], [3, 0], [3, 1]], whole(1, 1, 3, 2, 0, 0, 3), [4, 3]
+    )
     yield "loss", tf.nn.ctc_loss(labels, x, lengths)
     yield "collapsed", tf.nn.ctc_loss(labels, x, lengths, preprocess_collapse_repeated=True)
     places = [[0, 0], [0, 1], [0, 2], [1, 0], [2, 0], *([3, k] for k in range(6))]
@@ -381,15 +399,25 @@ def lists():
     yield "left", raw.TensorListLength(input_handle=popped.output_handle)
     reserved = raw.TensorListReserve(element_shape=shape, num_elements=5, element_dtype=tf.float32)
     reserved = raw.TensorListSetItem(input_handle=reserved, index=2, item=x[0])
-    yield "reserved", raw.TensorListStack(input_handle=reserved, element_shape=shape, element_dtype=tf.float32)
-    yield "gathered", raw.TensorListGather(
-        input_handle=more, indices=[3, 0], element_shape=shape, element_dtype=tf.float32
+    yield (
+        "reserved",
+        raw.TensorListStack(input_handle=reserved, element_shape=shape, element_dtype=tf.float32),
     )
-    yield "item", raw.TensorListGetItem(
-        input_handle=more, index=3, element_shape=shape, element_dtype=tf.float32
+    yield (
+        "gathered",
+        raw.TensorListGather(
+            input_handle=more, indices=[3, 0], element_shape=shape, element_dtype=tf.float32
+        ),
+    )
+    yield (
+        "item",
+        raw.TensorListGetItem(input_handle=more, index=3, element_shape=shape, element_dtype=tf.float32),
     )
     scattered = raw.TensorListScatterV2(tensor=x, indices=[4, 0, 2], element_shape=shape, num_elements=-1)
-    yield "scattered", raw.TensorListStack(input_handle=scattered, element_shape=shape, element_dtype=tf.float32)
+    yield (
+        "scattered",
+        raw.TensorListStack(input_handle=scattered, element_shape=shape, element_dtype=tf.float32),
+    )
     yield "resized", raw.TensorListLength(input_handle=raw.TensorListResize(input_handle=more, size=7))
 
 

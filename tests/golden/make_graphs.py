@@ -116,7 +116,9 @@ def functions(folder):
         second, _ = inner(first)
         return second + tf.cast(shape[0], tf.float32), tf.split(second, 2, axis=1)[1]
 
-    fetch_and_keep(folder, [tf.identity(each, f"y{k}") for k, each in enumerate(outer(x))], {x: numbers(N, I)}, [x])
+    fetch_and_keep(
+        folder, [tf.identity(each, f"y{k}") for k, each in enumerate(outer(x))], {x: numbers(N, I)}, [x]
+    )
 
 
 def tensor_arrays(folder):
@@ -130,7 +132,9 @@ def tensor_arrays(folder):
     _, rows = tf.while_loop(lambda i, _: i < N, body, (0, rows))
     joined = rows.concat()
     parts = tf.TensorArray(tf.float32, size=2, infer_shape=False).split(joined, [2, 4])
-    scattered = tf.TensorArray(tf.float32, size=4, clear_after_read=False).scatter([3, 1, 0, 2], tf.tile(x, [2, 1])[:4])
+    scattered = tf.TensorArray(tf.float32, size=4, clear_after_read=False).scatter(
+        [3, 1, 0, 2], tf.tile(x, [2, 1])[:4]
+    )
     fetches = [
         tf.identity(joined, "joined"),
         tf.identity(parts.read(1), "read"),
@@ -210,7 +214,9 @@ def convolutional(folder):
     y = tf.nn.dropout(y, keep_prob=keep, seed=11)
     y = tf.reshape(tf.transpose(y, [0, 2, 1, 3]), [-1, 2, 8])
     outputs = tf.nn.static_rnn(rnn.BasicLSTMCell(H), tf.unstack(y, axis=1), dtype=tf.float32)[0]
-    fetch_and_keep(folder, [tf.identity(outputs[-1], "y")], {x: numbers(N, 6, 8, 1), keep: np.float32(0.6)}, [x])
+    fetch_and_keep(
+        folder, [tf.identity(outputs[-1], "y")], {x: numbers(N, 6, 8, 1), keep: np.float32(0.6)}, [x]
+    )
 
 
 def dropout(folder):
@@ -263,7 +269,9 @@ def counting(folder):
     """What a graph assigns to its variables stays: a count, and a sum of rows."""
     x = placeholder(None, I)
     count = tf.get_variable("count", [], tf.int32, tf.zeros_initializer(), trainable=False)
-    total = tf.get_variable("total", [I], tf.float32, tf.zeros_initializer(), trainable=False, use_resource=True)
+    total = tf.get_variable(
+        "total", [I], tf.float32, tf.zeros_initializer(), trainable=False, use_resource=True
+    )
     table = tf.get_variable("table", [4, I], tf.float32, tf.zeros_initializer(), trainable=False)
     counted = tf.assign_add(count, tf.shape(x)[0], name="counted")
     with tf.control_dependencies([counted]):

@@ -25,6 +25,7 @@ from unrolled.cli.networks import networks
 from unrolled.cli.options import add_verb
 from unrolled.cli.predict import predict
 from unrolled.cli.report import report
+from unrolled.cli.run_tf1 import run_tf1
 from unrolled.cli.train import train
 from unrolled.errors import UnrolledError
 
@@ -36,7 +37,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, evaluate, predict, compare, report, networks, info, bench, import_tf1, export_tf1):
+for verb in (
+    train,
+    evaluate,
+    predict,
+    compare,
+    report,
+    networks,
+    info,
+    bench,
+    import_tf1,
+    export_tf1,
+    run_tf1,
+):
     add_verb(app, verb)
 
 

@@ -26,6 +26,8 @@ from unrolled.tf1.graphs.variables import Declared, Variables, variable_name
 from unrolled.tf1.wire import DamagedError
 
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
+WITHOUT_OUTPUT = {"NoOp", "Assert", "AssignVariableOp", "Const", "Assign"}
+ASIDE = re.compile(r"(?:^|/)(?:gradients|save)(?:_\d+)?/")  # what training and savers add to a graph
 PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 
 
@@ -82,8 +84,24 @@ class Graph:
     def placeholders(self) -> dict[str, tuple[int, ...] | None]:
         """The names of what can be fed, with shapes: -1 for a size that is not known, None for a rank."""
         return {
-            f"{node.name}:0": node.shape("shape") for node in self._nodes.values() if node.op in PLACEHOLDERS
+            f"{node.name}:0": node.shape("shape")
+            for node in self._nodes.values()
+            if node.op in PLACEHOLDERS and not ASIDE.search(node.name)
         }
+
+    @property
+    def ends(self) -> list[str]:
+        """The names of tensors that nothing reads, the last of the graph first: what it may be there for.
+
+        Gradients and savers do not count.
+        """
+        nodes = [node for node in self._nodes.values() if not ASIDE.search(node.name)]
+        read = {self._body.port(text).node for node in nodes for text in node.inputs}
+        return [
+            f"{node.name}:0"
+            for node in nodes[::-1]
+            if node.name not in read and node.op not in WITHOUT_OUTPUT | PLACEHOLDERS | VARIABLES
+        ]
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The trainable variables, for an optimizer."""
