@@ -30,9 +30,34 @@ def arithmetic():
     most = whole(2**31 - 1, -(2**31), 5)
     bits, other = whole(12, -3, 255), whole(10, 6, 15)
     z = tf.complex(x, x + 1)
-    for name in ("Abs", "Cos", "Sin", "Exp", "Neg", "Sign", "Square", "Tanh", "Sigmoid", "Elu", "Selu", "Relu",
-                 "Relu6", "Softsign", "Erf", "Erfc", "Floor", "Ceil", "Rint", "Round", "Expm1", "Sinh", "Cosh",
-                 "Atan", "Asinh", "Tan"):  # fmt: skip
+    for name in (
+        "Abs",
+        "Cos",
+        "Sin",
+        "Exp",
+        "Neg",
+        "Sign",
+        "Square",
+        "Tanh",
+        "Sigmoid",
+        "Elu",
+        "Selu",
+        "Relu",
+        "Relu6",
+        "Softsign",
+        "Erf",
+        "Erfc",
+        "Floor",
+        "Ceil",
+        "Rint",
+        "Round",
+        "Expm1",
+        "Sinh",
+        "Cosh",
+        "Atan",
+        "Asinh",
+        "Tan",
+    ):
         yield name, getattr(raw, name)(**{"features" if name in FEATURES else "x": x})
     for name in ("Acos", "Asin", "Atanh"):
         yield name, getattr(raw, name)(x=inside)
@@ -42,8 +67,22 @@ def arithmetic():
     yield "Softplus", raw.Softplus(features=large)
     yield "round_half", tf.round([0.5, 1.5, 2.5, -0.5, -1.5])
     yield "LeakyRelu", raw.LeakyRelu(features=x, alpha=0.3)
-    for name in ("AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum", "SquaredDifference", "FloorDiv",
-                 "FloorMod", "Atan2", "DivNoNan", "Div", "Mod", "TruncateMod"):  # fmt: skip
+    for name in (
+        "AddV2",
+        "Sub",
+        "Mul",
+        "RealDiv",
+        "Maximum",
+        "Minimum",
+        "SquaredDifference",
+        "FloorDiv",
+        "FloorMod",
+        "Atan2",
+        "DivNoNan",
+        "Div",
+        "Mod",
+        "TruncateMod",
+    ):
         yield name, getattr(raw, name)(x=x, y=y)
     for name in ("AddV2", "Sub", "Mul", "FloorDiv", "FloorMod", "TruncateDiv", "TruncateMod", "Div", "Mod"):
         yield f"{name}_int", getattr(raw, name)(x=i, y=j)
@@ -372,19 +411,30 @@ def recurrent():
     x, c, h = tf.constant(numbers(T, N, I)), numbers(N, H, seed=1), numbers(N, H, seed=2)
     w, b = numbers(I + H, 4 * H, seed=3), numbers(4 * H, seed=4)
     peep = [numbers(H, seed=5 + k) for k in range(3)]
-    given = dict(cs_prev=c, h_prev=h, w=w, b=b, wci=peep[0], wcf=peep[1], wco=peep[2])
+    given = {"cs_prev": c, "h_prev": h, "w": w, "b": b, "wci": peep[0], "wcf": peep[1], "wco": peep[2]}
     for kind in (False, True):
         yield from named(f"cell_{kind}", raw.LSTMBlockCell(x=x[0], use_peephole=kind, cell_clip=0.4, **given))
         block = raw.BlockLSTM(
             seq_len_max=np.int64(3), x=x, use_peephole=kind, cell_clip=-1.0, forget_bias=0.3, **given
         )
         yield from named(f"block_{kind}", [block.cs, block.h, *(each[:3] for each in block)])
-        yield from named(f"later_{kind}", raw.BlockLSTMV2(
-            seq_len_max=np.int64(4), x=x, use_peephole=kind, cell_clip=0.6, **given))  # fmt: skip
+        yield from named(
+            f"later_{kind}",
+            raw.BlockLSTMV2(seq_len_max=np.int64(4), x=x, use_peephole=kind, cell_clip=0.6, **given),
+        )
     nothing = raw.BlockLSTM(seq_len_max=np.int64(0), x=x, **given)
     yield from named("nothing", [nothing.cs, nothing.h])
-    yield from named("gru", raw.GRUBlockCell(
-        x=x[0], h_prev=h, w_ru=numbers(I + H, 2 * H), w_c=numbers(I + H, H), b_ru=numbers(2 * H), b_c=numbers(H)))  # fmt: skip
+    yield from named(
+        "gru",
+        raw.GRUBlockCell(
+            x=x[0],
+            h_prev=h,
+            w_ru=numbers(I + H, 2 * H),
+            w_c=numbers(I + H, H),
+            b_ru=numbers(2 * H),
+            b_c=numbers(H),
+        ),
+    )
 
 
 def lists():
@@ -430,7 +480,24 @@ def random():
 FAMILIES = {
     function.__name__: function
     for function in (
-        arithmetic, comparison, linear, reductions, shapes, arrays, slicing, joining, indexing, sorting, segments,
-        convolution, pooling, normalization, losses, ctc, recurrent, lists, random,
+        arithmetic,
+        comparison,
+        linear,
+        reductions,
+        shapes,
+        arrays,
+        slicing,
+        joining,
+        indexing,
+        sorting,
+        segments,
+        convolution,
+        pooling,
+        normalization,
+        losses,
+        ctc,
+        recurrent,
+        lists,
+        random,
     )
-}  # fmt: skip
+}
