@@ -59,6 +59,11 @@ def source_of(model: Any) -> Source:
     if isinstance(twin, SequenceClassifier) and kind.forward is SequenceClassifier.forward:
         if twin.config.direction != "forward":
             raise _needs_the_end(f"network {twin.config.name} is {twin.config.direction}")
+        if twin.config.read in ("memory", "first", "mean", "max"):
+            raise UnrolledError(
+                f'network {twin.config.name} reads "{twin.config.read}", which is not its last output, so it '
+                "cannot stream; give it whole sequences"
+            )
         dense = twin.input_layers if twin.config.input_layers else None
         after: nn.Module = twin.classifier
         if twin.config.output_layers:
