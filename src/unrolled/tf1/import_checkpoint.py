@@ -1,0 +1,82 @@
+"""A checkpoint becomes a network, which its graph proves where it has one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy import ndarray
+
+from unrolled.errors import UnrolledError
+from unrolled.tf1.checkpoint import find_prefix, read_checkpoint
+from unrolled.tf1.found_model import FoundModel
+from unrolled.tf1.graph import Graph
+from unrolled.tf1.graphs import Graph as RunningGraph
+from unrolled.tf1.model import find_model
+from unrolled.tf1.verification import NotVerifiedError, verify
+
+
+class Imported(NamedTuple):
+    """A network from a checkpoint.
+
+    Attributes:
+        model: the network, and what was found.
+        variables: all of the checkpoint.
+        has_graph: whether a .meta file stands beside it.
+        proof: what the graph proved of the network; None without a graph, or where it could not be run: then
+            a note says why.
+    """
+
+    model: FoundModel
+    variables: Mapping[str, ndarray]
+    has_graph: bool
+    proof: str | None
+
+
+def import_checkpoint(
+    path: str | Path,
+    *,
+    input: str | None = None,
+    output: str | None = None,
+    **choices: Any,
+) -> Imported:
+    """Find the recurrent network in a checkpoint, and hold it against the graph in its .meta file.
+
+    What names and shapes leave open is tried until a network computes what the graph does, on random sequences
+    of several sizes, to 1e-5 of the scale of its answer.
+
+    Args:
+        path: a checkpoint's prefix, one of its files, or its folder for the newest.
+        input, output: the graph's tensors at which sequences are fed and answers compared, such as "x:0" and
+            "logits:0"; by default they are looked for.
+        choices: as `find_model` takes them.
+
+    Raises:
+        UnrolledError: there is no network that a run can hold, it is not clear which, or none that was tried
+            computes what the graph does.
+    """
+    prefix = find_prefix(Path(path))
+    variables = read_checkpoint(prefix)
+    meta = prefix.with_name(f"{prefix.name}.meta")
+    if not os.path.lexists(meta):
+        if input or output:
+            raise UnrolledError(f"{input or output} is a tensor of a graph, and there is no {meta}")
+        return Imported(find_model(variables, None, **choices), variables, False, None)
+    graph = Graph.read(meta)
+    model = find_model(variables, graph, **choices)
+    given = {*(choices.get("options") or {}), *(name for name in ("read",) if choices.get(name))}
+    try:
+        verdict = verify(model, graph, RunningGraph.load(prefix), given=given, input=input, output=output)
+    except NotVerifiedError as error:
+        if model.doubt is not None:
+            raise UnrolledError(f"{model.doubt}, and that cannot be verified: {error}") from error
+        model.notes.append(f"not verified: {error}")
+        return Imported(model, variables, True, None)
+    notes = list(verdict.model.notes)
+    if verdict.every_step:
+        notes.append("the graph answers at every step: the network does after the last one")
+    model = dataclasses.replace(verdict.model, notes=notes, asks_forget_bias=False)
+    return Imported(model, variables, True, verdict.describe())

@@ -1,0 +1,356 @@
+"""A network that was found in a checkpoint, held against the checkpoint's graph on random sequences."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from unrolled.errors import UnrolledError
+from unrolled.tf1.feeding import INTEGERS, USUAL, Entrance, Layout, entrances, fillings, layouts
+from unrolled.tf1.found_model import FoundModel
+from unrolled.tf1.graph import SUMS, Graph
+from unrolled.tf1.graphs import Graph as RunningGraph
+from unrolled.tf1.variations import variations
+
+TOLERANCE = 1e-5  # of the largest number of an answer
+SECONDS = 60  # for all that is tried
+# N, T and how large the numbers are, after the first: small and large, so that a clip or a bend is met.
+TRIALS = ((1, 1, 1.0), (2, 4, 0.1), (4, 9, 1.0), (3, 6, 10.0))
+MOST_ENDS = 8  # tensors that may be the network's answer
+
+# What may lie between a product and the sum with its bias.
+SHAPING = {"Reshape", "Identity", "Squeeze", "ExpandDims", "Transpose"}
+OF_LAST_LAYER = (
+    "Exit",
+    "Transpose",
+    "TransposeV2",
+    "StridedSlice",
+    "GatherNd",
+    "ConcatV2",
+    "Squeeze",
+    "While",
+)
+
+
+class NotVerifiedError(UnrolledError):
+    """The graph could not be held against the network."""
+
+
+class Verdict(NamedTuple):
+    """A network that computes what the graph does.
+
+    Attributes:
+        model: it.
+        input, output: the graph's tensors that sequences were fed to, and that its answer was compared with.
+        error: the largest difference, as a part of the largest number of the answer.
+        every_step: whether the graph answers at every step, of which the last was compared.
+        lengths: whether sequences of several lengths were compared.
+    """
+
+    model: FoundModel
+    input: str
+    output: str
+    error: float
+    every_step: bool
+    lengths: bool
+
+    def describe(self) -> str:
+        ragged = ", of several lengths" if self.lengths else ""
+        return (
+            f"it computes what the graph's {self.output} is for {self.input}, on random sequences{ragged}, "
+            f"to {self.error:.0e} of its scale"
+        )
+
+
+class _Setting(NamedTuple):
+    """How a graph is run: where sequences go in, how they lie, which of the ways to feed the rest."""
+
+    output: str
+    entrance: Entrance
+    layout: Layout
+    others: list[Entrance]
+    filling: int
+
+    @property
+    def takes_lengths(self) -> bool:
+        return any(
+            other.dtype in INTEGERS and other.shape is not None and len(other.shape) == 1
+            for other in self.others
+        )
+
+
+class Sequences(NamedTuple):
+    """Random ones: x [N, T, I], or whole numbers [N, T]; lengths [N]."""
+
+    x: ndarray
+    lengths: ndarray
+
+    @classmethod
+    def draw(
+        cls, setting: _Setting, width: int, n: int, t: int, scale: float, seed: int, ragged: bool
+    ) -> Sequences:
+        random = np.random.default_rng(seed)
+        n, t = setting.layout.sizes.get("N", n), setting.layout.sizes.get("T", t)
+        if setting.entrance.dtype in INTEGERS:
+            x = random.integers(0, width, (n, t)).astype("i4")
+        else:
+            x = (scale * random.normal(size=(n, t, width))).astype("f4")
+        lengths = random.integers(1, t + 1, n) if ragged else np.full(n, t)
+        return cls(x, lengths.astype("i4"))
+
+
+def verify(
+    model: FoundModel,
+    graph: Graph,
+    running: RunningGraph,
+    *,
+    given: Set[str] = frozenset(),
+    input: str | None = None,
+    output: str | None = None,
+) -> Verdict:
+    """Find the network, of those that the names and shapes allow, which computes what the graph does.
+
+    Args:
+        model: as it was found.
+        graph, running: the checkpoint's graph, to be looked at and to be run.
+        given: what the caller said of the network, and is not to be changed: "forget_bias", "read".
+        input, output: the tensors at which to feed sequences and to compare; by default they are looked for.
+
+    Raises:
+        NotVerifiedError: the graph cannot be run, or it is not clear where data go in and the answer comes out.
+        UnrolledError: no network that was tried computes what the graph does; the message says where the first
+            of them parts with it.
+    """
+    end = time.monotonic() + SECONDS
+    judge = _Judge(model, graph, running, end)
+    settings = judge.settings(input, output)
+    kinds = Counter[str]()
+    for setting, *_ in settings:
+        kinds |= Counter(node.op for node in graph.before(setting.output.partition(":")[0]))
+    for varied in variations(model, graph, kinds, given):
+        if time.monotonic() > end:
+            break
+        network = varied.network()
+        for setting, sequences, answer in settings:
+            found = judge.compare(network, sequences, answer)
+            if found is not None:
+                return judge.confirm(varied, network, setting, found)
+    setting, sequences, answer = settings[0]
+    raise UnrolledError(judge.where_they_part(model, setting, sequences, answer))
+
+
+class _Judge:
+    def __init__(self, model: FoundModel, graph: Graph, running: RunningGraph, end: float) -> None:
+        self.model, self.graph, self.running, self.end = model, graph, running, end
+        self.width = model.config.input_size
+        self.classes = model.config.classes
+
+    def settings(self, input: str | None, output: str | None) -> list[tuple[_Setting, Sequences, ndarray]]:
+        """The ways to run the graph that give an answer which fits the network's and depends on x alone."""
+        reason = "no tensor of the graph is what its output layer gives (name it with --output)"
+        found = []
+        for end in [output] if output else self.outputs():
+            fed = None if input is None else (input, 3 if self.reads_tokens else 1)
+            doors = entrances(self.graph, end, self.running.placeholders, fed)
+            inputs = [door for door in doors if input in (None, door.tensor)]
+            if not inputs:
+                reason = f"{end} depends on no placeholder (name its input with --input)"
+            for setting in self._ways(end, inputs, doors):
+                sequences = Sequences.draw(setting, self.width, *USUAL.values(), 1.0, 0, False)
+                try:
+                    first, again = (self.answer(setting, sequences) for _ in range(2))
+                    other = Sequences.draw(setting, self.width, *USUAL.values(), 1.0, 1, False)
+                    varies = not np.array_equal(first, self.answer(setting, other))
+                except UnrolledError as error:
+                    reason = f"the graph does not run: {error}"
+                    continue
+                if not np.array_equal(first, again, equal_nan=True):
+                    reason = f"{end} is another one each time: the graph draws random numbers"
+                elif not varies or not np.isfinite(first).all():
+                    reason = f"{end} does not depend on {setting.entrance.tensor}"
+                elif not list(_answers(first, *sequences.x.shape[:2], self.classes, sequences.lengths)):
+                    reason = (
+                        f"{end} has shape {list(first.shape)}, which is not {self.classes} for each sequence"
+                    )
+                else:
+                    found.append((setting, sequences, first))
+            if found:
+                return found
+        raise NotVerifiedError(reason)
+
+    @property
+    def reads_tokens(self) -> bool:
+        return bool(self.model.dense.before) and self.model.dense.before[0].lookup
+
+    def _ways(self, end: str, inputs: list[Entrance], doors: list[Entrance]) -> Iterator[_Setting]:
+        for door in inputs:
+            if (door.dtype in INTEGERS) != self.reads_tokens:
+                continue
+            for layout in layouts(door, self.width):
+                others = [other for other in doors if other.tensor != door.tensor]
+                sizes = self._sizes(layout, others)
+                for filling in range(len(list(fillings(others, sizes, np.zeros(0))))):
+                    yield _Setting(end, door, layout._replace(sizes=sizes), others, filling)
+
+    def _sizes(self, layout: Layout, others: list[Entrance]) -> dict[str, int]:
+        """The sizes that shapes fix; N also by a length for each sequence."""
+        sizes = dict(layout.sizes)
+        for other in others:
+            if other.shape and other.dtype in INTEGERS and len(other.shape) == 1 and other.shape[0] > 0:
+                sizes.setdefault("N", other.shape[0])
+        return sizes
+
+    def outputs(self) -> list[str]:
+        """The tensors that may be the network's answer: what the last product with a weight and a bias gives."""
+        after = self.model.dense.after
+        if not after:
+            top = {self.model.original[cell.kernel] for cell in self.model.layers.top}
+            ends = [
+                f"{node.name}:0"
+                for node in self.graph.ops(*OF_LAST_LAYER)
+                if self.graph.behind(node.name).weights == top
+            ]
+            return ends[::-1][:MOST_ENDS]
+        weight = self.model.original[after[-1].name]
+        bias = after[-1].bias_name and self.model.original[after[-1].bias_name]
+        products = [product.name for product in self.graph.products(weight)]
+        ends = products if bias is None else [end for p in products for end in self._with_bias(p, bias)]
+        if not ends:  # the weight is changed before the product, or the product is one that is not known
+            ends = [
+                end.partition(":")[0]
+                for end in self.running.ends
+                if any(
+                    self.graph.variable(node.name) == weight
+                    for node in self.graph.before(end.partition(":")[0])
+                )
+            ]
+        return [f"{end}:0" for end in ends][:MOST_ENDS]
+
+    def _with_bias(self, product: str, bias: str) -> Iterator[str]:
+        for node in self.graph.ops(*SUMS):
+            operands = [name for name, _ in node.inputs[:2]]
+            for operand, other in (operands, operands[::-1]) if len(operands) == 2 else ():
+                if self.graph.variable(other) != bias:
+                    continue
+                for _ in range(5):
+                    if operand == product:
+                        yield node.name
+                        break
+                    before = self.graph.nodes.get(operand)
+                    if before is None or before.op not in SHAPING or not before.inputs:
+                        break
+                    operand = before.inputs[0][0]
+
+    def answer(self, setting: _Setting, sequences: Sequences, output: str | None = None) -> ndarray:
+        n, t = sequences.x.shape[:2]
+        sizes = {"N": n, "T": t}
+        filling = list(fillings(setting.others, sizes, sequences.lengths))[setting.filling]
+        feeds: Mapping[str, Any] = {**filling, setting.entrance.tensor: setting.layout.lay(sequences.x)}
+        seconds = max(1.0, self.end - time.monotonic())
+        value = self.running.run(output or setting.output, feeds, seconds=seconds)
+        if not isinstance(value, ndarray) or value.dtype.kind != "f":
+            raise UnrolledError(f"{output or setting.output} is no array of numbers")
+        return value
+
+    def compare(self, network: Any, sequences: Sequences, answer: ndarray) -> tuple[int, float] | None:
+        """Which reading of the graph's answer the network's is, and how far apart they are; None for none."""
+        n, t = sequences.x.shape[:2]
+        t_lengths = sequences.lengths
+        with torch.no_grad():
+            x = torch.from_numpy(sequences.x)
+            said = network(x, None if (t_lengths == t).all() else torch.from_numpy(t_lengths)).numpy()
+        for number, read in _answers(answer, n, t, self.classes, t_lengths):
+            error = _distance(said, read)
+            if error <= TOLERANCE:
+                return number, error
+        return None
+
+    def confirm(
+        self, model: FoundModel, network: Any, setting: _Setting, found: tuple[int, float]
+    ) -> Verdict:
+        """The same on sequences of other sizes, some of them of several lengths, and of other magnitudes."""
+        number, worst = found
+        kinds = [(False, trial) for trial in TRIALS] + [
+            (True, trial) for trial in TRIALS
+        ] * setting.takes_lengths
+        for seed, (ragged, (n, t, scale)) in enumerate(kinds, start=2):
+            sequences = Sequences.draw(setting, self.width, n, t, scale, seed, ragged)
+            try:
+                answer = self.answer(setting, sequences)
+            except UnrolledError as error:
+                if not ragged and seed < len(kinds) + 1 and (n, t) != sequences.x.shape[:2]:
+                    raise NotVerifiedError(f"the graph does not run: {error}") from error
+                continue  # a size that the graph fixes inside
+            compared = self.compare(network, sequences, answer)
+            if compared is None:
+                what = (
+                    f" of lengths {sequences.lengths.tolist()}" if ragged else f", numbers of about {scale:g}"
+                )
+                raise UnrolledError(
+                    self.where_they_part(model, setting, sequences, answer)
+                    + f" (on {sequences.x.shape[0]} sequences of {sequences.x.shape[1]} steps{what})"
+                )
+            worst = max(worst, compared[1])
+        every_step = number > 0
+        return Verdict(
+            model, setting.entrance.tensor, setting.output, worst, every_step, setting.takes_lengths
+        )
+
+    def where_they_part(
+        self, model: FoundModel, setting: _Setting, sequences: Sequences, answer: ndarray
+    ) -> str:
+        """What to say of a network that does not compute what the graph does."""
+        network = model.network()
+        n, t = sequences.x.shape[:2]
+        first = setting.output
+        with torch.no_grad():
+            x = torch.from_numpy(sequences.x)
+            lengths = None if (sequences.lengths == t).all() else torch.from_numpy(sequences.lengths)
+            v = network.features(x, lengths).numpy()
+            said = network(x, lengths).numpy()
+        by = min(
+            (_distance(said, read) for _, read in _answers(answer, n, t, self.classes, sequences.lengths))
+        )
+        named = [layer.name for layer in model.dense.after if layer.name]
+        for product in self.graph.products(model.original[named[0]]) if named else []:
+            seen = f"{product.inputs[0][0]}:{product.inputs[0][1]}"
+            try:
+                theirs = self.answer(setting, sequences, seen)
+            except UnrolledError:
+                continue
+            ways = [_distance(v, read) for _, read in _answers(theirs, n, t, v.shape[1], sequences.lengths)]
+            if not ways or min(ways) > TOLERANCE:
+                first, by = seen, min(ways, default=by)
+                break
+        return (
+            f"the network that was found is not the graph's: they part at {first}, by {by:.1e} of its scale"
+        )
+
+
+def _answers(y: ndarray, n: int, t: int, size: int, lengths: ndarray) -> Iterator[tuple[int, ndarray]]:
+    """The readings of a graph's tensor as one answer [N, size] for each sequence.
+
+    0: it is that. From 1: it has one for each step, and the last one is taken.
+    """
+    rows = np.arange(n)
+    last = lengths - 1
+    if y.shape == (n, size) or (y.size == n * size and (t == 1 or y.size != n * t * size)):
+        yield 0, y.reshape(n, size)
+    if y.size == n * t * size and t > 1:
+        if y.ndim < 2 or y.shape[0] in (n, n * t):
+            yield 1, y.reshape(n, t, size)[rows, last]
+        if y.ndim < 2 or y.shape[0] in (t, n * t):
+            yield 2, y.reshape(t, n, size)[last, rows]
+
+
+def _distance(ours: ndarray, theirs: ndarray) -> float:
+    """The largest difference as a part of the largest number."""
+    scale = float(np.abs(theirs).max(initial=0)) or 1.0
+    error = float(np.abs(ours.astype("f8") - theirs).max(initial=0)) / scale
+    return error if np.isfinite(error) else np.inf
