@@ -124,7 +124,7 @@ def keep(path: Path, arrays: dict[str, Any]) -> None:
 
 
 def describe(graph: Graph) -> list[str]:
-    """What can be fed, what signatures name, and what nothing in the graph reads."""
+    """What can be fed, what signatures name, and what comes of it."""
     lines = []
     for name, shape in graph.placeholders.items():
         sizes = "any shape" if shape is None else str([size if size >= 0 else None for size in shape])

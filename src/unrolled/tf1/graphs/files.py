@@ -34,6 +34,7 @@ class Source(NamedTuple):
     Attributes:
         nodes: NodeDefs.
         functions: FunctionDefs.
+        producer: the version of graphs that the program which made it wrote.
         checkpoint: the variables' values by name, None if the files hold none.
         restore: the names of the node that restores the variables, and of the tensor with the file's name.
         trainable: the names of variables that are trained; None if nothing says so.
@@ -42,6 +43,7 @@ class Source(NamedTuple):
     path: Path
     nodes: list[memoryview]
     functions: list[Message]
+    producer: int = 0
     checkpoint: Mapping[str, np.ndarray] | None = None
     restore: tuple[str, str] = ("", "")
     trainable: frozenset[str] | None = None
@@ -112,7 +114,8 @@ def _graph(path: Path, definition: Message) -> Source:
     nodes = definition.all_bytes(1)
     if len(nodes) > MOST_NODES:
         raise DamagedError(f"its graph has {len(nodes)} nodes, expected at most {MOST_NODES}")
-    return Source(path, nodes, definition.message(2).messages(1))
+    producer = definition.message(4).integer(1)
+    return Source(path, nodes, definition.message(2).messages(1), producer)
 
 
 def _meta_graph(path: Path, meta: Message, checkpoint: Mapping[str, np.ndarray] | None) -> Source:

@@ -26,7 +26,8 @@ from unrolled.tf1.graphs.variables import Declared, Variables, variable_name
 from unrolled.tf1.wire import DamagedError
 
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
-WITHOUT_OUTPUT = {"NoOp", "Assert", "AssignVariableOp", "Const", "Assign"}
+WITHOUT_OUTPUT = {"NoOp", "Assert", "AssignVariableOp"}
+KNOWS_SHAPES = 24  # the version of graphs from which on a placeholder's shape [] is that of a single number
 ASIDE = re.compile(r"(?:^|/)(?:gradients|save)(?:_\d+)?/")  # what training and savers add to a graph
 PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 
@@ -57,6 +58,7 @@ class Graph:
         self._body = Body(self._nodes, self._library.outputs_of)
         self._plans: dict[tuple[tuple[Port, ...], tuple[Port, ...]], Plan] = {}
         self._drawn: dict[Node, int] = {}
+        self._producer = source.producer
         self.signatures: Mapping[str, Signature] = source.signatures
         self.variables = Variables(_declared(self._nodes.values(), source.trainable))
         if source.checkpoint is not None:
@@ -84,24 +86,30 @@ class Graph:
     def placeholders(self) -> dict[str, tuple[int, ...] | None]:
         """The names of what can be fed, with shapes: -1 for a size that is not known, None for a rank."""
         return {
-            f"{node.name}:0": node.shape("shape")
+            f"{node.name}:0": self._shape(node)
             for node in self._nodes.values()
             if node.op in PLACEHOLDERS and not ASIDE.search(node.name)
         }
 
     @property
     def ends(self) -> list[str]:
-        """The names of tensors that nothing reads, the last of the graph first: what it may be there for.
+        """The names of tensors that come from what is fed and that nothing reads, the last ones first.
 
         Gradients and savers do not count.
         """
-        nodes = [node for node in self._nodes.values() if not ASIDE.search(node.name)]
-        read = {self._body.port(text).node for node in nodes for text in node.inputs}
-        return [
-            f"{node.name}:0"
-            for node in nodes[::-1]
-            if node.name not in read and node.op not in WITHOUT_OUTPUT | PLACEHOLDERS | VARIABLES
-        ]
+        readers: dict[str, list[Node]] = {}
+        for node in self._nodes.values():
+            if not ASIDE.search(node.name):
+                for text in node.inputs:
+                    readers.setdefault(self._body.port(text).node, []).append(node)
+        waiting = [name.partition(":")[0] for name in self.placeholders]
+        found = set(waiting)
+        while waiting:
+            new = {node.name for node in readers.get(waiting.pop(), ())} - found
+            found |= new
+            waiting += new
+        ends = [n for n in self._nodes.values() if n.name in found and n.name not in readers]
+        return [f"{node.name}:0" for node in ends[::-1] if node.op not in WITHOUT_OUTPUT | PLACEHOLDERS]
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The trainable variables, for an optimizer."""
@@ -188,7 +196,12 @@ class Graph:
         node = self._nodes[port.node]
         if node.op not in PLACEHOLDERS:
             return _checked(name, value, 0, None)
-        return _checked(name, value, node.type_number("dtype"), node.shape("shape"))
+        return _checked(name, value, node.type_number("dtype"), self._shape(node))
+
+    def _shape(self, node: Node) -> tuple[int, ...] | None:
+        """The shape of a placeholder: in graphs of old, [] is written for one that is not known."""
+        shape = node.shape("shape")
+        return None if shape == () and self._producer < KNOWS_SHAPES else shape
 
 
 def _names(fetches: Any) -> list[str]:

@@ -160,10 +160,8 @@ class Plan:
             step.function, step.of_run = OPERATORS["PartitionedCall"].function, True
             self.functions.add(node.op)
         elif node.op == "Placeholder":
-            shape = node.shape("shape")
-            sizes = "any shape" if shape is None else str([size if size >= 0 else None for size in shape])
             dtype = type_name(node.type_number("dtype"))
-            raise UnrolledError(f"{node.name + ':0'!r} must be fed: {dtype} of {sizes}")
+            raise UnrolledError(f"{f'{node.name}:0'!r} must be fed: an array of {dtype}")
         else:
             self._unknown.setdefault(node.op, node.name)
         if step.of_run:
