@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +26,17 @@ class Entrance(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A way in which sequences [N, T, I] lie in a placeholder, and the sizes that its shape fixes."""
+    """A way in which sequences [N, T, I] lie in a placeholder.
+
+    Attributes:
+        sizes: the sizes that are fixed.
+        fixed_inside: whether one of them is by a guess, since no shape says so.
+    """
 
     name: str
     lay: Callable[[ndarray], ndarray]
     sizes: dict[str, int]
+    fixed_inside: bool = False
 
 
 LAYOUTS: dict[str, Callable[[ndarray], ndarray]] = {
@@ -110,13 +116,13 @@ def _sizes(axes: list[str], shape: tuple[int, ...] | None, width: int) -> dict[s
 
 
 def fillings(
-    others: list[Entrance], sizes: Mapping[str, int], lengths: ndarray
+    others: list[Entrance], sizes: Mapping[str, int], lengths: ndarray, states: Sequence[int] = ()
 ) -> Iterator[dict[str, ndarray | float | bool]]:
     """What the other placeholders may be fed: likelier ways first.
 
     Flags are false, since nothing is trained; a single number is a probability to keep, and so 1, or one to
     drop, and so 0; a single whole number is N or T; whole numbers for each sequence are its length; all else
-    are states, and zero.
+    are states, and zero: of a width in `states` where no shape says it.
     """
     ways: list[list[dict[str, ndarray | float | bool]]] = []
     for entrance in others:
@@ -131,8 +137,10 @@ def fillings(
         elif shape is not None and len(shape) == 0 and entrance.dtype in INTEGERS:
             is_time = re.search(r"step|time|len", name, re.I) and not re.search("batch", name, re.I)
             values = [np.array(sizes[key]) for key in (("T", "N") if is_time else ("N", "T"))]
-        elif shape is not None and len(shape) == 1 and entrance.dtype in INTEGERS:
-            values = [lengths]
+        elif entrance.dtype in INTEGERS and (shape is None or len(shape) == 1):
+            values = [lengths] if shape else [lengths, np.array(sizes["N"]), np.array(sizes["T"])]
+        elif shape is None:
+            values = [1.0, 0.0, *(np.zeros((sizes["N"], width), "f4") for width in states)]
         else:
             free = [sizes["N"] if size < 0 else size for size in shape or ()]
             values = [np.zeros(free, "i4" if entrance.dtype in INTEGERS else "f4")]

@@ -250,7 +250,7 @@ class Graph:
             kernel = self.variable(node.inputs[place][0]) if len(node.inputs) > place else None
             if kernel is not None:
                 attribute = node.attributes.get("forget_bias")
-                biases[kernel] = attribute.float32(4, 1.0) if attribute else 1.0
+                biases[kernel] = float(str(np.float32(attribute.float32(4, 1.0)))) if attribute else 1.0
         return biases
 
     def _sums_with_constants(self, node: Node) -> Iterator[tuple[float, list[str]]]:

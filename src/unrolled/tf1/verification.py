@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
@@ -22,6 +23,7 @@ TOLERANCE = 1e-5  # of the largest number of an answer
 SECONDS = 60  # for all that is tried
 # N, T and how large the numbers are, after the first: small and large, so that a clip or a bend is met.
 TRIALS = ((1, 1, 1.0), (2, 4, 0.1), (4, 9, 1.0), (3, 6, 10.0))
+MOST_STEPS, MOST_SIZES = 4000, 6  # of a sequence; of the sizes that a graph may have inside
 MOST_ENDS = 8  # tensors that may be the network's answer
 
 # What may lie between a product and the sum with its bias.
@@ -150,6 +152,8 @@ class _Judge:
         self.model, self.graph, self.running, self.end = model, graph, running, end
         self.width = model.config.input_size
         self.classes = model.config.classes
+        widths = [width for _, width, *_ in model.config.layers]
+        self.states = sorted({2 * sum(widths), sum(widths), *widths})
 
     def settings(self, input: str | None, output: str | None) -> list[tuple[_Setting, Sequences, ndarray]]:
         """The ways to run the graph that give an answer which fits the network's and depends on x alone."""
@@ -161,7 +165,14 @@ class _Judge:
             inputs = [door for door in doors if input in (None, door.tensor)]
             if not inputs:
                 reason = f"{end} depends on no placeholder (name its input with --input)"
-            for setting in self._ways(end, inputs, doors):
+            ways = itertools.chain.from_iterable(
+                self._ways(end, inputs, doors, fixed) for fixed in self._fixed_sizes(end)
+            )
+            for setting in ways:
+                if found and setting.layout.fixed_inside:
+                    break
+                if time.monotonic() > self.end:
+                    raise NotVerifiedError(f"{SECONDS} s were not enough for its graph")
                 sequences = Sequences.draw(setting, self.width, *USUAL.values(), 1.0, 0, False)
                 try:
                     first, again = (self.answer(setting, sequences) for _ in range(2))
@@ -188,15 +199,39 @@ class _Judge:
     def reads_tokens(self) -> bool:
         return bool(self.model.dense.before) and self.model.dense.before[0].lookup
 
-    def _ways(self, end: str, inputs: list[Entrance], doors: list[Entrance]) -> Iterator[_Setting]:
+    def _fixed_sizes(self, end: str) -> Iterator[dict[str, int]]:
+        """Sizes that a graph may have inside, where no placeholder's shape shows them."""
+        yield {}
+        kernel = self.model.original[self.model.layers.forward[0].kernel]
+        copies = len(self.graph.products(kernel))
+        if copies > 1 and not self.graph.in_a_loop(kernel):
+            yield {"T": copies}
+        constants = [
+            self.graph.constant(node.name)
+            for node in self.graph.before(end.partition(":")[0])
+            if node.op == "Const"
+        ]
+        whole = Counter(int(c) for c in constants if c is not None and c == int(c) and 2 < c <= MOST_STEPS)
+        for size, _ in whole.most_common(MOST_SIZES):
+            yield {"T": size}
+        for size, _ in whole.most_common(MOST_SIZES):
+            yield {"N": size}
+
+    def _ways(
+        self, end: str, inputs: list[Entrance], doors: list[Entrance], fixed: dict[str, int]
+    ) -> Iterator[_Setting]:
         for door in inputs:
             if (door.dtype in INTEGERS) != self.reads_tokens:
                 continue
             for layout in layouts(door, self.width):
                 others = [other for other in doors if other.tensor != door.tensor]
-                sizes = self._sizes(layout, others)
-                for filling in range(len(list(fillings(others, sizes, np.zeros(0))))):
-                    yield _Setting(end, door, layout._replace(sizes=sizes), others, filling)
+                if fixed.keys() & layout.sizes.keys():
+                    continue
+                sizes = {**self._sizes(layout, others), **fixed}
+                count = len(list(fillings(others, {**USUAL, **sizes}, np.zeros(0), self.states)))
+                for filling in range(count):
+                    where = layout._replace(sizes=sizes, fixed_inside=bool(fixed))
+                    yield _Setting(end, door, where, others, filling)
 
     def _sizes(self, layout: Layout, others: list[Entrance]) -> dict[str, int]:
         """The sizes that shapes fix; N also by a length for each sequence."""
@@ -250,7 +285,7 @@ class _Judge:
     def answer(self, setting: _Setting, sequences: Sequences, output: str | None = None) -> ndarray:
         n, t = sequences.x.shape[:2]
         sizes = {"N": n, "T": t}
-        filling = list(fillings(setting.others, sizes, sequences.lengths))[setting.filling]
+        filling = list(fillings(setting.others, sizes, sequences.lengths, self.states))[setting.filling]
         feeds: Mapping[str, Any] = {**filling, setting.entrance.tensor: setting.layout.lay(sequences.x)}
         seconds = max(1.0, self.end - time.monotonic())
         value = self.running.run(output or setting.output, feeds, seconds=seconds)
