@@ -6,6 +6,7 @@ from unrolled.tf1.checkpoint import read_checkpoint, write_checkpoint
 from unrolled.tf1.data_sets import DataSet, Datasets, read_data_sets
 from unrolled.tf1.found_model import FoundModel
 from unrolled.tf1.graphs import Graph
+from unrolled.tf1.import_checkpoint import Imported, import_checkpoint
 from unrolled.tf1.initializers import (
     constant,
     glorot_uniform,
@@ -42,6 +43,7 @@ __all__ = [
     "GRUCell",
     "Graph",
     "HighwayWrapper",
+    "Imported",
     "LSTMCell",
     "LSTMStateTuple",
     "LayerNormBasicLSTMCell",
@@ -55,6 +57,7 @@ __all__ = [
     "dynamic_rnn",
     "find_model",
     "glorot_uniform",
+    "import_checkpoint",
     "load_variables",
     "random_normal",
     "random_uniform",

@@ -57,6 +57,16 @@ def import_checkpoint(
     Raises:
         UnrolledError: there is no network that a run can hold, it is not clear which, or none that was tried
             computes what the graph does.
+
+    >>> import tempfile
+    >>> from unrolled.tf1 import write_checkpoint
+    >>> prefix = Path(tempfile.mkdtemp()) / "model.ckpt"
+    >>> shapes = {"rnn/gru_cell/gates/kernel": (5, 6), "rnn/gru_cell/gates/bias": (6,), "W": (3, 2), "b": (2,),
+    ...           "rnn/gru_cell/candidate/kernel": (5, 3), "rnn/gru_cell/candidate/bias": (3,)}
+    >>> write_checkpoint(prefix, {name: np.ones(shape, "f4") for name, shape in shapes.items()})
+    >>> imported = import_checkpoint(prefix)
+    >>> imported.model.config.layers, imported.has_graph
+    ((('gru', 3),), False)
     """
     prefix = find_prefix(Path(path))
     variables = read_checkpoint(prefix)

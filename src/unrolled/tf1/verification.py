@@ -6,6 +6,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,12 +80,18 @@ class _Setting(NamedTuple):
     others: list[Entrance]
     filling: int
 
-    @property
-    def takes_lengths(self) -> bool:
-        return any(
-            other.dtype in INTEGERS and other.shape is not None and len(other.shape) == 1
-            for other in self.others
-        )
+    def feeds(self, sequences: Sequences, states: list[int]) -> dict[str, Any]:
+        n, t = sequences.x.shape[:2]
+        filling = self._filling({"N": n, "T": t}, sequences.lengths, states)
+        return {**filling, self.entrance.tensor: self.layout.lay(sequences.x)}
+
+    def takes_lengths(self, states: list[int]) -> bool:
+        """Whether one of the other placeholders has a number for each sequence."""
+        lengths = np.zeros(USUAL["N"], "i4")
+        return any(value is lengths for value in self._filling(USUAL, lengths, states).values())
+
+    def _filling(self, sizes: Mapping[str, int], lengths: ndarray, states: list[int]) -> dict[str, Any]:
+        return next(itertools.islice(fillings(self.others, sizes, lengths, states), self.filling, None))
 
 
 class Sequences(NamedTuple):
@@ -132,6 +139,7 @@ def verify(
     end = time.monotonic() + SECONDS
     judge = _Judge(model, graph, running, end)
     settings = judge.settings(input, output)
+    nearly: UnrolledError | None = None
     kinds = Counter[str]()
     for setting, *_ in settings:
         kinds |= Counter(node.op for node in graph.before(setting.output.partition(":")[0]))
@@ -141,8 +149,14 @@ def verify(
         network = varied.network()
         for setting, sequences, answer in settings:
             found = judge.compare(network, sequences, answer)
-            if found is not None:
+            if found is None:
+                continue
+            try:
                 return judge.confirm(varied, network, setting, found)
+            except UnrolledError as error:
+                nearly = nearly or error  # they part on other sequences only
+    if nearly is not None:
+        raise nearly
     setting, sequences, answer = settings[0]
     raise UnrolledError(judge.where_they_part(model, setting, sequences, answer))
 
@@ -158,7 +172,7 @@ class _Judge:
     def settings(self, input: str | None, output: str | None) -> list[tuple[_Setting, Sequences, ndarray]]:
         """The ways to run the graph that give an answer which fits the network's and depends on x alone."""
         reason = "no tensor of the graph is what its output layer gives (name it with --output)"
-        found = []
+        failure, found = "", []
         for end in [output] if output else self.outputs():
             fed = None if input is None else (input, 3 if self.reads_tokens else 1)
             doors = entrances(self.graph, end, self.running.placeholders, fed)
@@ -179,7 +193,7 @@ class _Judge:
                     other = Sequences.draw(setting, self.width, *USUAL.values(), 1.0, 1, False)
                     varies = not np.array_equal(first, self.answer(setting, other))
                 except UnrolledError as error:
-                    reason = f"the graph does not run: {error}"
+                    failure = failure or f"the graph does not run: {error}"
                     continue
                 if not np.array_equal(first, again, equal_nan=True):
                     reason = f"{end} is another one each time: the graph draws random numbers"
@@ -193,7 +207,7 @@ class _Judge:
                     found.append((setting, sequences, first))
             if found:
                 return found
-        raise NotVerifiedError(reason)
+        raise NotVerifiedError(failure or reason)
 
     @property
     def reads_tokens(self) -> bool:
@@ -212,10 +226,10 @@ class _Judge:
             if node.op == "Const"
         ]
         whole = Counter(int(c) for c in constants if c is not None and c == int(c) and 2 < c <= MOST_STEPS)
-        for size, _ in whole.most_common(MOST_SIZES):
-            yield {"T": size}
-        for size, _ in whole.most_common(MOST_SIZES):
-            yield {"N": size}
+        likely = [size for size, _ in whole.most_common(MOST_SIZES)]
+        yield from ({"T": size} for size in likely)
+        yield from ({"T": size + 1} for size in likely)  # the last step's number
+        yield from ({"N": size} for size in likely)
 
     def _ways(
         self, end: str, inputs: list[Entrance], doors: list[Entrance], fixed: dict[str, int]
@@ -283,10 +297,8 @@ class _Judge:
                     operand = before.inputs[0][0]
 
     def answer(self, setting: _Setting, sequences: Sequences, output: str | None = None) -> ndarray:
-        n, t = sequences.x.shape[:2]
-        sizes = {"N": n, "T": t}
-        filling = list(fillings(setting.others, sizes, sequences.lengths, self.states))[setting.filling]
-        feeds: Mapping[str, Any] = {**filling, setting.entrance.tensor: setting.layout.lay(sequences.x)}
+        """What the graph makes of sequences."""
+        feeds = setting.feeds(sequences, self.states)
         seconds = max(1.0, self.end - time.monotonic())
         value = self.running.run(output or setting.output, feeds, seconds=seconds)
         if not isinstance(value, ndarray) or value.dtype.kind != "f":
@@ -311,31 +323,26 @@ class _Judge:
     ) -> Verdict:
         """The same on sequences of other sizes, some of them of several lengths, and of other magnitudes."""
         number, worst = found
-        kinds = [(False, trial) for trial in TRIALS] + [
-            (True, trial) for trial in TRIALS
-        ] * setting.takes_lengths
-        for seed, (ragged, (n, t, scale)) in enumerate(kinds, start=2):
-            sequences = Sequences.draw(setting, self.width, n, t, scale, seed, ragged)
+        takes_lengths = setting.takes_lengths(self.states)
+        trials = [(ragged, *trial) for ragged in (False, True)[: 1 + takes_lengths] for trial in TRIALS]
+        for seed, (ragged, n, t, scale) in enumerate(trials, start=2):
+            draw = partial(Sequences.draw, setting, self.width, scale=scale, seed=seed, ragged=ragged)
+            sequences = draw(n=n, t=t)
             try:
                 answer = self.answer(setting, sequences)
-            except UnrolledError as error:
-                if not ragged and seed < len(kinds) + 1 and (n, t) != sequences.x.shape[:2]:
-                    raise NotVerifiedError(f"the graph does not run: {error}") from error
-                continue  # a size that the graph fixes inside
+            except UnrolledError:  # a size that the graph has inside
+                sequences = draw(n=USUAL["N"], t=USUAL["T"])
+                answer = self.answer(setting, sequences)
             compared = self.compare(network, sequences, answer)
             if compared is None:
-                what = (
-                    f" of lengths {sequences.lengths.tolist()}" if ragged else f", numbers of about {scale:g}"
-                )
+                n, t = sequences.x.shape[:2]
+                lengths = f", lengths {sequences.lengths.tolist()}" if ragged else ""
                 raise UnrolledError(
-                    self.where_they_part(model, setting, sequences, answer)
-                    + f" (on {sequences.x.shape[0]} sequences of {sequences.x.shape[1]} steps{what})"
+                    f"{self.where_they_part(model, setting, sequences, answer)} "
+                    f"(N {n}, T {t}{lengths}, numbers of about {scale:g})"
                 )
             worst = max(worst, compared[1])
-        every_step = number > 0
-        return Verdict(
-            model, setting.entrance.tensor, setting.output, worst, every_step, setting.takes_lengths
-        )
+        return Verdict(model, setting.entrance.tensor, setting.output, worst, number > 0, takes_lengths)
 
     def where_they_part(
         self, model: FoundModel, setting: _Setting, sequences: Sequences, answer: ndarray
