@@ -15,8 +15,10 @@ from unrolled.tf1.checkpoint import find_prefix, read_checkpoint
 from unrolled.tf1.found_model import FoundModel
 from unrolled.tf1.graph import Graph
 from unrolled.tf1.graphs import Graph as RunningGraph
+from unrolled.tf1.graphs.files import read_source
 from unrolled.tf1.model import find_model
 from unrolled.tf1.verification import NotVerifiedError, verify
+from unrolled.tf1.without_dropout import fixed_dropouts, with_constants
 
 
 class Imported(NamedTuple):
@@ -78,14 +80,19 @@ def import_checkpoint(
     graph = Graph.read(meta)
     model = find_model(variables, graph, **choices)
     given = {*(choices.get("options") or {}), *(name for name in ("read",) if choices.get(name))}
+    source = read_source(prefix)
+    dropped = fixed_dropouts(graph)
+    running = RunningGraph(with_constants(source, dropped) if dropped else source)
     try:
-        verdict = verify(model, graph, RunningGraph.load(prefix), given=given, input=input, output=output)
+        verdict = verify(model, graph, running, given=given, input=input, output=output)
     except NotVerifiedError as error:
         if model.doubt is not None:
             raise UnrolledError(f"{model.doubt}, and that cannot be verified: {error}") from error
         model.notes.append(f"not verified: {error}")
         return Imported(model, variables, True, None)
     notes = list(verdict.model.notes)
+    if dropped and any(node.name in dropped for node in graph.before(verdict.output.partition(":")[0])):
+        notes.append("the graph drops values with a fixed probability, also when it predicts: here none")
     if verdict.every_step:
         notes.append("the graph answers at every step: the network does after the last one")
     model = dataclasses.replace(verdict.model, notes=notes, asks_forget_bias=False)
