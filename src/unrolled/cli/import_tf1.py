@@ -61,7 +61,7 @@ class ImportOptions:
     input: Annotated[
         str | None,
         typer.Option(
-            help="The graph's tensor that sequences are fed to, such as x:0; by default it is looked for."
+            help="The graph's tensor that sequences are fed to, such as x:0; else it is looked for."
         ),
     ] = None
     output: Annotated[
@@ -78,9 +78,9 @@ class ImportOptions:
 def import_tf1(options: ImportOptions) -> None:
     """Find the recurrent network in a TensorFlow 1 checkpoint, and make a run folder of it.
 
-    The checkpoint may be of version 1 or 2 and have variable names of any era. With its .meta file the network
-    and the graph there are run on random sequences: they must agree, else nothing is imported. Without it, what
-    no variable says is asked for, or assumed and said. TensorFlow is not needed.
+    The checkpoint may be of version 1 or 2 and have variable names of any era. With its .meta file the
+    network and the graph there are run on random sequences: they must agree, else nothing is imported.
+    Without it, what no variable says is asked for, or assumed and said. TensorFlow is not needed.
 
     [bold]examples:[/bold]
 

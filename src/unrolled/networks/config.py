@@ -59,8 +59,9 @@ class NetworkConfig:
             if its cell has options, those: ("lstm", 128, {"forget_bias": 0.8, "peephole": True}). With
             {"residual": True} a layer's input is added to its output.
         unroll: "static" or "dynamic", see `SequenceClassifier`.
-        direction: "forward"; "backward": from each sequence's end to its start; "bidirectional": both directions of a layer read both of the layer below; or
-            "parallel": two stacks, one for each direction, that meet at the top only.
+        direction: "forward"; "backward": from each sequence's end to its start; "bidirectional": both
+            directions of a layer read both of the layer below; or "parallel": two stacks, one for each
+            direction, that meet at the top only.
         read: what the classifier sees, see `SequenceClassifier`: "final", "last", "state", "memory", "first",
             "mean" or "max".
         output_dropout: the probability that an element of a layer's output is dropped while training.

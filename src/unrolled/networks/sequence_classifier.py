@@ -61,8 +61,8 @@ class SequenceClassifier(nn.Module):
     Networks of one direction have no b: there "final" and "last" are one. A backward network reads each
     sequence from its end; its first step is there. With `config.input_layers` the x that the
     cells read is what those dense layers make of each step, and with `config.output_layers` W sees what they
-    make of v. Steps may be given as integers x [N, T], which stand for one-hot vectors [N, T, I]: then the first
-    layer is an embedding.
+    make of v. Steps may be given as integers x [N, T], which stand for one-hot vectors [N, T, I]: then the
+    first layer is an embedding.
 
     `config.unroll` rules under torch.compile and torch.export, where a static network is a graph of T steps.
     In eager mode, where static and dynamic unrolling give the same numbers, every network takes the dynamic
@@ -145,6 +145,7 @@ class SequenceClassifier(nn.Module):
             )
         if not self.config.input_layers:
             return nn.functional.one_hot(x.long(), size).to(next(self.parameters()).dtype)
+        first: Any
         first, *others = self.input_layers
         x = nn.functional.embedding(x, first.weight.T) + first.bias
         for module in others:

@@ -43,8 +43,8 @@ def network_checkpoint(network: SequenceClassifier, slots: str = "none") -> dict
         raise unknown_name("optimizer with slots", slots, SLOTS)
     if (kind := network.config.direction) == "backward" or network.config.read not in KNOWN_TO_TENSORFLOW:
         raise UnrolledError(
-            f"network {network.config.name} is {kind} and reads {network.config.read!r}: no variable says so, "
-            "and another program would come of it"
+            f"network {network.config.name} is {kind} and reads {network.config.read!r}: no variable says "
+            "so, and another program would come of it"
         )
     if any(option.get("residual") for _, _, *options in network.config.layers for option in options):
         raise UnrolledError(f"network {network.config.name} has residual layers, of which no variable knows")

@@ -83,7 +83,7 @@ def _type(node: Node) -> int:
 
 
 def layouts(entrance: Entrance, width: int) -> Iterator[Layout]:
-    """The ways in which sequences of I = `width` numbers a step, or of whole numbers below it, can lie there."""
+    """The ways in which sequences of I = `width` numbers a step, or of whole numbers below, can lie there."""
     if entrance.dtype in INTEGERS:
         ways = OF_TOKENS
     elif entrance.dtype in FLOATS:

@@ -296,9 +296,9 @@ class Graph:
             kernel = self.variable(node.inputs[place][0]) if len(node.inputs) > place else None
             clip = node.attributes.get("cell_clip")
             # What is not said is TensorFlow's default for that operation.
-            bound = clip.float32(4, 0.0) if clip else 0.0 if node.op.endswith("V2") else 3.0
-            if kernel is not None and bound > 0:
-                bounds[kernel] = float(str(np.float32(bound)))
+            fused = clip.float32(4, 0.0) if clip else 0.0 if node.op.endswith("V2") else 3.0
+            if kernel is not None and fused > 0:
+                bounds[kernel] = float(str(np.float32(fused)))
         for node in self.ops("ClipByValue", "Minimum"):
             bound = self.constant(node.inputs[-1][0]) if len(node.inputs) > 1 else None
             if bound is not None and bound > 0:

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 from numpy import ndarray
 
 from unrolled.errors import UnrolledError
+from unrolled.names import pasteable
 from unrolled.tf1.checkpoint import find_prefix, read_checkpoint
 from unrolled.tf1.found_model import FoundModel
 from unrolled.tf1.graph import Graph
 from unrolled.tf1.graphs import Graph as RunningGraph
 from unrolled.tf1.graphs.files import read_source
 from unrolled.tf1.model import find_model
-from unrolled.tf1.verification import NotVerifiedError, verify
+from unrolled.tf1.verification import NotVerifiedError, PartedError, verify
+from unrolled.tf1.wire import DamagedError
 from unrolled.tf1.without_dropout import fixed_dropouts, with_constants
 
 
@@ -47,8 +49,8 @@ def import_checkpoint(
 ) -> Imported:
     """Find the recurrent network in a checkpoint, and hold it against the graph in its .meta file.
 
-    What names and shapes leave open is tried until a network computes what the graph does, on random sequences
-    of several sizes, to 1e-5 of the scale of its answer.
+    What names and shapes leave open is tried until a network computes what the graph does, on random
+    sequences of several sizes, to 1e-5 of the scale of its answer.
 
     Args:
         path: a checkpoint's prefix, one of its files, or its folder for the newest.
@@ -63,8 +65,9 @@ def import_checkpoint(
     >>> import tempfile
     >>> from unrolled.tf1 import write_checkpoint
     >>> prefix = Path(tempfile.mkdtemp()) / "model.ckpt"
-    >>> shapes = {"rnn/gru_cell/gates/kernel": (5, 6), "rnn/gru_cell/gates/bias": (6,), "W": (3, 2), "b": (2,),
-    ...           "rnn/gru_cell/candidate/kernel": (5, 3), "rnn/gru_cell/candidate/bias": (3,)}
+    >>> shapes = {"rnn/gru_cell/gates/kernel": (5, 6), "rnn/gru_cell/gates/bias": (6,),
+    ...           "W": (3, 2), "b": (2,), "rnn/gru_cell/candidate/kernel": (5, 3),
+    ...           "rnn/gru_cell/candidate/bias": (3,)}
     >>> write_checkpoint(prefix, {name: np.ones(shape, "f4") for name, shape in shapes.items()})
     >>> imported = import_checkpoint(prefix)
     >>> imported.model.config.layers, imported.has_graph
@@ -80,11 +83,14 @@ def import_checkpoint(
     graph = Graph.read(meta)
     model = find_model(variables, graph, **choices)
     given = {*(choices.get("options") or {}), *(name for name in ("read",) if choices.get(name))}
-    source = read_source(prefix)
     dropped = fixed_dropouts(graph)
-    running = RunningGraph(with_constants(source, dropped) if dropped else source)
     try:
+        running = _running(prefix, dropped)
         verdict = verify(model, graph, running, given=given, input=input, output=output)
+    except PartedError as error:
+        raise UnrolledError(
+            f"{error}: nothing is imported; `unrolled run-tf1 {pasteable(prefix)}` runs the graph as it is"
+        ) from error
     except NotVerifiedError as error:
         if model.doubt is not None:
             raise UnrolledError(f"{model.doubt}, and that cannot be verified: {error}") from error
@@ -97,3 +103,14 @@ def import_checkpoint(
         notes.append("the graph answers at every step: the network does after the last one")
     model = dataclasses.replace(verdict.model, notes=notes, asks_forget_bias=False)
     return Imported(model, variables, True, verdict.describe())
+
+
+def _running(prefix: Path, constants: dict[str, float]) -> RunningGraph:
+    """The graph with other constants, to be run."""
+    try:
+        source = read_source(prefix)
+        return RunningGraph(with_constants(source, constants) if constants else source)
+    except DamagedError as error:
+        raise UnrolledError(f"{prefix}.meta is damaged: {error}") from error
+    except UnrolledError as error:
+        raise NotVerifiedError(f"the graph cannot be loaded: {error}") from error

@@ -31,6 +31,7 @@ class Interpretation:
         self.doubt: str | None = None
         if graph is None:
             self.notes.append("no graph: the cells are taken to have TensorFlow's activations, and no clips")
+            self._note_what_may_be_shared()
         if not_used:
             self.notes.append(f"not used: {', '.join(not_used)}")
 
@@ -82,7 +83,7 @@ class Interpretation:
             return {}
         options: dict[str, Any] = {}
         kernel = self.original[cell.kernel]
-        candidate = self.original[f"{cell.home}/candidate/kernel"] if cell.kind == "gru" else kernel
+        candidate = self.original.get(f"{cell.home}/candidate/kernel", kernel)
         op = graph.activations.get(candidate, "Tanh")
         if op != "Tanh":
             if cell.kind == "gru" or (cell.kind == "rnn" and op != "Relu"):
@@ -156,6 +157,15 @@ class Interpretation:
             if any(op.startswith(("TensorArrayGather", "TensorListStack")) for op in behind.ops)
             else "final"
         )
+
+    def _note_what_may_be_shared(self) -> None:
+        """One cell in a stack's first place, as wide as its input: `MultiRNNCell([cell] * n)` looks so."""
+        (cell, *others) = self.layers.forward
+        if not others and "cell_0" in cell.path and cell.input_size == cell.output_size:
+            self.notes.append(
+                f"{self.original[cell.kernel]} may have been shared by several layers: nothing says so, "
+                "and it is taken as one"
+            )
 
     def _note_what_the_graph_adds(self) -> None:
         if self.graph is None or not self.dense.after:

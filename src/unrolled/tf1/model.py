@@ -154,8 +154,8 @@ def _arrange(cells: list[FoundCell], graph: Graph | None, original: Mapping[str,
     elif orders and is_doubtful(orders):
         scopes = ", ".join(f"{cell.home} ({cell.describe()})" for cell in orders[0].forward)
         raise UnrolledError(
-            f"{scopes}: nothing says whether they are a stack, and in which order, or several networks. Take one "
-            "with --scope, or put the checkpoint's .meta file beside it"
+            f"{scopes}: nothing says whether they are a stack, and in which order, or several networks. Take "
+            "one with --scope, or put the checkpoint's .meta file beside it"
         )
     return orders[0] if orders else None
 

@@ -1,4 +1,4 @@
-"""Cells whose variables lie otherwise than in TensorFlow 1's own: Keras' layers, and cuDNN's under its own names.
+"""Cells whose variables lie otherwise than in TensorFlow 1's own: Keras' layers, and cuDNN's by its names.
 
 Keras           kernel [I, K H], recurrent_kernel [H, K H] and bias [K H], the gates of an LSTM in the order
                 i, f, g, o and of a GRU z, r, n; with bias [2, 3 H] the GRU resets after the product

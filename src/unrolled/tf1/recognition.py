@@ -263,7 +263,7 @@ def arrangements(cells: list[FoundCell]) -> Iterator[Layers]:
 
 
 def is_doubtful(orders: list[Layers]) -> bool:
-    """Whether cells in scopes that only words tell apart can be stacked in several orders, or are of two parts.
+    """Whether cells in scopes that words tell apart can be stacked in several orders, or are of two parts.
 
     An encoder and a decoder of one width look like a stack.
     """

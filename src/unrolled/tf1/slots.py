@@ -39,8 +39,8 @@ def shadowed(name: str) -> str:
 def network_variables(variables: Mapping[str, ndarray]) -> dict[str, ndarray]:
     """The variables without slots, counters and powers of beta.
 
-    A moving average whose variable is not there stands for it. A slot is known by its name, or by standing below another variable of the same shape: an optimizer may
-    have been given a name of its own.
+    A slot is known by its name, or by standing below another variable of the same shape: an optimizer may
+    have been given a name of its own. A moving average whose variable is not there stands for it.
 
     >>> variables = {name: np.zeros(3) for name in ("rnn/b", "rnn/b/Adam", "rnn/b/Adam_1", "rnn/b/mine")}
     >>> list(network_variables(variables))

@@ -141,7 +141,7 @@ def _backward(model: FoundModel, ops: Counter[str]) -> list[Change]:
 
 
 def _activated(model: FoundModel, ops: Counter[str]) -> list[Change]:
-    """An activation between the cells and the first dense layer: a dense layer that changes nothing before it."""
+    """An activation between the cells and the first dense layer, after a layer that changes nothing."""
     if not model.dense.after:
         return []
 

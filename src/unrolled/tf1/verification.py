@@ -45,6 +45,10 @@ class NotVerifiedError(UnrolledError):
     """The graph could not be held against the network."""
 
 
+class PartedError(UnrolledError):
+    """No network that was tried computes what the graph does."""
+
+
 class Verdict(NamedTuple):
     """A network that computes what the graph does.
 
@@ -81,7 +85,7 @@ class _Setting(NamedTuple):
     filling: int
 
     def feeds(self, sequences: Sequences, states: list[int]) -> dict[str, Any]:
-        n, t = sequences.x.shape[:2]
+        n, t = sequences.size
         filling = self._filling({"N": n, "T": t}, sequences.lengths, states)
         return {**filling, self.entrance.tensor: self.layout.lay(sequences.x)}
 
@@ -100,9 +104,22 @@ class Sequences(NamedTuple):
     x: ndarray
     lengths: ndarray
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """N and T."""
+        return self.x.shape[0], self.x.shape[1]
+
     @classmethod
     def draw(
-        cls, setting: _Setting, width: int, n: int, t: int, scale: float, seed: int, ragged: bool
+        cls,
+        setting: _Setting,
+        width: int,
+        n: int,
+        t: int,
+        *,
+        scale: float = 1.0,
+        seed: int,
+        ragged: bool = False,
     ) -> Sequences:
         random = np.random.default_rng(seed)
         n, t = setting.layout.sizes.get("N", n), setting.layout.sizes.get("T", t)
@@ -132,14 +149,14 @@ def verify(
         input, output: the tensors at which to feed sequences and to compare; by default they are looked for.
 
     Raises:
-        NotVerifiedError: the graph cannot be run, or it is not clear where data go in and the answer comes out.
-        UnrolledError: no network that was tried computes what the graph does; the message says where the first
+        NotVerifiedError: the graph cannot be run, or it is not clear where data go in and the answer out.
+        PartedError: no network that was tried computes what the graph does; the message says where the first
             of them parts with it.
     """
     end = time.monotonic() + SECONDS
     judge = _Judge(model, graph, running, end)
     settings = judge.settings(input, output)
-    nearly: UnrolledError | None = None
+    nearly: PartedError | None = None
     kinds = Counter[str]()
     for setting, *_ in settings:
         kinds |= Counter(node.op for node in graph.before(setting.output.partition(":")[0]))
@@ -153,12 +170,12 @@ def verify(
                 continue
             try:
                 return judge.confirm(varied, network, setting, found)
-            except UnrolledError as error:
+            except PartedError as error:
                 nearly = nearly or error  # they part on other sequences only
     if nearly is not None:
         raise nearly
     setting, sequences, answer = settings[0]
-    raise UnrolledError(judge.where_they_part(model, setting, sequences, answer))
+    raise PartedError(judge.where_they_part(model, setting, sequences, answer))
 
 
 class _Judge:
@@ -172,7 +189,8 @@ class _Judge:
     def settings(self, input: str | None, output: str | None) -> list[tuple[_Setting, Sequences, ndarray]]:
         """The ways to run the graph that give an answer which fits the network's and depends on x alone."""
         reason = "no tensor of the graph is what its output layer gives (name it with --output)"
-        failure, found = "", []
+        failure, usual = "", (USUAL["N"], USUAL["T"])
+        found: list[tuple[_Setting, Sequences, ndarray]] = []
         for end in [output] if output else self.outputs():
             fed = None if input is None else (input, 3 if self.reads_tokens else 1)
             doors = entrances(self.graph, end, self.running.placeholders, fed)
@@ -187,10 +205,10 @@ class _Judge:
                     break
                 if time.monotonic() > self.end:
                     raise NotVerifiedError(f"{SECONDS} s were not enough for its graph")
-                sequences = Sequences.draw(setting, self.width, *USUAL.values(), 1.0, 0, False)
+                sequences = Sequences.draw(setting, self.width, *usual, seed=0)
                 try:
                     first, again = (self.answer(setting, sequences) for _ in range(2))
-                    other = Sequences.draw(setting, self.width, *USUAL.values(), 1.0, 1, False)
+                    other = Sequences.draw(setting, self.width, *usual, seed=1)
                     varies = not np.array_equal(first, self.answer(setting, other))
                 except UnrolledError as error:
                     failure = failure or f"the graph does not run: {error}"
@@ -199,7 +217,7 @@ class _Judge:
                     reason = f"{end} is another one each time: the graph draws random numbers"
                 elif not varies or not np.isfinite(first).all():
                     reason = f"{end} does not depend on {setting.entrance.tensor}"
-                elif not list(_answers(first, *sequences.x.shape[:2], self.classes, sequences.lengths)):
+                elif not list(_answers(first, *sequences.size, self.classes, sequences.lengths)):
                     reason = (
                         f"{end} has shape {list(first.shape)}, which is not {self.classes} for each sequence"
                     )
@@ -256,7 +274,7 @@ class _Judge:
         return sizes
 
     def outputs(self) -> list[str]:
-        """The tensors that may be the network's answer: what the last product with a weight and a bias gives."""
+        """The tensors that may be the network's answer: the last product with a weight, and a bias."""
         after = self.model.dense.after
         if not after:
             top = {self.model.original[cell.kernel] for cell in self.model.layers.top}
@@ -307,7 +325,7 @@ class _Judge:
 
     def compare(self, network: Any, sequences: Sequences, answer: ndarray) -> tuple[int, float] | None:
         """Which reading of the graph's answer the network's is, and how far apart they are; None for none."""
-        n, t = sequences.x.shape[:2]
+        n, t = sequences.size
         t_lengths = sequences.lengths
         with torch.no_grad():
             x = torch.from_numpy(sequences.x)
@@ -335,9 +353,9 @@ class _Judge:
                 answer = self.answer(setting, sequences)
             compared = self.compare(network, sequences, answer)
             if compared is None:
-                n, t = sequences.x.shape[:2]
+                n, t = sequences.size
                 lengths = f", lengths {sequences.lengths.tolist()}" if ragged else ""
-                raise UnrolledError(
+                raise PartedError(
                     f"{self.where_they_part(model, setting, sequences, answer)} "
                     f"(N {n}, T {t}{lengths}, numbers of about {scale:g})"
                 )
@@ -349,7 +367,7 @@ class _Judge:
     ) -> str:
         """What to say of a network that does not compute what the graph does."""
         network = model.network()
-        n, t = sequences.x.shape[:2]
+        n, t = sequences.size
         first = setting.output
         with torch.no_grad():
             x = torch.from_numpy(sequences.x)
