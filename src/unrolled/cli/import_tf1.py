@@ -54,8 +54,8 @@ class ImportOptions:
     read: Annotated[
         str | None,
         typer.Option(
-            help="What the classifier sees: last, final, state, memory, first, mean or max; by default what the "
-            ".meta file's graph computes."
+            help="What the classifier sees: last, final, state, memory, first, mean or max; by default "
+            "what the graph says."
         ),
     ] = None
     input: Annotated[

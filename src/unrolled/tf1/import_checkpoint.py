@@ -92,6 +92,10 @@ def import_checkpoint(
             f"{error}: nothing is imported; `unrolled run-tf1 {pasteable(prefix)}` runs the graph as it is"
         ) from error
     except NotVerifiedError as error:
+        if input or output:
+            raise UnrolledError(
+                f"not verified at {input or 'its input'} and {output or 'its output'}: {error}"
+            ) from error
         if model.doubt is not None:
             raise UnrolledError(f"{model.doubt}, and that cannot be verified: {error}") from error
         model.notes.append(f"not verified: {error}")

@@ -22,8 +22,9 @@ from unrolled.tf1.variations import variations
 
 TOLERANCE = 1e-5  # of the largest number of an answer
 SECONDS = 60  # for all that is tried
+STEADY = 30.0  # numbers so large are the same at every step: memories grow until a clip stops them
 # N, T and how large the numbers are, after the first: small and large, so that a clip or a bend is met.
-TRIALS = ((1, 1, 1.0), (2, 4, 0.1), (4, 9, 1.0), (3, 6, 10.0))
+TRIALS = ((1, 1, 1.0), (2, 4, 0.1), (4, 9, 1.0), (3, 6, 10.0), (8, 15, STEADY))
 MOST_STEPS, MOST_SIZES = 4000, 6  # of a sequence; of the sizes that a graph may have inside
 MOST_ENDS = 8  # tensors that may be the network's answer
 
@@ -127,6 +128,8 @@ class Sequences(NamedTuple):
             x = random.integers(0, width, (n, t)).astype("i4")
         else:
             x = (scale * random.normal(size=(n, t, width))).astype("f4")
+        if scale == STEADY:
+            x = np.repeat(x[:, :1], t, axis=1)
         lengths = random.integers(1, t + 1, n) if ragged else np.full(n, t)
         return cls(x, lengths.astype("i4"))
 
@@ -188,44 +191,53 @@ class _Judge:
 
     def settings(self, input: str | None, output: str | None) -> list[tuple[_Setting, Sequences, ndarray]]:
         """The ways to run the graph that give an answer which fits the network's and depends on x alone."""
-        reason = "no tensor of the graph is what its output layer gives (name it with --output)"
-        failure, usual = "", (USUAL["N"], USUAL["T"])
         found: list[tuple[_Setting, Sequences, ndarray]] = []
+        reasons = []
         for end in [output] if output else self.outputs():
             fed = None if input is None else (input, 3 if self.reads_tokens else 1)
             doors = entrances(self.graph, end, self.running.placeholders, fed)
             inputs = [door for door in doors if input in (None, door.tensor)]
-            if not inputs:
-                reason = f"{end} depends on no placeholder (name its input with --input)"
-            ways = itertools.chain.from_iterable(
-                self._ways(end, inputs, doors, fixed) for fixed in self._fixed_sizes(end)
+            for fixed in self._fixed_sizes(end):
+                for setting in self._ways(end, inputs, doors, fixed):
+                    try:
+                        found.append((setting, *self._tried(setting)))
+                    except NotVerifiedError as error:
+                        reasons.append(error)
+                if found:
+                    return found
+            reasons.append(
+                NotVerifiedError(
+                    f"no placeholder that {end} depends on takes sequences (name it with --input)"
+                )
             )
-            for setting in ways:
-                if found and setting.layout.fixed_inside:
-                    break
-                if time.monotonic() > self.end:
-                    raise NotVerifiedError(f"{SECONDS} s were not enough for its graph")
-                sequences = Sequences.draw(setting, self.width, *usual, seed=0)
-                try:
-                    first, again = (self.answer(setting, sequences) for _ in range(2))
-                    other = Sequences.draw(setting, self.width, *usual, seed=1)
-                    varies = not np.array_equal(first, self.answer(setting, other))
-                except UnrolledError as error:
-                    failure = failure or f"the graph does not run: {error}"
-                    continue
-                if not np.array_equal(first, again, equal_nan=True):
-                    reason = f"{end} is another one each time: the graph draws random numbers"
-                elif not varies or not np.isfinite(first).all():
-                    reason = f"{end} does not depend on {setting.entrance.tensor}"
-                elif not list(_answers(first, *sequences.size, self.classes, sequences.lengths)):
-                    reason = (
-                        f"{end} has shape {list(first.shape)}, which is not {self.classes} for each sequence"
-                    )
-                else:
-                    found.append((setting, sequences, first))
-            if found:
-                return found
-        raise NotVerifiedError(failure or reason)
+        raise (
+            reasons[0]
+            if reasons
+            else NotVerifiedError("no tensor of the graph is its output layer's (name it with --output)")
+        )
+
+    def _tried(self, setting: _Setting) -> tuple[Sequences, ndarray]:
+        """Sequences, and what the graph answers if it is run so."""
+        if time.monotonic() > self.end:
+            raise NotVerifiedError(f"{SECONDS} s were not enough for its graph")
+        end = setting.output
+        draw = partial(Sequences.draw, setting, self.width, USUAL["N"], USUAL["T"])
+        sequences = draw(seed=0)
+        try:
+            answer, again, other = (
+                self.answer(setting, each) for each in (sequences, sequences, draw(seed=1))
+            )
+        except UnrolledError as error:
+            raise NotVerifiedError(f"the graph does not run: {error}") from error
+        if not np.array_equal(answer, again, equal_nan=True):
+            raise NotVerifiedError(f"{end} is another one each time: the graph draws random numbers")
+        if np.array_equal(answer, other) or not np.isfinite(answer).all():
+            raise NotVerifiedError(f"{end} does not depend on {setting.entrance.tensor}")
+        if not list(_answers(answer, *sequences.size, self.classes, sequences.lengths)):
+            raise NotVerifiedError(
+                f"{end} has shape {list(answer.shape)}, which is not {self.classes} for each sequence"
+            )
+        return sequences, answer
 
     @property
     def reads_tokens(self) -> bool:
