@@ -12,12 +12,11 @@ from torch import Tensor, nn
 from unrolled.cells import Cell, DropoutCell, GRUCell, LSTMCell, ResidualCell, RNNCell, StackedCell
 from unrolled.cells.state import hidden
 from unrolled.errors import UnrolledError
-from unrolled.kernels.reverse import reverse_steps
 from unrolled.networks.config import NetworkConfig, output_width
 from unrolled.networks.over_time import OVER_TIME, memory, over_time
 from unrolled.unroll.bidirectional import bidirectional_unroll
 from unrolled.unroll.kinds import unroll
-from unrolled.unroll.lengths import Lengths, check_lengths
+from unrolled.unroll.lengths import Lengths, check_lengths, reverse_sequence
 from unrolled.unroll.stacked_bidirectional import stacked_bidirectional_unroll
 
 # TensorFlow 1's defaults, which the seeds' networks have: a forget bias of 1, and the paper's GRU.
@@ -107,7 +106,7 @@ class SequenceClassifier(nn.Module):
         x = self._embed(x) if tokens else self.input_layers(x) if self.config.input_layers else x
         if self.config.one_way:
             if self.config.direction == "backward":
-                x = reverse_steps(x, _checked(lengths, x), batch_first=True)
+                x = reverse_sequence(x, lengths)
             outputs, state = unroll(self.cell, x, lengths, kind=kind)
             if read in OVER_TIME:
                 return over_time(outputs, lengths, read)
@@ -217,10 +216,6 @@ def last_output(outputs: Tensor, lengths: Lengths | None) -> Tensor:
     lengths = check_lengths(lengths, batch_size, time, outputs.device)
     # An empty sequence wraps to the last step: of an unrolling's outputs, that is zero.
     return outputs[torch.arange(batch_size, device=outputs.device), lengths - 1]
-
-
-def _checked(lengths: Lengths | None, x: Tensor) -> Tensor | None:
-    return None if lengths is None else check_lengths(lengths, x.shape[0], x.shape[1], x.device)
 
 
 def _make_cells(config: NetworkConfig) -> list[Cell]:

@@ -45,7 +45,8 @@ def find_model(
     """Find the cells, their layers and directions, and the dense layers around them.
 
     Names of three eras are understood (see `eras`), slots of optimizers and counters are passed over; what
-    the names leave open, the shapes decide, and the graph where there is one.
+    the names leave open, the shapes decide, and what is read in the graph where there is one. That it is the
+    network which was trained is proved by `import_checkpoint`, which runs the graph.
 
     Args:
         variables: as `read_checkpoint` returns them.

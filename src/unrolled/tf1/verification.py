@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,11 +17,10 @@ from unrolled.tf1.feeding import INTEGERS, USUAL, Entrance, Layout, entrances, f
 from unrolled.tf1.found_model import FoundModel
 from unrolled.tf1.graph import SUMS, Graph
 from unrolled.tf1.graphs import Graph as RunningGraph
+from unrolled.tf1.trial import STEADY, Sequences, Setting, answers, distance, tolerance
 from unrolled.tf1.variations import variations
 
-TOLERANCE = 1e-5  # of the largest number of an answer
 SECONDS = 60  # for all that is tried
-STEADY = 30.0  # numbers so large are the same at every step: memories grow until a clip stops them
 # N, T and how large the numbers are, after the first: small and large, so that a clip or a bend is met.
 TRIALS = ((1, 1, 1.0), (2, 4, 0.1), (4, 9, 1.0), (3, 6, 10.0), (8, 15, STEADY))
 MOST_STEPS, MOST_SIZES = 4000, 6  # of a sequence; of the sizes that a graph may have inside
@@ -74,64 +72,6 @@ class Verdict(NamedTuple):
             f"it computes what the graph's {self.output} is for {self.input}, on random sequences{ragged}, "
             f"to {self.error:.0e} of its scale"
         )
-
-
-class _Setting(NamedTuple):
-    """How a graph is run: where sequences go in, how they lie, which of the ways to feed the rest."""
-
-    output: str
-    entrance: Entrance
-    layout: Layout
-    others: list[Entrance]
-    filling: int
-
-    def feeds(self, sequences: Sequences, states: list[int]) -> dict[str, Any]:
-        n, t = sequences.size
-        filling = self._filling({"N": n, "T": t}, sequences.lengths, states)
-        return {**filling, self.entrance.tensor: self.layout.lay(sequences.x)}
-
-    def takes_lengths(self, states: list[int]) -> bool:
-        """Whether one of the other placeholders has a number for each sequence."""
-        lengths = np.zeros(USUAL["N"], "i4")
-        return any(value is lengths for value in self._filling(USUAL, lengths, states).values())
-
-    def _filling(self, sizes: Mapping[str, int], lengths: ndarray, states: list[int]) -> dict[str, Any]:
-        return next(itertools.islice(fillings(self.others, sizes, lengths, states), self.filling, None))
-
-
-class Sequences(NamedTuple):
-    """Random ones: x [N, T, I], or whole numbers [N, T]; lengths [N]."""
-
-    x: ndarray
-    lengths: ndarray
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """N and T."""
-        return self.x.shape[0], self.x.shape[1]
-
-    @classmethod
-    def draw(
-        cls,
-        setting: _Setting,
-        width: int,
-        n: int,
-        t: int,
-        *,
-        scale: float = 1.0,
-        seed: int,
-        ragged: bool = False,
-    ) -> Sequences:
-        random = np.random.default_rng(seed)
-        n, t = setting.layout.sizes.get("N", n), setting.layout.sizes.get("T", t)
-        if setting.entrance.dtype in INTEGERS:
-            x = random.integers(0, width, (n, t)).astype("i4")
-        else:
-            x = (scale * random.normal(size=(n, t, width))).astype("f4")
-        if scale == STEADY:
-            x = np.repeat(x[:, :1], t, axis=1)
-        lengths = random.integers(1, t + 1, n) if ragged else np.full(n, t)
-        return cls(x, lengths.astype("i4"))
 
 
 def verify(
@@ -189,9 +129,9 @@ class _Judge:
         widths = [width for _, width, *_ in model.config.layers]
         self.states = sorted({2 * sum(widths), sum(widths), *widths})
 
-    def settings(self, input: str | None, output: str | None) -> list[tuple[_Setting, Sequences, ndarray]]:
+    def settings(self, input: str | None, output: str | None) -> list[tuple[Setting, Sequences, ndarray]]:
         """The ways to run the graph that give an answer which fits the network's and depends on x alone."""
-        found: list[tuple[_Setting, Sequences, ndarray]] = []
+        found: list[tuple[Setting, Sequences, ndarray]] = []
         reasons = []
         for end in [output] if output else self.outputs():
             fed = None if input is None else (input, 3 if self.reads_tokens else 1)
@@ -216,7 +156,7 @@ class _Judge:
             else NotVerifiedError("no tensor of the graph is its output layer's (name it with --output)")
         )
 
-    def _tried(self, setting: _Setting) -> tuple[Sequences, ndarray]:
+    def _tried(self, setting: Setting) -> tuple[Sequences, ndarray]:
         """Sequences, and what the graph answers if it is run so."""
         if time.monotonic() > self.end:
             raise NotVerifiedError(f"{SECONDS} s were not enough for its graph")
@@ -231,9 +171,11 @@ class _Judge:
             raise NotVerifiedError(f"the graph does not run: {error}") from error
         if not np.array_equal(answer, again, equal_nan=True):
             raise NotVerifiedError(f"{end} is another one each time: the graph draws random numbers")
-        if np.array_equal(answer, other) or not np.isfinite(answer).all():
+        if not np.isfinite(answer).all():
+            raise NotVerifiedError(f"{end} is not finite")
+        if np.array_equal(answer, other):
             raise NotVerifiedError(f"{end} does not depend on {setting.entrance.tensor}")
-        if not list(_answers(answer, *sequences.size, self.classes, sequences.lengths)):
+        if not list(answers(answer, *sequences.size, self.classes, sequences.lengths)):
             raise NotVerifiedError(
                 f"{end} has shape {list(answer.shape)}, which is not {self.classes} for each sequence"
             )
@@ -263,7 +205,7 @@ class _Judge:
 
     def _ways(
         self, end: str, inputs: list[Entrance], doors: list[Entrance], fixed: dict[str, int]
-    ) -> Iterator[_Setting]:
+    ) -> Iterator[Setting]:
         for door in inputs:
             if (door.dtype in INTEGERS) != self.reads_tokens:
                 continue
@@ -275,7 +217,7 @@ class _Judge:
                 count = len(list(fillings(others, {**USUAL, **sizes}, np.zeros(0), self.states)))
                 for filling in range(count):
                     where = layout._replace(sizes=sizes, fixed_inside=bool(fixed))
-                    yield _Setting(end, door, where, others, filling)
+                    yield Setting(end, door, where, others, filling)
 
     def _sizes(self, layout: Layout, others: list[Entrance]) -> dict[str, int]:
         """The sizes that shapes fix; N also by a length for each sequence."""
@@ -326,7 +268,7 @@ class _Judge:
                         break
                     operand = before.inputs[0][0]
 
-    def answer(self, setting: _Setting, sequences: Sequences, output: str | None = None) -> ndarray:
+    def answer(self, setting: Setting, sequences: Sequences, output: str | None = None) -> ndarray:
         """What the graph makes of sequences."""
         feeds = setting.feeds(sequences, self.states)
         seconds = max(1.0, self.end - time.monotonic())
@@ -342,15 +284,13 @@ class _Judge:
         with torch.no_grad():
             x = torch.from_numpy(sequences.x)
             said = network(x, None if (t_lengths == t).all() else torch.from_numpy(t_lengths)).numpy()
-        for number, read in _answers(answer, n, t, self.classes, t_lengths):
-            error = _distance(said, read)
-            if error <= TOLERANCE:
+        for number, read in answers(answer, n, t, self.classes, t_lengths):
+            error = distance(said, read)
+            if error <= tolerance(read):
                 return number, error
         return None
 
-    def confirm(
-        self, model: FoundModel, network: Any, setting: _Setting, found: tuple[int, float]
-    ) -> Verdict:
+    def confirm(self, model: FoundModel, network: Any, setting: Setting, found: tuple[int, float]) -> Verdict:
         """The same on sequences of other sizes, some of them of several lengths, and of other magnitudes."""
         number, worst = found
         takes_lengths = setting.takes_lengths(self.states)
@@ -375,7 +315,7 @@ class _Judge:
         return Verdict(model, setting.entrance.tensor, setting.output, worst, number > 0, takes_lengths)
 
     def where_they_part(
-        self, model: FoundModel, setting: _Setting, sequences: Sequences, answer: ndarray
+        self, model: FoundModel, setting: Setting, sequences: Sequences, answer: ndarray
     ) -> str:
         """What to say of a network that does not compute what the graph does."""
         network = model.network()
@@ -386,9 +326,7 @@ class _Judge:
             lengths = None if (sequences.lengths == t).all() else torch.from_numpy(sequences.lengths)
             v = network.features(x, lengths).numpy()
             said = network(x, lengths).numpy()
-        by = min(
-            (_distance(said, read) for _, read in _answers(answer, n, t, self.classes, sequences.lengths))
-        )
+        by = min((distance(said, read) for _, read in answers(answer, n, t, self.classes, sequences.lengths)))
         named = [layer.name for layer in model.dense.after if layer.name]
         for product in self.graph.products(model.original[named[0]]) if named else []:
             seen = f"{product.inputs[0][0]}:{product.inputs[0][1]}"
@@ -396,33 +334,10 @@ class _Judge:
                 theirs = self.answer(setting, sequences, seen)
             except UnrolledError:
                 continue
-            ways = [_distance(v, read) for _, read in _answers(theirs, n, t, v.shape[1], sequences.lengths)]
-            if not ways or min(ways) > TOLERANCE:
+            ways = [distance(v, read) for _, read in answers(theirs, n, t, v.shape[1], sequences.lengths)]
+            if not ways or min(ways) > tolerance(theirs):
                 first, by = seen, min(ways, default=by)
                 break
         return (
             f"the network that was found is not the graph's: they part at {first}, by {by:.1e} of its scale"
         )
-
-
-def _answers(y: ndarray, n: int, t: int, size: int, lengths: ndarray) -> Iterator[tuple[int, ndarray]]:
-    """The readings of a graph's tensor as one answer [N, size] for each sequence.
-
-    0: it is that. From 1: it has one for each step, and the last one is taken.
-    """
-    rows = np.arange(n)
-    last = lengths - 1
-    if y.shape == (n, size) or (y.size == n * size and (t == 1 or y.size != n * t * size)):
-        yield 0, y.reshape(n, size)
-    if y.size == n * t * size and t > 1:
-        if y.ndim < 2 or y.shape[0] in (n, n * t):
-            yield 1, y.reshape(n, t, size)[rows, last]
-        if y.ndim < 2 or y.shape[0] in (t, n * t):
-            yield 2, y.reshape(t, n, size)[last, rows]
-
-
-def _distance(ours: ndarray, theirs: ndarray) -> float:
-    """The largest difference as a part of the largest number."""
-    scale = float(np.abs(theirs).max(initial=0)) or 1.0
-    error = float(np.abs(ours.astype("f8") - theirs).max(initial=0)) / scale
-    return error if np.isfinite(error) else np.inf
