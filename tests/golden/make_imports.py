@@ -94,6 +94,58 @@ def fixed_batch():
     return x, dense(outputs[:, -1])
 
 
+def ptb():
+    """The tutorial's: a batch and a number of steps inside, a loop in Python, an answer at every step."""
+    with tf.variable_scope("Model"):
+        tokens = tf.placeholder(tf.int32, [N, T], name="x")
+        with tf.device("/cpu:0"):
+            x = tf.nn.embedding_lookup(tf.get_variable("embedding", [V, H]), tokens)
+        cell = rnn.MultiRNNCell([rnn.BasicLSTMCell(H, forget_bias=0.0) for _ in range(2)])
+        state, outputs = cell.zero_state(N, tf.float32), []
+        with tf.variable_scope("RNN"):
+            for step in range(T):
+                if step > 0:
+                    tf.get_variable_scope().reuse_variables()
+                output, state = cell(x[:, step, :], state)
+                outputs.append(output)
+        rows = tf.reshape(tf.concat(outputs, 1), [-1, H])
+        weight, bias = tf.get_variable("softmax_w", [H, V]), tf.get_variable("softmax_b", [V])
+        return tokens, tf.nn.xw_plus_b(rows, weight, bias)
+
+
+def half():
+    x = tf.placeholder(tf.float16, [None, None, I], name="x")
+    outputs, _ = tf.nn.dynamic_rnn(gru(), x, dtype=tf.float16)
+    with tf.variable_scope("fc"):
+        weight, bias = (
+            tf.get_variable(name, shape, tf.float16) for name, shape in (("W", [H, C]), ("b", [C]))
+        )
+    return x, outputs[:, -1] @ weight + bias
+
+
+def numbers_at_each_step():
+    """A forecast: one number in, one out, by a dense layer on [N, T, H]."""
+    x = tf.placeholder(tf.float32, [None, None, 1], name="x")
+    outputs, _ = dynamic(lstm(), x)
+    return x, tf.layers.Dense(1, name="dense")(outputs)
+
+
+def two_directions_with_lengths():
+    x = tf.placeholder(tf.float32, [None, None, I], name="x")
+    lengths = tf.placeholder(tf.int32, [None], name="seqlen")
+    _, (f, b) = tf.nn.bidirectional_dynamic_rnn(gru(), gru(), x, lengths, dtype=tf.float32)
+    return x, dense(tf.concat([f, b], 1)), lengths
+
+
+def averaged():
+    """Its Saver keeps moving averages under their own names, and nothing else."""
+    x, output = classify(lambda outputs, _: outputs[:, -1])()
+    average = tf.train.ExponentialMovingAverage(0.9)
+    average.apply(tf.trainable_variables())
+    tf.add_to_collection("shadows", average)
+    return x, output
+
+
 def two_parts():
     """An encoder, and a decoder of the same width that begins with its state."""
     x = tf.placeholder(tf.float32, [None, None, H], name="x")
@@ -150,6 +202,11 @@ SIGMOID = {"recurrent_activation": "sigmoid"}
 NETWORKS = {
     "language-model": language_model,
     "language-model-dropout": lambda: language_model(0.5),
+    "ptb": ptb,
+    "half": half,
+    "numbers-at-each-step": numbers_at_each_step,
+    "two-directions-with-lengths": two_directions_with_lengths,
+    "averaged": averaged,
     "shared": shared,
     "two-parts": two_parts,
     "two-scopes": two_scopes,
@@ -177,6 +234,7 @@ NETWORKS = {
     "keras-two-directions": keras(lambda: layers.Bidirectional(layers.LSTM(H, **SIGMOID))),
     "keras-hard-sigmoid": keras(lambda: layers.LSTM(H, recurrent_activation="hard_sigmoid")),
 }
+EVERY_STEP = {"language-model", "language-model-dropout", "ptb", "numbers-at-each-step"}  # the last is kept
 
 
 def main(folder):
@@ -189,14 +247,16 @@ def main(folder):
             for variable in tf.global_variables():
                 variable.load(random.normal(scale=0.7, size=variable.shape), session)
             folder.joinpath(name).mkdir(parents=True)
-            tf.train.Saver().save(session, str(folder / name / "model.ckpt"))
+            shadows = tf.get_collection("shadows")
+            own = {f"{v.op.name}/ExponentialMovingAverage": v for v in tf.trainable_variables()}
+            tf.train.Saver(own if shadows else None).save(session, str(folder / name / "model.ckpt"))
             feeds = {}
             if x.dtype == tf.int32:
                 data = random.integers(0, V, (N, T)).astype("i4")
             else:
                 flat_row = x.shape.rank == 2
                 width = I if flat_row else x.shape[2]
-                data = random.normal(size=(N, T, width)).astype("f4")
+                data = random.normal(size=(N, T, width)).astype(x.dtype.as_numpy_dtype)
             feeds[x] = (
                 data.swapaxes(0, 1)
                 if name == "time-major"
@@ -207,7 +267,7 @@ def main(folder):
             if lengths:
                 feeds[lengths[0]] = results[f"{name}/lengths"] = np.array([6, 1, 4, 3], "i4")
             answer = session.run(output, feeds)
-            if len(answer) == N * T:
+            if name in EVERY_STEP:
                 answer = answer.reshape(N, T, -1)[:, -1]
             results |= {f"{name}/x": data, f"{name}/output": answer}
     np.savez_compressed(folder / "results.npz", **results)

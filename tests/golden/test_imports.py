@@ -22,6 +22,7 @@ REFUSED = {
     "lengths-beside-the-end": r"they part at strided_slice:0, .*lengths \[",
     "keras-hard-sigmoid": r"they part at lstm/strided_slice_\d:0",
 }
+FULL = {torch.float16: torch.float32}
 RANDOM = {"language-model-dropout"}  # TensorFlow's own results are other ones each time
 
 
@@ -46,7 +47,14 @@ def test_what_is_imported_computes_what_tensorflow_did(folder, results, name):
     assert ("of several lengths" in imported.proof) == (f"{name}/lengths" in results)
     x, lengths = torch.from_numpy(results[f"{name}/x"]), results.get(f"{name}/lengths")
     with torch.no_grad():
-        assert_close(imported.model.network()(x, lengths), results[f"{name}/output"])
+        came, expected = (
+            imported.model.network()(x.to(FULL.get(x.dtype, x.dtype)), lengths),
+            results[f"{name}/output"],
+        )
+    if x.dtype == torch.float16:
+        np.testing.assert_allclose(came, expected, rtol=0, atol=5e-3 * np.abs(expected).max())
+    else:
+        assert_close(came, expected)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -68,6 +76,8 @@ FOUND = {
     "softsign-after": {"output_layers": ((5, "softsign"),)},
     "keras-gru-after": {"layers": (("gru", 5, {"reset": "after"}),)},
     "keras-two-directions": {"direction": "bidirectional", "read": "final"},
+    "ptb": {"layers": (("lstm", 5, {"forget_bias": 0.0}),) * 2, "unroll": "static", "input_size": 7},
+    "two-directions-with-lengths": {"direction": "bidirectional", "read": "final"},
     "language-model": {"input_size": 7, "classes": 7, "input_layers": ((5, "identity"),)},
 }
 
@@ -105,9 +115,9 @@ def test_what_the_caller_says_is_held_against_the_graph_too(folder, wrong):
 
 
 def test_a_clip_that_only_large_numbers_meet_is_met(folder):
-    """At first network and graph agree: the numbers are small."""
+    """No memory comes to 9 in the few steps of most trials."""
     with pytest.raises(UnrolledError, match=r"they part at .* numbers of about 30"):
-        tf1.import_checkpoint(folder / "memory" / "model.ckpt", options={"cell_clip": 4.0})
+        tf1.import_checkpoint(folder / "memory" / "model.ckpt", options={"cell_clip": 9.0})
 
 
 def test_ends_can_be_named_and_wrong_ones_prove_nothing(folder):
