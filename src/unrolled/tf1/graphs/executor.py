@@ -133,9 +133,6 @@ class _Execution:
         return (inputs[0],)
 
     def send(self, step: Step, at: _Iteration, outputs: Sequence[Any], dead: Dead | None) -> None:
-        if step.fetched and at is self.root:
-            for place, output in step.fetched:
-                self.fetched[place] = self.output(step, outputs, output, dead)
         if step.kind == ENTER:
             at = self.child(step, at)
             if step.constant:
@@ -154,6 +151,9 @@ class _Execution:
             at = at.frame.parent
         if step.kind == SWITCH and dead:
             outputs, dead = (DEAD,) * len(outputs), DEAD
+        if step.fetched and at is self.root:
+            for place, output in step.fetched:
+                self.fetched[place] = self.output(step, outputs, output, dead)
         self.spread(step, at, outputs, dead)
 
     @staticmethod
