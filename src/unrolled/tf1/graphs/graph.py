@@ -92,6 +92,11 @@ class Graph:
         }
 
     @property
+    def nodes(self) -> Mapping[str, str]:
+        """The names of all nodes, and their operators."""
+        return {node.name: node.op for node in self._nodes.values()}
+
+    @property
     def ends(self) -> list[str]:
         """The names of tensors that come from what is fed and that nothing reads, the last ones first.
 
