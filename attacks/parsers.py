@@ -240,7 +240,7 @@ def _read_graph(folder: Path) -> object:
     fetches = [*graph.ends[:3], *(f"{name}:0" for name in list(graph.nodes)[-40:])]
     for name in fetches:
         with _refused_or_read():
-            graph.run(name, feeds, seconds=1.0)
+            graph.run(name, feeds, seconds=0.05)
     return graph
 
 
