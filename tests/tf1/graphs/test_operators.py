@@ -151,3 +151,14 @@ def test_an_assertion_that_does_not_hold_says_what_the_graph_says(tmp_path):
     nodes = [constant("no", False), constant("why", b"x must be positive"), node("y", "Assert", "no", "why")]
     with pytest.raises(UnrolledError, match="an assertion of the graph does not hold: x must be positive"):
         load(tmp_path, *nodes).run("y")
+
+
+def test_beams_are_followed_back_to_their_beginnings(tmp_path):
+    """By hand. After an end label, and after a row's length, all is the end label."""
+    labels = np.array([[[1, 2]], [[3, 4]], [[5, 9]], [[6, 7]]], "i4")
+    parents = np.array([[[0, 0]], [[0, 0]], [[1, 0]], [[0, 1]]], "i4")
+    nodes = [constant("labels", labels), constant("parents", parents), constant("end", np.int32(9))]
+    nodes += [constant("n", np.array([4], "i4")), node("y", "GatherTree", "labels", "parents", "n", "end")]
+    graph = load(tmp_path, *nodes)
+    assert graph.run("y:0")[:, 0].T.tolist() == [[1, 4, 5, 6], [1, 3, 9, 9]]
+    assert graph.run("y:0", {"n:0": [2]})[:, 0].T.tolist() == [[1, 3, 9, 9], [1, 4, 9, 9]]
