@@ -255,6 +255,7 @@ def slicing():
     yield "MirrorPad_reflect", tf.pad(x[0], [[2, 3], [1, 4]], "REFLECT")
     yield "MirrorPad_symmetric", tf.pad(x[0], [[5, 3], [1, 6]], "SYMMETRIC")
     yield "ReverseV2", tf.reverse(x, [0, -1])
+    yield "Roll", tf.roll(x, [2, -1], [0, 2])
     yield "ReverseSequence", tf.reverse_sequence(x, [3, 0, 5, 1], seq_axis=1, batch_axis=0)
     yield "ReverseSequence_time", tf.reverse_sequence(x, [4, 1, 0, 2, 3], seq_axis=0, batch_axis=1)
     yield "ReverseSequence_last", tf.reverse_sequence(x, [6, 1, 0, 2, 3], seq_axis=2, batch_axis=1)
@@ -385,6 +386,15 @@ def losses():
     yield "sigmoid", tf.nn.sigmoid_cross_entropy_with_logits(logits=x, labels=labels)
 
 
+def sequences():
+    found = tf.SparseTensor([[0, 0, 0], [0, 0, 1], [0, 1, 0], [1, 1, 0]], whole(1, 2, 3, 4), [2, 2, 2])
+    wanted = tf.SparseTensor(
+        [[0, 0, 0], [0, 0, 1], [0, 0, 2], [1, 0, 0], [1, 1, 0]], whole(2, 1, 2, 5, 4), [2, 2, 3]
+    )
+    yield "EditDistance", tf.edit_distance(found, wanted)
+    yield "EditDistance_whole", tf.edit_distance(found, wanted, normalize=False)
+
+
 def ctc():
     T, N, C = 9, 4, 5
     x = tf.constant(numbers(T, N, C) * 2)
@@ -496,6 +506,7 @@ FAMILIES = {
         normalization,
         losses,
         ctc,
+        sequences,
         recurrent,
         lists,
         random,

@@ -18,13 +18,9 @@ import torch
 
 from unrolled.errors import UnrolledError
 from unrolled.tf1.graphs.plan import ENTER, EXIT, FED, MERGE, NEXT, RAN, SWITCH, Plan, Step
-from unrolled.tf1.graphs.run import Run
+from unrolled.tf1.graphs.run import Run, RunError
 from unrolled.tf1.graphs.tokens import DEAD, UNTAKEN, Dead
 from unrolled.tf1.graphs.variables import Reference
-
-
-class RunError(UnrolledError):
-    """A step failed; the message names it."""
 
 
 class _Waiting:
@@ -71,7 +67,11 @@ def execute(plan: Plan, feeds: Sequence[Any], run: Run) -> list[Any]:
     Raises:
         UnrolledError: a step fails, the time is over, or something is never computed.
     """
-    return _Execution(plan, run).results(feeds)
+    execution = _Execution(plan, run)
+    try:
+        return execution.results(feeds)
+    finally:
+        execution.forget()
 
 
 class _Execution:
@@ -101,6 +101,19 @@ class _Execution:
                     "loop, or in a circle"
                 )
         return self.fetched
+
+    def forget(self) -> None:
+        """Let go of all values at once, also after an error: frames and iterations know each other."""
+        frames = [self.root.frame]
+        while frames:
+            frame = frames.pop()
+            for iteration in frame.iterations.values():
+                frames += iteration.children.values()
+                iteration.children.clear()
+                iteration.waiting.clear()
+            frame.iterations.clear()
+            frame.invariants.clear()
+        self.ready.clear()
 
     def enqueue(self, step: Step, at: _Iteration, inputs: list[Any], dead: Dead | None) -> None:
         at.outstanding += 1
@@ -133,9 +146,6 @@ class _Execution:
         return (inputs[0],)
 
     def send(self, step: Step, at: _Iteration, outputs: Sequence[Any], dead: Dead | None) -> None:
-        if step.fetched and at is self.root:
-            for place, output in step.fetched:
-                self.fetched[place] = self.output(step, outputs, output, dead)
         if step.kind == ENTER:
             at = self.child(step, at)
             if step.constant:
@@ -154,6 +164,9 @@ class _Execution:
             at = at.frame.parent
         if step.kind == SWITCH and dead:
             outputs, dead = (DEAD,) * len(outputs), DEAD
+        if step.fetched and at is self.root:
+            for place, output in step.fetched:
+                self.fetched[place] = self.output(step, outputs, output, dead)
         self.spread(step, at, outputs, dead)
 
     @staticmethod

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from unrolled.errors import UnrolledError
-from unrolled.foreign import check_path, read_foreign
+from unrolled.foreign import check_path, map_foreign
 from unrolled.tf1.bundle import index_path
 from unrolled.tf1.checkpoint import STATE, find_prefix, read_checkpoint
 from unrolled.tf1.wire import DamagedError, Message
 
-MOST_BYTES = 1 << 31  # of a file: a protocol buffer cannot be larger
+MOST_BYTES = (1 << 31) - 1  # of a file: a protocol buffer cannot be larger
 MOST_NODES = 1_000_000
 SAVED_MODEL, SAVED_VARIABLES = "saved_model.pb", "variables/variables"
 TRAINABLE = "trainable_variables"
@@ -101,7 +101,12 @@ def _read_saved_model(folder: Path) -> Source:
 
 def _in(path: Path, read: Callable[[Message], Source]) -> Source:
     try:
-        source = read(Message(read_foreign(path, MOST_BYTES)))
+        mapped = map_foreign(path)
+        if len(mapped) > MOST_BYTES:
+            raise UnrolledError(
+                f"{path} has more than {MOST_BYTES:,} bytes: it is damaged, or something else"
+            )
+        source = read(Message(bytes(mapped)))  # a copy: attributes are read later, and the file may change
         if not source.nodes:
             raise DamagedError("it holds no graph")
         return source

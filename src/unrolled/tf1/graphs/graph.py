@@ -92,6 +92,11 @@ class Graph:
         }
 
     @property
+    def nodes(self) -> Mapping[str, str]:
+        """The names of all nodes, and their operators."""
+        return {node.name: node.op for node in self._nodes.values()}
+
+    @property
     def ends(self) -> list[str]:
         """The names of tensors that come from what is fed and that nothing reads, the last ones first.
 
@@ -125,6 +130,19 @@ class Graph:
             raise unknown_name("variable", name, self.variables.declared)
         number, shape, _ = self.variables.declared[name]
         self.variables.set(name, _checked(name, value, number, shape))
+
+    def set_constant(self, name: str, value: Any) -> None:
+        """Give a constant another value, such as 1.0 for a dropout's `keep_prob` that was built in.
+
+        Unlike a tensor that is fed, it may stand inside a loop.
+
+        Raises:
+            UnrolledError: the node is no constant of the graph, or the value is of another type or shape.
+        """
+        node = self._nodes.get(name)
+        if node is None or node.op != "Const":
+            raise unknown_name("constant", name, [n.name for n in self._nodes.values() if n.op == "Const"])
+        node.set_tensor("value", _checked(name, value, node.type_number("dtype"), node.tensor("value").shape))
 
     def run(
         self,

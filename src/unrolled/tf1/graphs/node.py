@@ -88,6 +88,9 @@ class Node:
             raise DamagedError(f"the constant {self.name!r} has no value")
         return value
 
+    def set_tensor(self, name: str, value: Any) -> None:
+        self._known[name, _tensor] = value
+
     def function(self, name: str) -> str:
         """The name of a function of the library."""
         return self._read(name, "", _function)

@@ -13,6 +13,10 @@ from unrolled.tf1.graphs.node import Node
 from unrolled.tf1.graphs.variables import Changes, Reference, Variables
 
 
+class RunError(UnrolledError):
+    """A run has ended before its time; the message says at which node, or that the time is over."""
+
+
 class Callee(Protocol):
     """A library of functions that can be called by name."""
 
@@ -53,4 +57,4 @@ class Run:
 
     def check_time(self) -> None:
         if self._end is not None and time.monotonic() > self._end:
-            raise UnrolledError(f"the graph ran for more than {self._seconds:g} s: a loop may never end")
+            raise RunError(f"the graph ran for more than {self._seconds:g} s: a loop may never end")

@@ -133,6 +133,11 @@ def reverse_v2(node: Node, x: Tensor, axes: Tensor) -> Tensor:
     return x.flip(axes_of(axes, x.ndim))
 
 
+@operator("Roll")
+def roll(node: Node, x: Tensor, shift: Tensor, axis: Tensor) -> Tensor:
+    return x.roll(sizes(shift), sizes(axis))
+
+
 @operator("ReverseSequence")
 def reverse_sequence(node: Node, x: Tensor, lengths: Tensor) -> Tensor:
     """The first steps of each row backwards, so many as its length says; the others stay."""
