@@ -63,6 +63,7 @@ def import_checkpoint(
             computes what the graph does.
 
     >>> import tempfile
+    >>> import numpy as np
     >>> from unrolled.tf1 import write_checkpoint
     >>> prefix = Path(tempfile.mkdtemp()) / "model.ckpt"
     >>> shapes = {"rnn/gru_cell/gates/kernel": (5, 6), "rnn/gru_cell/gates/bias": (6,),
