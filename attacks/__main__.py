@@ -10,7 +10,7 @@ import torch
 
 import unrolled.cli.main
 import unrolled.report  # noqa: F401
-from attacks import arrays, cage, checkpoints, idx, images, paths, recordings, runs  # noqa: F401
+from attacks import arrays, cage, checkpoints, graphs, idx, images, paths, recordings, runs  # noqa: F401
 from attacks.attack import ATTACKS
 
 

@@ -12,7 +12,8 @@ import torch
 from unrolled import tf1
 from unrolled.training import Run
 
-ARCHIVE = Path(__file__).parents[1] / "golden" / "checkpoints.zip"
+GOLDEN = Path(__file__).parents[1] / "golden"
+ARCHIVE = GOLDEN / "checkpoints.zip"
 
 
 @pytest.fixture
@@ -40,6 +41,8 @@ def test_an_import_says_what_it_found_and_leaves_a_run(unrolled, checkpoint, tmp
         "  last/weights, last/biases: dense 8 → 5",
         "network: lstm 4, activation relu, forget_bias 1.0; forward, dynamic unrolling; "
         "steps of 3 in, 5 out; 285 parameters",
+        "verified: it computes what the graph's last/add:0 is for x:0, on random sequences, "
+        "to 1e-07 of its scale",
         "note: it does not read MNIST's rows: in Python, Run.open(...).load_network()(x), x [N, T, I]",
         f"imported  {tmp_path / 'run'}",
     ]
@@ -52,6 +55,41 @@ def test_an_import_says_what_it_found_and_leaves_a_run(unrolled, checkpoint, tmp
         2,
         f"unrolled: {run.folder} was imported, and says nothing of data: name some with --data\n",
     )
+
+
+@pytest.fixture
+def with_graph(tmp_path):
+    """`with_graph("max")`: the prefix of a checkpoint of imports.zip, its network's input and output."""
+
+    def unpack(name):
+        with zipfile.ZipFile(GOLDEN / "imports.zip") as archive:
+            archive.extractall(tmp_path, [each for each in archive.namelist() if each.startswith(f"{name}/")])
+            results = np.load(io.BytesIO(archive.read("results.npz")))
+        return tmp_path / name / "model.ckpt", results[f"{name}/x"], results[f"{name}/output"]
+
+    return unpack
+
+
+def test_what_the_graph_proved_is_said_and_kept_in_the_run(unrolled, with_graph, tmp_path):
+    prefix, x, expected = with_graph("max")
+    ends = ("--input", "x:0", "--output", "fc/add:0")
+    result = unrolled("import-tf1", prefix, "--run", tmp_path / "run", *ends)
+    assert result.code == 0
+    assert "forward, dynamic unrolling, reads max; steps of 3 in, 2 out" in result.out
+    assert "verified: it computes what the graph's fc/add:0 is for x:0" in result.out
+    with torch.no_grad():
+        came = Run.open(tmp_path / "run").load_network()(torch.from_numpy(x))
+    np.testing.assert_allclose(came, expected, rtol=0, atol=1e-5)
+
+
+def test_a_network_that_is_not_the_graph_s_is_refused_in_one_line(unrolled, with_graph, tmp_path):
+    prefix, *_ = with_graph("sum")
+    result = unrolled("import-tf1", prefix, "--run", tmp_path / "run")
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert "the network that was found is not the graph's: they part at Sum:0, by" in result.err
+    assert f"nothing is imported; `unrolled run-tf1 {prefix}` runs the graph as it is" in result.err
+    assert not (tmp_path / "run").exists()
+    assert unrolled("run-tf1", prefix).code == 0
 
 
 def test_a_run_is_numbered_when_no_folder_is_named(unrolled, checkpoint, tmp_path, monkeypatch):

@@ -289,6 +289,7 @@ def test_info_says_what_is_there(unrolled):
         "bench",
         "import-tf1",
         "export-tf1",
+        "run-tf1",
     ],
 )
 def test_every_verb_has_help_with_examples(unrolled, verb):

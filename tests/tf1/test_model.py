@@ -130,7 +130,7 @@ def test_the_layers_of_well_known_programs_are_found():
     words = variables(Model__embedding=(90, H), Model__softmax_w=(H, 90), Model__softmax_b=(90,))
     cells = [lstm(f"Model/RNN/multi_rnn_cell/cell_{n}/basic_lstm_cell", H, H) for n in range(2)]
     model = find(*cells, words)
-    assert model.describe()[0] == "Model/embedding: dense 90 → 4, no bias"
+    assert model.describe()[0] == "Model/embedding: embedding 90 → 4"
     assert (model.config.input_size, model.config.classes) == (90, 90)
 
 

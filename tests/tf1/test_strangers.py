@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import tf1
+from unrolled import UnrolledError, tf1
 from unrolled.tf1.graph import Graph
 
 pytestmark = pytest.mark.skipif(
@@ -98,3 +98,45 @@ def test_a_stranger_s_checkpoint_is_written_back_byte_for_byte(folder, tmp_path)
     tf1.write_checkpoint(tmp_path / "model.ckpt", tf1.read_checkpoint(prefix))
     for piece in ("model.ckpt.index", "model.ckpt.data-00000-of-00001"):
         assert (tmp_path / piece).read_bytes() == prefix.with_name(piece).read_bytes()
+
+
+WITH_GRAPHS = sorted(set(NETWORKS) - {"Woshiwzl1997__Signal-Frequency-Change-Detection-Based-on-LSTM/model"})
+
+
+@pytest.mark.parametrize("folder", WITH_GRAPHS)
+def test_a_stranger_s_graph_proves_the_network(folder):
+    prefix = Path(os.environ["UNROLLED_DATA_DIR"]) / "tf1-checkpoints" / folder / "model.ckpt"
+    assert tf1.import_checkpoint(prefix).proof is not None
+
+
+# What no run can hold: a state to begin with that is trained, two vectors of one layer side by side, gates of
+# straight lines.
+REFUSED = {
+    "nonzero_init": "c0 has no place among",
+    "two_outputs_concat": "fc/W has no place among",
+    "keras_lstm": "they part at lstm/strided_slice_3:0",
+}
+
+
+def graphs():
+    if "UNROLLED_DATA_DIR" not in os.environ:
+        return []
+    return sorted(path.stem for path in (Path(os.environ["UNROLLED_DATA_DIR"]) / "tf1-graphs").glob("*.npz"))
+
+
+@pytest.mark.parametrize("name", graphs())
+def test_a_graph_becomes_its_network_or_is_refused(name):
+    folder = Path(os.environ["UNROLLED_DATA_DIR"]) / "tf1-graphs"
+    if name in REFUSED:
+        with pytest.raises(UnrolledError, match=REFUSED[name]):
+            tf1.import_checkpoint(folder / f"{name}.ckpt")
+        return
+    imported = tf1.import_checkpoint(folder / f"{name}.ckpt")
+    assert imported.proof is not None
+    with np.load(folder / f"{name}.npz") as file, torch.no_grad():
+        came = imported.model.network()(torch.from_numpy(file["x"])).numpy()
+        np.testing.assert_allclose(came, file["y"], rtol=0, atol=1e-5 * np.abs(file["y"]).max())
+
+
+def test_most_graphs_become_their_networks():
+    assert len(set(graphs()) - set(REFUSED)) >= 16

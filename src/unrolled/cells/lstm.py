@@ -19,6 +19,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "softsign": F.softsign,
     "identity": lambda x: x,
+    "elu": F.elu,
+    "selu": F.selu,
+    "relu6": F.relu6,
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.2),  # TensorFlow's slope
+    "softplus": F.softplus,
 }
 LAYER_NORMS = (None, "gates", "projections")
 
@@ -84,7 +89,8 @@ class LSTMCell(Cell):
         hidden_size: H.
         bias: whether to add b; with layer_norm, whether its normalisations shift.
         forget_bias: added to the forget gate at run time, and not stored.
-        activation: φ: one of "tanh", "relu", "sigmoid", "softsign", "identity".
+        activation: φ: one of "tanh", "relu", "sigmoid", "softsign", "identity", "elu", "selu", "relu6",
+            "leaky_relu", "softplus".
         peephole: whether the gates see the cell state.
         proj_size: P, 0 for no projection.
         cell_clip: a positive bound, None for none.

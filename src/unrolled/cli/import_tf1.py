@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import sys
 from pathlib import Path
@@ -54,7 +53,22 @@ class ImportOptions:
     ] = None
     read: Annotated[
         str | None,
-        typer.Option(help="What the classifier of two directions sees: last, final or state; see train."),
+        typer.Option(
+            help="What the classifier sees: last, final, state, memory, first, mean or max; by default "
+            "what the graph says."
+        ),
+    ] = None
+    input: Annotated[
+        str | None,
+        typer.Option(
+            help="The graph's tensor that sequences are fed to, such as x:0; else it is looked for."
+        ),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            help="The graph's tensor that is its answer, such as logits:0; by default it is looked for."
+        ),
     ] = None
     data: Annotated[
         str | None, typer.Option(help="The data set it reads; by default mnist where the shapes fit.")
@@ -64,19 +78,20 @@ class ImportOptions:
 def import_tf1(options: ImportOptions) -> None:
     """Find the recurrent network in a TensorFlow 1 checkpoint, and make a run folder of it.
 
-    The checkpoint may be of version 1 or 2 and have variable names of any era; its .meta file, if it is
-    there, tells the forget bias. TensorFlow is not needed.
+    The checkpoint may be of version 1 or 2 and have variable names of any era. With its .meta file the
+    network and the graph there are run on random sequences: they must agree, else nothing is imported.
+    Without it, what no variable says is asked for, or assumed and said. TensorFlow is not needed.
 
     [bold]examples:[/bold]
 
         unrolled import-tf1 model/model.ckpt-5000
         unrolled import-tf1 model/ --forget-bias 1.0 --run runs/from-tensorflow
         unrolled import-tf1 seq2seq.ckpt --scope encoder/ --ignore ".*embedding.*"
+        unrolled import-tf1 model/model.ckpt-5000 --input x:0 --output logits:0
     """
     from unrolled import tf1
     from unrolled.cli.terminal import Terminal
     from unrolled.tf1.checkpoint import find_prefix
-    from unrolled.tf1.graph import Graph
     from unrolled.training import Recipe, Run, RunConfig
     from unrolled.training.run import check_free, next_free
     from unrolled.training.run_config import NO_DATA
@@ -85,20 +100,17 @@ def import_tf1(options: ImportOptions) -> None:
     if options.run is not None:
         check_free(options.run)
     prefix = find_prefix(options.prefix)
-    variables = tf1.read_checkpoint(prefix)
-    meta = prefix.with_name(f"{prefix.name}.meta")
-    graph = Graph.read(meta) if os.path.lexists(meta) else None
-    given: dict[str, Any] = {
-        key: getattr(options, key) for key in ("scope", "ignore", "cell", "activation", "read")
-    }
+    choices = ("scope", "ignore", "cell", "activation", "read", "input", "output")
+    given: dict[str, Any] = {key: getattr(options, key) for key in choices}
     cell_options = {key: getattr(options, key) for key in ("forget_bias", "cell_clip", "proj_clip")}
     given["options"] = {key: value for key, value in cell_options.items() if value is not None}
     name = re.sub(r"[^\w-]+", "-", prefix.name.split(".")[0]).strip("-") or "imported"
-    model = tf1.find_model(variables, graph, name=name, **given)
-    if model.asks_forget_bias:
+    imported = tf1.import_checkpoint(prefix, name=name, **given)
+    if imported.model.asks_forget_bias:
         given["options"]["forget_bias"] = ask_forget_bias(prefix.name)
-        model = tf1.find_model(variables, graph, name=name, **given)
+        imported = tf1.import_checkpoint(prefix, name=name, **given)
 
+    model = imported.model
     network = model.network()
     config = model.config
     run = Run.create(
@@ -113,7 +125,8 @@ def import_tf1(options: ImportOptions) -> None:
         ),
     )
     run.save_weights(network.state_dict())
-    say(f"{prefix}: {len(variables)} variables, {'with' if graph else 'no'} graph (.meta)")
+    has = "with" if imported.has_graph else "no"
+    say(f"{prefix}: {len(imported.variables)} variables, {has} graph (.meta)")
     for line in model.describe():
         say(f"  {line}")
     layers = ", ".join(
@@ -121,14 +134,21 @@ def import_tf1(options: ImportOptions) -> None:
         for kind, width, *rest in config.layers
     )
     say(
-        f"network: {layers}; {config.direction}, {config.unroll} unrolling; steps of {config.input_size} in, "
-        f"{config.classes} out; {network.parameter_count:,} parameters"
+        f"network: {layers}; {config.direction}, {config.unroll} unrolling{describe_read(config)}; steps of "
+        f"{config.input_size} in, {config.classes} out; {network.parameter_count:,} parameters"
     )
+    if imported.proof is not None:
+        say(f"verified: {imported.proof}")
     for note in model.notes:
         say(f"note: {note}")
     if not fits_mnist(config):
         say("note: it does not read MNIST's rows: in Python, Run.open(...).load_network()(x), x [N, T, I]")
     say(f"imported  {run.folder}")
+
+
+def describe_read(config: NetworkConfig) -> str:
+    """What the classifier sees, where that is not the last output."""
+    return "" if config.one_way and config.read == "final" else f", reads {config.read}"
 
 
 def fits_mnist(config: NetworkConfig) -> bool:

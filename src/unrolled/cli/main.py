@@ -26,6 +26,7 @@ from unrolled.cli.networks import networks
 from unrolled.cli.options import add_verb
 from unrolled.cli.predict import predict
 from unrolled.cli.report import report
+from unrolled.cli.run_tf1 import run_tf1
 from unrolled.cli.train import train
 from unrolled.errors import UnrolledError
 
@@ -37,7 +38,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (train, evaluate, predict, inspect, compare, report, networks, info, bench, import_tf1, export_tf1)
+VERBS = (
+    *(train, evaluate, predict, inspect, compare, report, networks, info, bench),
+    *(import_tf1, export_tf1, run_tf1),
+)
 for verb in VERBS:
     add_verb(app, verb)
 

@@ -9,9 +9,20 @@ from unrolled.errors import UnrolledError, check_count, check_fields, is_number,
 
 CELLS = ("rnn", "lstm", "gru")
 UNROLLS = ("static", "dynamic")
-DIRECTIONS = ("forward", "bidirectional", "parallel")
-READS = ("final", "last", "state", "steps")
-ACTIVATIONS = ("identity", "relu", "tanh", "sigmoid")
+DIRECTIONS = ("forward", "backward", "bidirectional", "parallel")
+READS = ("final", "last", "state", "memory", "first", "mean", "max", "steps")
+ACTIVATIONS = (
+    "identity",
+    "relu",
+    "tanh",
+    "sigmoid",
+    "elu",
+    "selu",
+    "relu6",
+    "leaky_relu",
+    "softplus",
+    "softsign",
+)
 
 # More of these is a damaged file, or a mistake: nothing here would fit into any memory.
 MOST_WIDTH = 2**24
@@ -20,7 +31,7 @@ MOST_LETTERS = 500
 
 # What may be set of a layer's cell, and to values of which types.
 CELL_OPTIONS: dict[str, dict[str, Any]] = {
-    "rnn": {"nonlinearity": str},
+    "rnn": {"nonlinearity": str, "residual": bool},
     "lstm": {
         "forget_bias": (int, float),
         "activation": str,
@@ -29,8 +40,9 @@ CELL_OPTIONS: dict[str, dict[str, Any]] = {
         "cell_clip": (int, float),
         "proj_clip": (int, float),
         "layer_norm": str,
+        "residual": bool,
     },
-    "gru": {"reset": str},
+    "gru": {"reset": str, "residual": bool},
 }
 EXPECTED = {str: "a name", bool: "true or false", (int, float): "a finite number"}
 
@@ -44,17 +56,19 @@ class NetworkConfig:
     Attributes:
         name: its name in the catalogue, or one of your own.
         layers: the layers, the lowest first, each a kind of cell ("rnn", "lstm", "gru") and its width H, and
-            if its cell has options, those: ("lstm", 128, {"forget_bias": 0.8, "peephole": True}).
+            if its cell has options, those: ("lstm", 128, {"forget_bias": 0.8, "peephole": True}). With
+            {"residual": True} a layer's input is added to its output.
         unroll: "static" or "dynamic", see `SequenceClassifier`.
-        direction: "forward"; "bidirectional": both directions of a layer read both of the layer below; or
-            "parallel": two stacks, one for each direction, that meet at the top only.
-        read: what the classifier sees, see `SequenceClassifier`: "final", "last" or "state"; or
-            "steps", after which it speaks at every step.
+        direction: "forward"; "backward": from each sequence's end to its start; "bidirectional": both
+            directions of a layer read both of the layer below; or "parallel": two stacks, one for each
+            direction, that meet at the top only.
+        read: what the classifier sees, see `SequenceClassifier`: "final", "last", "state", "memory", "first",
+            "mean" or "max"; or "steps", after which it speaks at every step.
         output_dropout: the probability that an element of a layer's output is dropped while training.
         input_size: I, the width of one step.
         classes: the number of classes, or of numbers where it is those that are predicted.
-        input_layers: dense layers that every step passes first, each a width and an activation: "identity",
-            "relu", "tanh" or "sigmoid".
+        input_layers: dense layers that every step passes first, each a width and an activation, one of
+            `ACTIVATIONS`.
         output_layers: the same, between what the classifier would see and the classifier.
         centre: how many of a sequence's last steps have the mean that is taken away from all of it before
             anything reads it, so that a level that never was seen does no harm; 0 for none.
@@ -101,6 +115,10 @@ class NetworkConfig:
         _check_choice("unroll", self.unroll, UNROLLS)
         _check_choice("direction", self.direction, DIRECTIONS)
         _check_choice("read", self.read, READS)
+        if self.read == "memory" and (layers[-1][0] != "lstm" or not self.one_way):
+            raise UnrolledError(
+                f'network {self.name}: read is "memory", expected a last layer of LSTMs in one direction'
+            )
         layers = tuple(
             (
                 kind,
@@ -122,9 +140,16 @@ class NetworkConfig:
         object.__setattr__(self, "output_dropout", float(dropout))
 
     @property
+    def one_way(self) -> bool:
+        """Whether there is one stack of cells, not one for each direction."""
+        return self.direction in ("forward", "backward")
+
+    @property
     def feature_size(self) -> int:
-        """F, the width of what the last recurrent layer gives, all its directions together."""
-        return (1 if self.direction == "forward" else 2) * output_width(self.layers[-1])
+        """F, the width of what the classifier sees of the last recurrent layer, all directions together."""
+        if self.read == "memory":
+            return self.layers[-1][1]
+        return (1 if self.one_way else 2) * output_width(self.layers[-1])
 
     def _check_options(self, kind: str, options: dict[str, Any]) -> None:
         for option, value in options.items():

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells import Cell, DropoutCell, GRUCell, LSTMCell, RNNCell, StackedCell
+from unrolled.cells import Cell, DropoutCell, GRUCell, LSTMCell, ResidualCell, RNNCell, StackedCell
 from unrolled.cells.state import hidden
 from unrolled.errors import UnrolledError
 from unrolled.networks.config import NetworkConfig, output_width
+from unrolled.networks.over_time import OVER_TIME, memory, over_time
 from unrolled.unroll.bidirectional import bidirectional_unroll
 from unrolled.unroll.kinds import unroll
-from unrolled.unroll.lengths import Lengths, check_lengths
+from unrolled.unroll.lengths import Lengths, check_lengths, reverse_sequence
 from unrolled.unroll.stacked_bidirectional import stacked_bidirectional_unroll
 
 # TensorFlow 1's defaults, which the seeds' networks have: a forget bias of 1, and the paper's GRU.
@@ -24,7 +25,18 @@ CELL_MAKERS: dict[str, Callable[..., Cell]] = {
     "lstm": partial(LSTMCell, forget_bias=1.0),
     "gru": partial(GRUCell, reset="before"),
 }
-ACTIVATION_MODULES = {"identity": nn.Identity, "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+ACTIVATION_MODULES: dict[str, Callable[[], nn.Module]] = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "relu6": nn.ReLU6,
+    "leaky_relu": partial(nn.LeakyReLU, 0.2),  # TensorFlow's slope
+    "softplus": nn.Softplus,
+    "softsign": nn.Softsign,
+}
 
 
 class SequenceClassifier(nn.Module):
@@ -41,15 +53,20 @@ class SequenceClassifier(nn.Module):
         "final"  [f_L, b_1]: what each direction knows when it has read everything
         "last"   [f_L, b_L]: the outputs beside the last step, where the backward direction has read one
                  step only; what the tutorials with bidirectional networks do
-        "state"  the h of each direction's final state: as "final", but before any output dropout
+        "state"  the h of each direction's final state: as "final", but before any output dropout or sum
+                 with the layer's input
+        "memory" the c of the final state of an LSTM in one direction
+        "first", "mean", "max"   [f_t, b_t] at the first step, and over all steps
         "steps"  [f_t, b_t] of every step t: v is [N, T, F] and logits are [N, T, classes], of which those
                  past a length say nothing
 
     With `config.centre` x is without the mean of each sequence's last steps, whatever reads it.
 
-    Forward networks have no b: there "final" and "last" are one. With `config.input_layers` the x that the
+    Networks of one direction have no b: there "final" and "last" are one. A backward network reads each
+    sequence from its end; its first step is there. With `config.input_layers` the x that the
     cells read is what those dense layers make of each step, and with `config.output_layers` W sees what they
-    make of v.
+    make of v. Steps may be given as integers x [N, T], which stand for one-hot vectors [N, T, I]: then the
+    first layer is an embedding.
 
     `config.unroll` rules under torch.compile and torch.export, where a static network is a graph of T steps.
     In eager mode, where static and dynamic unrolling give the same numbers, every network takes the dynamic
@@ -68,7 +85,7 @@ class SequenceClassifier(nn.Module):
         self.config = config
         if config.input_layers:
             self.input_layers = _make_dense(config.input_size, config.input_layers)
-        if config.direction == "forward":
+        if config.one_way:
             self.cell = StackedCell(_make_cells(config))
         else:
             self.forward_cells: Any = nn.ModuleList(_make_cells(config))
@@ -108,17 +125,24 @@ class SequenceClassifier(nn.Module):
 
         With `config.read` "steps" there is one after each step: [N, T, F], zero past each length.
         """
-        if x.dim() != 3 or x.shape[1] == 0:
-            raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
         kind, read = self._kind(), self.config.read
-        if self.config.centre:
+        tokens = x.dim() == 2 and not x.dtype.is_floating_point
+        if (x.dim() != 3 and not tokens) or x.shape[1] == 0:
+            raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
+        if self.config.centre and not tokens:
             x = x - last_mean(x, lengths, self.config.centre)
-        if self.config.input_layers:
-            x = self.input_layers(x)
-        if self.config.direction == "forward":
+        x = self._embed(x) if tokens else self.input_layers(x) if self.config.input_layers else x
+        if self.config.one_way:
+            backward = self.config.direction == "backward"
+            if backward:
+                x = reverse_sequence(x, lengths)
             outputs, state = unroll(self.cell, x, lengths, kind=kind)
             if read == "steps":
-                return outputs
+                return reverse_sequence(outputs, lengths) if backward else outputs
+            if read in OVER_TIME:
+                return over_time(outputs, lengths, read)
+            if read == "memory":
+                return memory(state)
             return hidden(state) if self._reads_state() else last_output(outputs, lengths)
 
         if self.config.direction == "bidirectional" and read == "last":
@@ -133,6 +157,8 @@ class SequenceClassifier(nn.Module):
             )
         if read == "steps":
             return outputs
+        if read in OVER_TIME:
+            return over_time(outputs, lengths, read)
         if self._reads_state():
             return torch.cat([hidden(forwards), hidden(backwards)], dim=1)
         last = last_output(outputs, lengths)
@@ -140,6 +166,23 @@ class SequenceClassifier(nn.Module):
             return last
         forward_width = output_width(self.config.layers[-1])
         return torch.cat([last[:, :forward_width], outputs[:, 0, forward_width:]], dim=1)
+
+    def _embed(self, x: Tensor) -> Tensor:
+        """What the input layers make of the one-hot vectors that integers x [N, T] stand for."""
+        size = self.config.input_size
+        if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < size:
+            raise ValueError(
+                f"x has values from {int(x.min())} to {int(x.max())}, expected 0 to {size - 1}: "
+                f"network {self.config.name} reads {size} numbers a step"
+            )
+        if not self.config.input_layers:
+            return nn.functional.one_hot(x.long(), size).to(next(self.parameters()).dtype)
+        first: Any
+        first, *others = self.input_layers
+        x = nn.functional.embedding(x, first.weight.T) + first.bias
+        for module in others:
+            x = module(x)
+        return x
 
     def _beside_last_step(self, x: Tensor, lengths: Lengths | None, kind: str) -> Tensor:
         """[f_L, b_L]: the top layer's backward cell, which reads from the end, has taken one step there."""
@@ -153,7 +196,7 @@ class SequenceClassifier(nn.Module):
             None if lengths is None else check_lengths(lengths, batch_size, time, x.device).clamp(max=1)
         )
         b, _ = unroll(backward_cell, last_output(x, lengths)[:, None], one_step, kind=kind)
-        last = last_output(f, lengths) if self.config.output_dropout else hidden(state)
+        last = hidden(state) if self._state_is_output() else last_output(f, lengths)
         return torch.cat([last, b[:, 0]], dim=1)
 
     def _reads_state(self) -> bool:
@@ -162,8 +205,13 @@ class SequenceClassifier(nn.Module):
         An output among all would need a gradient of all in backward, of which most are zero.
         """
         config = self.config
-        beside = config.read == "last" and config.direction != "forward"  # the backward one's first output
-        return config.read == "state" or not (config.output_dropout or beside)
+        beside = config.read == "last" and not config.one_way  # the backward one's first output
+        return config.read == "state" or (self._state_is_output() and not beside)
+
+    def _state_is_output(self) -> bool:
+        """Whether the last layer's h is what it gives at the last step."""
+        residual = any(option.get("residual") for option in self.config.layers[-1][2:])
+        return not (self.config.output_dropout or residual)
 
     def _kind(self) -> str:
         # In eager mode the two unrollings give the same numbers, and the dynamic one can run in kernels. In a
@@ -224,7 +272,10 @@ def _make_cells(config: NetworkConfig) -> list[Cell]:
     input_size = config.input_layers[-1][0] if config.input_layers else config.input_size
     for kind, width, *options in config.layers:
         try:
-            cell = CELL_MAKERS[kind](input_size, width, **(options[0] if options else {}))
+            known = dict(options[0]) if options else {}
+            residual = known.pop("residual", False)
+            cell = CELL_MAKERS[kind](input_size, width, **known)
+            cell = ResidualCell(cell) if residual else cell
         except ValueError as error:
             raise UnrolledError(f"network {config.name}: {error}") from error
         cells.append(DropoutCell(cell, output=config.output_dropout) if config.output_dropout else cell)

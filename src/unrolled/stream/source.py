@@ -61,6 +61,11 @@ def source_of(model: Any) -> Source:
             raise _needs_the_end(f"network {twin.config.name} is {twin.config.direction}")
         if twin.config.centre:
             raise _needs_the_end(f"network {twin.config.name} takes the mean of the last steps away")
+        if twin.config.read in ("memory", "first", "mean", "max"):
+            raise UnrolledError(
+                f'network {twin.config.name} reads "{twin.config.read}", which is not its last output, so it '
+                "cannot stream; give it whole sequences"
+            )
         dense = twin.input_layers if twin.config.input_layers else None
         after: nn.Module = twin.classifier
         if twin.config.output_layers:

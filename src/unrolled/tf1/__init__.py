@@ -35,6 +35,8 @@ from unrolled.tf1.contrib import (
 from unrolled.tf1.data_sets import DataSet, Datasets, read_data_sets
 from unrolled.tf1.dense import Dense
 from unrolled.tf1.found_model import FoundModel
+from unrolled.tf1.graphs import Graph
+from unrolled.tf1.import_checkpoint import Imported, import_checkpoint
 from unrolled.tf1.initializers import (
     constant,
     glorot_uniform,
@@ -84,7 +86,9 @@ __all__ = [
     "GRUBlockCell",
     "GRUBlockCellV2",
     "GRUCell",
+    "Graph",
     "HighwayWrapper",
+    "Imported",
     "IndRNNCell",
     "IndyGRUCell",
     "IndyLSTMCell",
@@ -114,6 +118,7 @@ __all__ = [
     "dynamic_rnn",
     "find_model",
     "glorot_uniform",
+    "import_checkpoint",
     "legacy_seq2seq",
     "load_variables",
     "random_normal",

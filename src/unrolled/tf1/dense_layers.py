@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,9 @@ from unrolled.tf1.recognition import Layers, natural
 BIAS_WORD = re.compile(r"bias(?:es)?|b(?=_|\d|$)|B(?=_|\d|$)", re.ASCII)
 WEIGHT_WORD = re.compile(r"weights?|kernel|[Mm]atrix|w(?=_|\d|$)|W(?=_|\d|$)", re.ASCII)
 NORMALISATION = re.compile(r"/(?:gamma|beta|moving_mean|moving_variance)$")
+EMBEDDING = re.compile(
+    r"(?:.*[/_])?(?:\w*embed(?:ding)?s?|emb|lookup_table)(?:_?\w{1,3})?(?:/kernel)?", re.IGNORECASE
+)
 MOST = 6
 MOST_PAIRED = 100  # matrices for which a bias is looked for
 
@@ -27,15 +30,19 @@ class Dense(NamedTuple):
     Attributes:
         name, bias_name: the modern names of W [I, O] and b [O]; no name for a b of zeros.
         kernel, bias: their values.
+        lookup: whether rows of W are looked up: an embedding.
     """
 
     name: str
     bias_name: str | None
     kernel: ndarray
     bias: ndarray
+    lookup: bool = False
 
     def describe(self) -> str:
         rows, columns = self.kernel.shape
+        if self.lookup:
+            return f"embedding {rows} → {columns}"
         return f"dense {rows} → {columns}{'' if self.bias_name else ', no bias'}"
 
 
@@ -50,11 +57,12 @@ class Chains(NamedTuple):
         return [*self.before, *self.after]
 
 
-def pair(rest: Mapping[str, ndarray]) -> tuple[list[Dense], list[str]]:
+def pair(rest: Mapping[str, ndarray], embeddings: Set[str] = frozenset()) -> tuple[list[Dense], list[str]]:
     """Put matrices and biases together; return with the layers the names that are in none of them.
 
     A bias is the one with the name of its matrix (kernel and bias, weights1 and biases1, W_out and b_out), or
-    else the next one of the right length in the order of the names (Variable and Variable_1).
+    else the next one of the right length in the order of the names (Variable and Variable_1). Embeddings have
+    none.
     """
     names = sorted(rest, key=natural)
     vectors = {
@@ -70,7 +78,7 @@ def pair(rest: Mapping[str, ndarray]) -> tuple[list[Dense], list[str]]:
     biases: dict[str, str] = {}
     for fits in (_same_name, _next_name):
         for name in matrices:
-            if name not in biases:
+            if name not in biases and name not in embeddings:
                 free = by_length.get(rest[name].shape[1], [])
                 found = next((vector for vector in free if fits(name, vector)), None)
                 if found is not None:
@@ -82,6 +90,7 @@ def pair(rest: Mapping[str, ndarray]) -> tuple[list[Dense], list[str]]:
             biases.get(name),
             rest[name],
             vectors[biases[name]] if name in biases else np.zeros(rest[name].shape[1], rest[name].dtype),
+            name in embeddings,
         )
         for name in matrices
     ]
@@ -129,7 +138,11 @@ def _orders(layers: Layers, dense: list[Dense]) -> Iterator[Chains]:
 
     for after in walk(layers.feature_size, dense):
         before = [layer for layer in dense if all(layer is not other for other in after)]
+        if any(layer.lookup for layer in after):
+            continue  # rows are looked up by what comes from outside
         for order in itertools.permutations(before):
+            if any(layer.lookup for layer in order[1:]):
+                continue
             widths = [*(layer.kernel.shape[0] for layer in order), layers.forward[0].input_size]
             if all(layer.kernel.shape[1] == width for layer, width in zip(order, widths[1:], strict=True)):
                 yield Chains(list(order), after)

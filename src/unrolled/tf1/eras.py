@@ -47,6 +47,7 @@ SHARD = re.compile(r"(.*(?:/W|/W_P|[Ll]inear/Matrix))_(\d+)")
 
 LOCAL = re.compile(
     r"(?:(.*?)/)?(kernel|bias|w_[ifo]_diag|carry_[wb]|(?:gates|candidate)/(?:kernel|bias)|projection/kernel"
+    r"|candidate/(?:input|hidden)_projection/(?:kernel|bias)"
     r"|(?:input|transform|forget|output|state)/(?:gamma|beta))"
 )
 

@@ -9,11 +9,12 @@ from numpy import ndarray
 from torch import nn
 
 from unrolled.cells import Cell, DropoutCell, GRUCell, LSTMCell
-from unrolled.errors import unknown_name
+from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks import SequenceClassifier
 from unrolled.tf1 import gate_layout
 from unrolled.tf1.slots import initial_slots
 
+KNOWN_TO_TENSORFLOW = ("final", "last", "state")
 SLOTS = ("adam", "rmsprop", "none")
 
 
@@ -40,7 +41,14 @@ def network_checkpoint(network: SequenceClassifier, slots: str = "none") -> dict
     """
     if slots not in SLOTS:
         raise unknown_name("optimizer with slots", slots, SLOTS)
-    if network.config.direction == "forward":
+    if (kind := network.config.direction) == "backward" or network.config.read not in KNOWN_TO_TENSORFLOW:
+        raise UnrolledError(
+            f"network {network.config.name} is {kind} and reads {network.config.read!r}: no variable says "
+            "so, and another program would come of it"
+        )
+    if any(option.get("residual") for _, _, *options in network.config.layers for option in options):
+        raise UnrolledError(f"network {network.config.name} has residual layers, of which no variable knows")
+    if network.config.one_way:
         stacks: dict[str, Any] = {"": network.cell.cells}
     else:
         stacks = {"fw": network.forward_cells, "bw": network.backward_cells}

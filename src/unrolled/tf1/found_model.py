@@ -9,9 +9,11 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
+from unrolled.cells import ResidualCell
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.tf1 import gate_layout
 from unrolled.tf1.dense_layers import Chains
+from unrolled.tf1.other_layouts import parameters_reset_after, resets_after
 from unrolled.tf1.recognition import Layers
 
 
@@ -26,6 +28,7 @@ class FoundModel:
         asks_forget_bias: whether it has LSTMs whose forget bias nothing says.
         notes: what had to be assumed, and what a run folder cannot hold.
         original: the checkpoint's own name of each variable by its modern name.
+        doubt: what in the graph speaks against the network as it was found; only a proof allays it.
     """
 
     layers: Layers
@@ -34,6 +37,7 @@ class FoundModel:
     asks_forget_bias: bool
     notes: list[str]
     original: dict[str, str]
+    doubt: str | None = None
 
     def network(self) -> SequenceClassifier:
         """The network with the checkpoint's weights, in evaluation mode."""
@@ -44,9 +48,15 @@ class FoundModel:
         weights: dict[str, Tensor] = {}
         for place, cells in places.items():
             for number, found in enumerate(cells):
-                cell = network.get_submodule(f"{place}.{number}")
-                named = gate_layout.parameters(cell, found.variables)  # type: ignore[arg-type]
-                weights |= {f"{place}.{number}.{name}": weight for name, weight in named.items()}
+                where = f"{place}.{number}"
+                cell = network.get_submodule(where)
+                if isinstance(cell, ResidualCell):
+                    where, cell = f"{where}.cell", cell.cell
+                if resets_after(found.variables):
+                    named = parameters_reset_after(found.variables)
+                else:
+                    named = gate_layout.parameters(cell, found.variables)  # type: ignore[arg-type]
+                weights |= {f"{where}.{name}": weight for name, weight in named.items()}
         for place, dense in (("input_layers", self.dense.before), ("output_layers", self.dense.after[:-1])):
             for number, layer in enumerate(dense):  # an activation follows each
                 weights |= _linear(f"{place}.{2 * number}", layer.kernel, layer.bias)
@@ -70,8 +80,9 @@ class FoundModel:
         )
         lines = []
         for kernel, bias, part in [*before, *cells, *after]:
-            names = ", ".join(self.original[name] for name in (kernel, bias) if name is not None)
-            lines.append(f"{names}: {part.describe()}")
+            names = ", ".join(self.original[name] for name in (kernel, bias) if name)
+            if names:  # not of a layer that only carries an activation or a factor
+                lines.append(f"{names}: {part.describe()}")
         return lines
 
 

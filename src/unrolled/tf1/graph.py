@@ -41,8 +41,17 @@ PASSES = {
 }
 PRODUCTS = {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"}
 SUMS = {"Add", "AddV2", "BiasAdd"}
-ACTIVATIONS = {"Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid", "Softsign": "softsign"}
-UNKNOWN_ACTIVATIONS = {"Elu", "Selu", "Relu6", "LeakyRelu", "Softplus"}
+ACTIVATIONS = {
+    "Tanh": "tanh",
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Softsign": "softsign",
+    "Elu": "elu",
+    "Selu": "selu",
+    "Relu6": "relu6",
+    "LeakyRelu": "leaky_relu",
+    "Softplus": "softplus",
+}
 FUSED_LSTMS = {
     "LSTMBlockCell": 3,
     "LSTMBlockCellV2": 3,
@@ -50,7 +59,10 @@ FUSED_LSTMS = {
     "BlockLSTMV2": 4,
 }  # where their kernel is
 
-WITH_ATTRIBUTES = {"Const", "While", "StatelessWhile", *VARIABLES, *FUSED_LSTMS}  # that are asked for here
+PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+LOOKUPS = {"Gather", "GatherV2", "ResourceGather"}
+# Of these attributes are asked for here.
+WITH_ATTRIBUTES = {"Const", "While", "StatelessWhile", *VARIABLES, *FUSED_LSTMS, *PLACEHOLDERS}
 
 MOST_BYTES, MOST_IN_ALL = 1 << 28, 200_000  # of a file, and nodes in it
 MOST_NODES = 2000  # between a value and the products that it is made of
@@ -175,6 +187,25 @@ class Graph:
                 found.setdefault(weight, []).append(product)
         return found
 
+    def products(self, weight: str) -> list[Node]:
+        """The products with a variable."""
+        return self._products.get(weight, [])
+
+    def before(self, name: str, end: str = "") -> list[Node]:
+        """A node and all that it depends on, but for what only `end` depends on."""
+        waiting, seen = [name], {name}
+        found = []
+        while waiting:
+            node = self.nodes.get(waiting.pop())
+            if node is None:
+                continue
+            found.append(node)
+            for other, _ in node.inputs if node.name != end else []:
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        return found
+
     def behind(self, *names: str) -> Behind:
         """Go back from the nodes of these names to the nearest products with a variable."""
         if names not in self._behind:
@@ -219,7 +250,7 @@ class Graph:
             kernel = self.variable(node.inputs[place][0]) if len(node.inputs) > place else None
             if kernel is not None:
                 attribute = node.attributes.get("forget_bias")
-                biases[kernel] = attribute.float32(4, 1.0) if attribute else 1.0
+                biases[kernel] = float(str(np.float32(attribute.float32(4, 1.0)))) if attribute else 1.0
         return biases
 
     def _sums_with_constants(self, node: Node) -> Iterator[tuple[float, list[str]]]:
@@ -242,13 +273,13 @@ class Graph:
     def activations(self) -> dict[str, str]:
         """For each cell's kernel the op that makes its new values, as TensorFlow names it."""
         found = {}
-        for node in self.ops(*ACTIVATIONS, *UNKNOWN_ACTIVATIONS):
+        for node in self.ops(*ACTIVATIONS):
             before = self.nodes.get(node.inputs[0][0]) if node.inputs else None
             if before is None or (before.op, node.inputs[0][1]) != ("Split", 1):
                 continue  # an LSTM's gates are i, j, f, o, and j is output 1 of its split
             for kernel in self.behind(before.name).weights:
                 found[kernel] = node.op
-        for node in self.ops(*ACTIVATIONS, *UNKNOWN_ACTIVATIONS):
+        for node in self.ops(*ACTIVATIONS):
             before = self.nodes.get(node.inputs[0][0]) if node.inputs else None
             if before is not None and before.op in SUMS and before.inputs:
                 product = self.nodes.get(before.inputs[0][0])
@@ -260,12 +291,26 @@ class Graph:
     def clips(self) -> dict[str, float]:
         """The bound of the clip that follows a product with a variable."""
         bounds = {}
+        for node in self.ops(*FUSED_LSTMS):
+            place = FUSED_LSTMS[node.op]
+            kernel = self.variable(node.inputs[place][0]) if len(node.inputs) > place else None
+            clip = node.attributes.get("cell_clip")
+            # What is not said is TensorFlow's default for that operation.
+            fused = clip.float32(4, 0.0) if clip else 0.0 if node.op.endswith("V2") else 3.0
+            if kernel is not None and fused > 0:
+                bounds[kernel] = float(str(np.float32(fused)))
         for node in self.ops("ClipByValue", "Minimum"):
             bound = self.constant(node.inputs[-1][0]) if len(node.inputs) > 1 else None
             if bound is not None and bound > 0:
                 for weight in self.behind(node.inputs[0][0]).weights:
                     bounds[weight] = bound
         return bounds
+
+    @cached_property
+    def embeddings(self) -> set[str]:
+        """The variables of which rows are looked up."""
+        found = (self.variable(node.inputs[0][0]) for node in self.ops(*LOOKUPS) if node.inputs)
+        return {name for name in found if name is not None}
 
     def inputs_of(self, weight: str) -> Behind | None:
         """What the products with a variable multiply it with; None if there is no such product."""

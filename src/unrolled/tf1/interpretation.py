@@ -11,7 +11,7 @@ from unrolled.networks import NetworkConfig
 from unrolled.networks.config import CELL_OPTIONS
 from unrolled.tf1.dense_layers import Chains
 from unrolled.tf1.found_model import FoundModel
-from unrolled.tf1.graph import ACTIVATIONS, UNKNOWN_ACTIVATIONS, Graph
+from unrolled.tf1.graph import ACTIVATIONS, Graph
 from unrolled.tf1.recognition import FoundCell, Layers
 
 
@@ -28,8 +28,10 @@ class Interpretation:
     ) -> None:
         self.layers, self.dense, self.graph, self.original = layers, dense, graph, original
         self.notes: list[str] = []
+        self.doubt: str | None = None
         if graph is None:
             self.notes.append("no graph: the cells are taken to have TensorFlow's activations, and no clips")
+            self._note_what_may_be_shared()
         if not_used:
             self.notes.append(f"not used: {', '.join(not_used)}")
 
@@ -64,7 +66,7 @@ class Interpretation:
             input_layers=input_layers,
             output_layers=output_layers,
         )
-        return FoundModel(self.layers, self.dense, config, asks, self.notes, self.original)
+        return FoundModel(self.layers, self.dense, config, asks, self.notes, self.original, self.doubt)
 
     def _options(self, cell: FoundCell, given: Mapping[str, Any]) -> dict[str, Any]:
         """A cell's options: what its shapes say, then the graph, then the caller."""
@@ -77,12 +79,14 @@ class Interpretation:
         }
 
     def _options_of_graph(self, cell: FoundCell, graph: Graph) -> dict[str, Any]:
+        if "forget_bias" in cell.options:  # Keras' and cuDNN's have their gates in another order
+            return {}
         options: dict[str, Any] = {}
         kernel = self.original[cell.kernel]
-        candidate = self.original[f"{cell.home}/candidate/kernel"] if cell.kind == "gru" else kernel
+        candidate = self.original.get(f"{cell.home}/candidate/kernel", kernel)
         op = graph.activations.get(candidate, "Tanh")
         if op != "Tanh":
-            if op not in ACTIVATIONS or cell.kind == "gru" or (cell.kind == "rnn" and op != "Relu"):
+            if cell.kind == "gru" or (cell.kind == "rnn" and op != "Relu"):
                 raise UnrolledError(
                     f"{cell.home} has the activation {op}, which this library's cell does not have"
                 )
@@ -113,8 +117,8 @@ class Interpretation:
                 f"nothing says what stands after {self.original[layer]}: taken as linear (--activation)"
             )
             return "identity"
-        ops = {op for op in behind.ops if op in ACTIVATIONS or op in UNKNOWN_ACTIVATIONS}
-        if len(ops) > 1 or ops & UNKNOWN_ACTIVATIONS or "Softsign" in ops:
+        ops = behind.ops.keys() & ACTIVATIONS
+        if len(ops) > 1:
             raise UnrolledError(
                 f"after {self.original[layer]} the graph has {', '.join(sorted(ops))}: no run can hold that"
             )
@@ -154,16 +158,23 @@ class Interpretation:
             else "final"
         )
 
+    def _note_what_may_be_shared(self) -> None:
+        """One cell in a stack's first place, as wide as its input: `MultiRNNCell([cell] * n)` looks so."""
+        (cell, *others) = self.layers.forward
+        if not others and "cell_0" in cell.path and cell.input_size == cell.output_size:
+            self.notes.append(
+                f"{self.original[cell.kernel]} may have been shared by several layers: nothing says so, "
+                "and it is taken as one"
+            )
+
     def _note_what_the_graph_adds(self) -> None:
         if self.graph is None or not self.dense.after:
             return
         last = self.original[self.dense.after[-1].name]
         first = self.graph.inputs_of(self.original[self.dense.after[0].name])
         if first is not None and "Mean" in first.ops:
-            self.notes.append(
-                "the graph has a mean before the output layer: a run classifies from the last step"
-            )
-        for node in self.graph.ops(*ACTIVATIONS, *UNKNOWN_ACTIVATIONS):
+            self.doubt = "the graph has a mean before the output layer"
+        for node in self.graph.ops(*ACTIVATIONS):
             if self.graph.behind(node.name).weights == {last}:
                 self.notes.append(f"the graph applies {node.op} to the output: here it ends before that")
                 break

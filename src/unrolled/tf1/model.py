@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +11,23 @@ from numpy import ndarray
 
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks.config import ACTIVATIONS
-from unrolled.tf1.dense_layers import MOST, MOST_PAIRED, NORMALISATION, Chains, agrees, chains, pair
+from unrolled.tf1.dense_layers import (
+    EMBEDDING,
+    MOST,
+    MOST_PAIRED,
+    NORMALISATION,
+    Chains,
+    agrees,
+    chains,
+    pair,
+)
 from unrolled.tf1.eras import join_shards, modern
 from unrolled.tf1.found_model import FoundModel
 from unrolled.tf1.graph import Graph
 from unrolled.tf1.interpretation import Interpretation
-from unrolled.tf1.recognition import Layers, arrange, find_cells
-from unrolled.tf1.slots import network_variables
+from unrolled.tf1.other_layouts import join_keras
+from unrolled.tf1.recognition import FoundCell, Layers, arrangements, find_cells, is_doubtful
+from unrolled.tf1.slots import network_variables, shadowed
 
 
 def find_model(
@@ -34,7 +45,8 @@ def find_model(
     """Find the cells, their layers and directions, and the dense layers around them.
 
     Names of three eras are understood (see `eras`), slots of optimizers and counters are passed over; what
-    the names leave open, the shapes decide, and the graph where there is one.
+    the names leave open, the shapes decide, and what is read in the graph where there is one. That it is the
+    network which was trained is proved by `import_checkpoint`, which runs the graph.
 
     Args:
         variables: as `read_checkpoint` returns them.
@@ -55,21 +67,30 @@ def find_model(
     _check_choices(ignore, cell, activation)
     own = network_variables(join_shards(variables))
     own = {
-        key: value
+        key: value.astype("f4") if value.dtype.itemsize < 4 else value
         for key, value in own.items()
         if key.startswith(scope) and not re.fullmatch(ignore or "", key)
     }
-    original = {modern(key): key for key in own}
+    original = {modern(shadowed(key)): key for key in own}
     named = {new: own[old] for new, old in original.items()}
-    layers, way, left = _choose(named, original, graph, cell)
+    named, original, keras = join_keras(named, original)
+    layers, way, left = _choose(named, original, graph, cell, keras)
     return Interpretation(layers, way, left, graph, original).model(name, options or {}, activation, read)
 
 
 def _choose(
-    named: dict[str, ndarray], original: dict[str, str], graph: Graph | None, cell: str | None
+    named: dict[str, ndarray],
+    original: dict[str, str],
+    graph: Graph | None,
+    cell: str | None,
+    keras: Mapping[str, str],
 ) -> tuple[Layers, Chains, list[str]]:
     """The one reading of the variables that uses most of them."""
-    readings = find_cells(named, cell)
+    readings = find_cells(named, cell, keras)
+    if graph is None:
+        embeddings = {name for name in named if EMBEDDING.fullmatch(name)}
+    else:
+        embeddings = {name for name in named if original[name] in graph.embeddings}
     if not readings[0]:
         raise UnrolledError(
             "no recurrent cell was found: its variables are "
@@ -77,7 +98,7 @@ def _choose(
         )
     found: list[Reading] = []
     for cells in readings:
-        layers = arrange(cells)
+        layers = _arrange(cells, graph, original)
         if layers is None:
             continue
         inside = {f"{cell.home}/{local}" for cell in cells for local in cell.variables}
@@ -88,7 +109,7 @@ def _choose(
                 f"there are {matrices} matrices beside the cells: name those that are no part of the network "
                 "with --ignore"
             )
-        dense, left = pair(outside)
+        dense, left = pair(outside, embeddings)
         if len(dense) > MOST:
             raise UnrolledError(
                 f"there are {len(dense)} matrices beside the cells, from {original[dense[0].name]} to "
@@ -115,6 +136,29 @@ def _choose(
             + ": if it is no part of the network, leave it out with --ignore"
         )
     return layers, way, [original[key] for key in left]
+
+
+def _arrange(cells: list[FoundCell], graph: Graph | None, original: Mapping[str, str]) -> Layers | None:
+    """The layers that cells make, in the graph's order where there is one."""
+
+    def agrees_with(graph: Graph, layers: Layers) -> bool:
+        for stack in (layers.forward, layers.backward):
+            for below, above in itertools.pairwise(stack):
+                behind = graph.inputs_of_cell(original[above.kernel])
+                if behind is not None and original[below.kernel] not in behind.weights:
+                    return False
+        return True
+
+    orders = list(arrangements(cells))
+    if graph is not None:
+        orders = [layers for layers in orders if agrees_with(graph, layers)]
+    elif orders and is_doubtful(orders):
+        scopes = ", ".join(f"{cell.home} ({cell.describe()})" for cell in orders[0].forward)
+        raise UnrolledError(
+            f"{scopes}: nothing says whether they are a stack, and in which order, or several networks. Take "
+            "one with --scope, or put the checkpoint's .meta file beside it"
+        )
+    return orders[0] if orders else None
 
 
 def _check_choices(ignore: str | None, cell: str | None, activation: str | None) -> None:

@@ -38,19 +38,30 @@ def blocks(seed: int, seed2: int, numbers: NDArray[np.uint64]) -> NDArray[np.uin
     return np.stack([a, b, c, d], axis=-1).astype(np.uint32)
 
 
-def random_uniform(seed: int, seed2: int, count: int, dtype: Any = np.float32) -> NDArray[Any]:
-    """`count` numbers from [0, 1): float32 from a word each, float64 from two words."""
-    words = _stream(seed, seed2, count, dtype)
+def random_uniform(
+    seed: int, seed2: int, count: int, dtype: Any = np.float32, *, first: int = 0
+) -> NDArray[Any]:
+    """`count` numbers from [0, 1): float32 from a word each, float64 from two words.
+
+    Args:
+        first: the block that they begin with, in this function and those below: what an operation draws
+            later begins after the blocks that TensorFlow sets aside for each draw.
+    """
+    words = _stream(seed, seed2, count, dtype, first)
     return _unit(words, dtype)[:count]
 
 
-def random_normal(seed: int, seed2: int, count: int, dtype: Any = np.float32) -> NDArray[Any]:
+def random_normal(
+    seed: int, seed2: int, count: int, dtype: Any = np.float32, *, first: int = 0
+) -> NDArray[Any]:
     """`count` numbers from the normal distribution with mean 0 and standard deviation 1."""
-    unit = _unit(_stream(seed, seed2, count + count % 2, dtype), dtype)
+    unit = _unit(_stream(seed, seed2, count + count % 2, dtype, first), dtype)
     return _box_muller(unit[0::2], unit[1::2], dtype).reshape(-1)[:count]
 
 
-def truncated_normal(seed: int, seed2: int, count: int, dtype: Any = np.float32) -> NDArray[Any]:
+def truncated_normal(
+    seed: int, seed2: int, count: int, dtype: Any = np.float32, *, first: int = 0
+) -> NDArray[Any]:
     """`count` numbers as `random_normal` has them, those of 2 and above drawn anew."""
     per_block = _per_block(dtype)
     groups = -(-count // per_block)
@@ -61,7 +72,7 @@ def truncated_normal(seed: int, seed2: int, count: int, dtype: Any = np.float32)
         unfinished = np.flatnonzero(filled < per_block)
         if len(unfinished) == 0:
             break
-        words = blocks(seed, seed2, (unfinished * reserved + number).astype(np.uint64))
+        words = blocks(seed, seed2, (first + unfinished * reserved + number).astype(np.uint64))
         unit = _unit(words.reshape(-1), dtype)
         drawn = _box_muller(unit[0::2], unit[1::2], dtype).reshape(len(unfinished), -1)
         for column in drawn.T:
@@ -75,9 +86,10 @@ def _per_block(dtype: Any) -> int:
     return 4 if np.dtype(dtype) == np.float32 else 2
 
 
-def _stream(seed: int, seed2: int, count: int, dtype: Any) -> NDArray[np.uint32]:
-    """Words enough for `count` numbers."""
-    return blocks(seed, seed2, np.arange(-(-count // _per_block(dtype)), dtype=np.uint64)).reshape(-1)
+def _stream(seed: int, seed2: int, count: int, dtype: Any, first: int) -> NDArray[np.uint32]:
+    """Words enough for `count` numbers, from block `first` on."""
+    numbers = np.arange(first, first - (-count // _per_block(dtype)), dtype=np.uint64)
+    return blocks(seed, seed2, numbers).reshape(-1)
 
 
 def _unit(words: NDArray[np.uint32], dtype: Any) -> NDArray[Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from numpy import ndarray
 
 from unrolled.errors import UnrolledError
 from unrolled.tf1.eras import split_local
+from unrolled.tf1.other_layouts import CUDNN_LSTM, HIDDEN, INPUT, resets_after
 
 LSTM_CLASS = re.compile(r"(?:\w+_)?lstm_(?:\w+_)?(?:cell|wrapper)(?:_\d+)?")
 RNN_CLASS = re.compile(r"(?:basic_)?rnn_cell(?:_\d+)?")
@@ -23,9 +24,9 @@ DENSE_CLASS = re.compile(r"(?>\w*?(?:dense|fully_connected|fc|logits|softmax|out
 OTHER_CELLS = re.compile(
     r"(?:^|/)(ugrnn_cell|nas_cell|nas_rnn|phased_lstm_cell|intersection_rnn_cell|conv_lstm_cell|glstm_cell|"
     r"grid_\w+|sru_cell|indrnn_cell|indy_\w+|ntm_cell|minimal_rnn_cell|cfn_cell|attention_cell_wrapper|"
-    r"coupled_input_forget_gate_lstm_cell|time_freq_lstm_cell|cudnn_compatible_gru_cell|cudnn_lstm|cudnn_gru|"
-    r"opaque_kernel|recurrent_kernel)(?:/|$)"
+    r"coupled_input_forget_gate_lstm_cell|time_freq_lstm_cell|opaque_kernel|recurrent_kernel)(?:/|$)"
 )
+TWO_PARTS = {"encoder": re.compile(r"enc(?:od|\b|_)", re.I), "decoder": re.compile(r"dec(?:od|\b|_)", re.I)}
 GATE_NORMS = ("input", "transform", "forget", "output", "state")
 
 
@@ -84,12 +85,15 @@ def natural(name: str) -> list[Any]:
     ]
 
 
-def find_cells(named: Mapping[str, ndarray], kind: str | None = None) -> list[list[FoundCell]]:
+def find_cells(
+    named: Mapping[str, ndarray], kind: str | None = None, known: Mapping[str, str] | None = None
+) -> list[list[FoundCell]]:
     """The readings of variables as cells: usually one, several where the shapes fit an LSTM and an RNN.
 
     Args:
         named: the network's variables by their modern names.
         kind: "lstm" or "rnn" if the caller knows.
+        known: the kinds of cells that were Keras', by their homes.
 
     Raises:
         UnrolledError: there is a cell that this library does not have.
@@ -112,7 +116,13 @@ def find_cells(named: Mapping[str, ndarray], kind: str | None = None) -> list[li
         name = home.rpartition("/")[2]
         if any(part.startswith("carry_") for part in local):
             raise UnrolledError(f"{home} has a HighwayWrapper's carry_w, and a run cannot hold that cell")
-        if "gates/kernel" in local or "candidate/kernel" in local:
+        if known and home in known:
+            make = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}[known[home]]
+            if (cell := make(home, local)) is None:
+                raise UnrolledError(f"{home} is one of Keras' cells, but its variables are {_shapes(local)}")
+            own = {"forget_bias": 0.0} if cell.kind == "lstm" else {}
+            sure.append(cell._replace(options={**cell.options, **own}))
+        elif "gates/kernel" in local or "candidate/kernel" in local:
             sure.append(_gru(home, local))
         elif "kernel" not in local or local["kernel"].ndim != 2:
             continue
@@ -120,7 +130,8 @@ def find_cells(named: Mapping[str, ndarray], kind: str | None = None) -> list[li
             cell = _lstm(home, local)
             if cell is None:
                 raise UnrolledError(f"{home} is named like an LSTM, but its variables are {_shapes(local)}")
-            sure.append(cell)
+            own = {"forget_bias": 0.0} if CUDNN_LSTM.fullmatch(home) else {}
+            sure.append(cell._replace(options={**cell.options, **own}))
         elif RNN_CLASS.fullmatch(name):
             cell = _rnn(home, local)
             if cell is None:
@@ -154,6 +165,8 @@ def _shapes(local: Mapping[str, ndarray]) -> str:
 
 
 def _gru(home: str, local: dict[str, ndarray]) -> FoundCell:
+    if resets_after(local):
+        return _gru_reset_after(home, local)
     expected = {"gates/kernel", "gates/bias", "candidate/kernel", "candidate/bias"}
     if set(local) >= expected and local["candidate/kernel"].ndim == 2:
         rows, width = local["candidate/kernel"].shape
@@ -161,6 +174,24 @@ def _gru(home: str, local: dict[str, ndarray]) -> FoundCell:
         if rows > width and all(local[name].shape == shape for name, shape in shapes.items()):
             return FoundCell(home, "gru", rows - width, width, width, {}, local)
     raise UnrolledError(f"{home} is named like a GRU, but its variables are {_shapes(local)}")
+
+
+def _gru_reset_after(home: str, local: dict[str, ndarray]) -> FoundCell:
+    needed = {"gates/kernel", "gates/bias"} | {
+        f"{p}/{v}" for p in (INPUT, HIDDEN) for v in ("kernel", "bias")
+    }
+    if set(local) >= needed and local[f"{INPUT}/kernel"].ndim == 2:
+        size, width = local[f"{INPUT}/kernel"].shape
+        shapes = {
+            "gates/kernel": (size + width, 2 * width),
+            "gates/bias": (2 * width,),
+            f"{HIDDEN}/kernel": (width, width),
+            f"{INPUT}/bias": (width,),
+            f"{HIDDEN}/bias": (width,),
+        }
+        if size and all(local[name].shape == shape for name, shape in shapes.items()):
+            return FoundCell(home, "gru", size, width, width, {"reset": "after"}, local)
+    raise UnrolledError(f"{home} is named like cuDNN's GRU, but its variables are {_shapes(local)}")
 
 
 def _lstm(home: str, local: dict[str, ndarray]) -> FoundCell | None:
@@ -209,8 +240,8 @@ class Layers(NamedTuple):
         return [self.forward[-1], *self.backward[-1:]]
 
 
-def arrange(cells: list[FoundCell]) -> Layers | None:
-    """The layers that cells make; None if what one gives is not what the next takes."""
+def arrangements(cells: list[FoundCell]) -> Iterator[Layers]:
+    """The layers that cells can make, likelier ones first: what each gives is what the next takes."""
     forward = [cell for cell in cells if cell.direction != "bw"]
     backward = [cell for cell in cells if cell.direction == "bw"]
     if not backward:
@@ -219,14 +250,28 @@ def arrange(cells: list[FoundCell]) -> Layers | None:
             orders = itertools.permutations(forward)  # in scopes that someone named
         for order in orders:
             if all(above.input_size == below.output_size for below, above in itertools.pairwise(order)):
-                return Layers("forward", list(order), [])
-        return None
+                yield Layers("forward", list(order), [])
+        return
     likes = [(cell.kind, cell.input_size, cell.width, cell.options) for cell in forward]
     if likes != [(cell.kind, cell.input_size, cell.width, cell.options) for cell in backward]:
-        return None
+        return
     inside = any(re.search(r"(?:^|/)(?:fw|bw)/(?:\w+/)*cell_\d+/", cell.home) for cell in forward)
     direction = "parallel" if inside and len(forward) > 1 else "bidirectional"
     times = 1 if direction == "parallel" else 2
     if all(above.input_size == times * below.output_size for below, above in itertools.pairwise(forward)):
-        return Layers(direction, forward, backward)
-    return None
+        yield Layers(direction, forward, backward)
+
+
+def is_doubtful(orders: list[Layers]) -> bool:
+    """Whether cells in scopes that words tell apart can be stacked in several orders, or are of two parts.
+
+    An encoder and a decoder of one width look like a stack.
+    """
+    homes = [cell.home for cell in orders[0].forward]
+    scopes = {re.sub(r"\d+", "#", home) for home in homes}
+    if len(scopes) == 1 or orders[0].backward:
+        return False
+    numbered = {re.sub(r"_#(?=/|$)", "", scope) for scope in scopes}  # lstm_cell, lstm_cell_1
+    return (len(orders) > 1 and len(numbered) > 1) or sum(
+        any(TWO_PARTS[part].search(home) for home in homes) for part in TWO_PARTS
+    ) > 1

@@ -23,11 +23,24 @@ def is_number_array(value: ndarray) -> bool:
     return value.dtype.kind == "f" and value.ndim > 0
 
 
+SHADOW = re.compile(r"(.*)/ExponentialMovingAverage")
+
+
+def shadowed(name: str) -> str:
+    """The variable of which a moving average is kept under that name; other names as they are.
+
+    >>> shadowed("rnn/b/ExponentialMovingAverage")
+    'rnn/b'
+    """
+    match = SHADOW.fullmatch(name)
+    return match[1] if match else name
+
+
 def network_variables(variables: Mapping[str, ndarray]) -> dict[str, ndarray]:
     """The variables without slots, counters and powers of beta.
 
     A slot is known by its name, or by standing below another variable of the same shape: an optimizer may
-    have been given a name of its own.
+    have been given a name of its own. A moving average whose variable is not there stands for it.
 
     >>> variables = {name: np.zeros(3) for name in ("rnn/b", "rnn/b/Adam", "rnn/b/Adam_1", "rnn/b/mine")}
     >>> list(network_variables(variables))
@@ -37,10 +50,15 @@ def network_variables(variables: Mapping[str, ndarray]) -> dict[str, ndarray]:
         name: value
         for name, value in variables.items()
         if is_number_array(value)
-        and not SLOT.fullmatch(name)
+        and (not SLOT.fullmatch(name) or _stands_alone(name, variables))
         and not BOOKKEEPING.fullmatch(name)
         and not _stands_below_its_like(name, variables)
     }
+
+
+def _stands_alone(name: str, variables: Mapping[str, ndarray]) -> bool:
+    own = shadowed(name)
+    return own != name and own not in variables and not SLOT.fullmatch(own)
 
 
 def _stands_below_its_like(name: str, variables: Mapping[str, ndarray]) -> bool:

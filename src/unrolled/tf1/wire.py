@@ -108,7 +108,11 @@ class Message:
                 value, position = read_varint(view, position)
             else:
                 if kind == BYTES:
-                    size, position = read_varint(view, position)
+                    size = view[position] if position < len(view) else 0x80
+                    if size < 0x80:
+                        position += 1
+                    else:
+                        size, position = read_varint(view, position)
                 elif kind in (FIXED32, FIXED64):
                     size = 4 if kind == FIXED32 else 8
                 else:

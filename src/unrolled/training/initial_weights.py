@@ -97,7 +97,7 @@ def set_initial_weights(network: SequenceClassifier, kind: str, seed: int) -> No
 
 def _cells(network: SequenceClassifier) -> Iterator[Any]:
     """The cells in the order in which TensorFlow makes their variables: both directions layer by layer."""
-    if network.config.direction == "forward":
+    if network.config.one_way:
         stacks: list[Any] = [network.cell.cells]
     else:
         stacks = [network.forward_cells, network.backward_cells]
