@@ -85,12 +85,12 @@ def test_operators_that_are_not_there_are_named_with_a_node_before_anything_runs
     assert np.array_equal(graph.run("fine:0"), -X)
 
 
-def test_operators_that_are_not_there_are_found_inside_functions(tmp_path):
+def test_operators_that_are_not_there_are_found_inside_functions_before_anything_runs(tmp_path):
     inner = function("inner", ["a"], {"r": "bad:y:0"}, node("bad", "Frobnicate", "a"))
     outer = function("outer", ["a"], {"r": "call:output:0"}, node("call", "PartitionedCall", "a", f=b"inner"))
-    graph = load(
-        tmp_path, constant("x", X), node("y", "PartitionedCall", "x", f=b"outer"), functions=[inner, outer]
-    )
+    check = [constant("no", False), node("check", "Assert", "no")]
+    call = node("y", "PartitionedCall", "x", "^check", f=b"outer")
+    graph = load(tmp_path, constant("x", X), *check, call, functions=[inner, outer])
     refused(r"Frobnicate \(node 'bad'\)", graph.run, "y:0")
 
 
@@ -155,6 +155,31 @@ def counter(end):
 @pytest.mark.parametrize("end", [0, 1, 7])
 def test_a_loop_of_old_runs_as_often_as_it_says(tmp_path, end):
     assert load(tmp_path, *counter(end)).run("sum:0") == sum(range(end))
+
+
+def test_a_loop_in_a_branch_that_is_not_taken_is_over_at_once(tmp_path):
+    """What waits for such a loop goes on: here a Merge that must come after it."""
+    frame = {"frame_name": "f"}
+    nodes = [
+        constant("x", np.float32(3)),
+        placeholder("p", np.bool_),
+        node("s", "Switch", "x", "p"),
+        node("in", "Enter", "s:1", **frame),
+        node("merge", "Merge", "in", "next"),
+        node("less", "Less", "merge", "hundred"),
+        node("hundred", "Enter", "hundred_out", **frame, is_constant=True),
+        constant("hundred_out", np.float32(100)),
+        node("go", "LoopCond", "less"),
+        node("switch", "Switch", "merge", "go"),
+        node("squared", "Square", "switch:1"),
+        node("next", "NextIteration", "squared"),
+        node("out", "Exit", "switch"),
+        node("other", "Neg", "s"),
+        node("y", "Merge", "other", "out", "^out"),
+    ]
+    graph = load(tmp_path, *nodes)
+    assert graph.run("y:0", {"p:0": False}) == -3
+    assert graph.run("y:0", {"p:0": True}) == 6561
 
 
 def test_a_loop_without_an_end_is_given_up_when_the_time_is_over(tmp_path):

@@ -49,7 +49,7 @@ class Graph:
     >>> path = Path(tempfile.mkdtemp()) / "frozen.pb"
     >>> _ = path.write_bytes(node("x", "Placeholder") + node("y", "Square", "x"))
     >>> Graph.load(path).run("y:0", {"x:0": [1.0, 3.0]})
-    array([1., 9.], dtype=float32)
+    array([1., 9.])
     """
 
     def __init__(self, source: Source) -> None:

@@ -159,7 +159,7 @@ class Plan:
         elif self._callable(node.op):
             step.function, step.of_run = OPERATORS["PartitionedCall"].function, True
             self.functions.add(node.op)
-        elif node.op == "Placeholder":
+        elif node.op in ("Placeholder", "PlaceholderV2"):
             dtype = type_name(node.type_number("dtype"))
             raise UnrolledError(f"{f'{node.name}:0'!r} must be fed: an array of {dtype}")
         else:

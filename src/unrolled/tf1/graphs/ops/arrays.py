@@ -31,7 +31,7 @@ def constant(node: Node) -> Any:
     return node.tensor("value")
 
 
-@operator("PlaceholderWithDefault", "PlaceholderV2")
+@operator("PlaceholderWithDefault")
 def placeholder_with_default(node: Node, x: Any) -> Any:
     return x
 
