@@ -8,7 +8,7 @@ Run it in an environment of its own, which the tests themselves do not need:
 
 Each graph is a folder: `graph.pb`, or `model.ckpt.*` with its .meta, or a SavedModel; and `results.npz`, with
 what was fed ("feed NAME"), what was fetched of it ("fetch NAME") and the gradients of the first fetch's sum
-("gradient NAME", of what was fed and of variables). Operators are in `graph_operators.py`.
+("gradient NAME", of what was fed and of variables). Operators are in `make_graph_operators.py`.
 """
 
 import os
@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 sys.path.insert(0, str(Path(__file__).parent))
-import graph_operators
+import make_graph_operators
 
 rnn = tf.nn.rnn_cell
 N, T, I, H = 3, 5, 4, 6
@@ -323,7 +323,7 @@ def saved_model_of_later(folder):
 
 def operators(name):
     def make(folder):
-        fetches = [tf.identity(value, name) for name, value in graph_operators.FAMILIES[name]()]
+        fetches = [tf.identity(value, name) for name, value in make_graph_operators.FAMILIES[name]()]
         fetch_and_keep(folder, fetches, {}, variables=False)
 
     return make
@@ -360,7 +360,7 @@ def make_all(folder):
     saved_model_of_later(folder / "saved-model-later")
     tf.disable_control_flow_v2()
     tf.disable_resource_variables()
-    for name in graph_operators.FAMILIES:
+    for name in make_graph_operators.FAMILIES:
         with tf.Graph().as_default():
             tf.set_random_seed(1)
             operators(name)(folder / f"ops-{name}")
