@@ -44,6 +44,7 @@ LEFT = {
     "metrics.jsonl",
     "weights.safetensors",
     "checkpoint.safetensors",
+    "data.json",
     "curves.png",
     "confusion.png",
     "misread.png",

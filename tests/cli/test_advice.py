@@ -47,6 +47,7 @@ REACHED_BY = {
     "report/page.py": {"report"},
     "tf1/interpretation.py": {"import-tf1"},
     "tf1/model.py": {"import-tf1"},
+    "tf1/verification.py": {"import-tf1"},
     "training/recipes.py": {"train", "compare"},
     "training/run.py": {"train", "compare", "import-tf1"},
 }

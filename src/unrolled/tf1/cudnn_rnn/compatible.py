@@ -49,6 +49,7 @@ class CudnnCompatibleGRUCell(NamedCell):
         reuse: as `RNNCell` has it.
         kernel_initializer: draws the kernels; None for `glorot_uniform`.
 
+    >>> import torch
     >>> cell = CudnnCompatibleGRUCell(3)
     >>> output, state = cell(torch.zeros(2, 4), torch.ones(2, 3))
     >>> list(cell.variables)[2]
