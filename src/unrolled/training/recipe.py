@@ -26,7 +26,7 @@ INITIAL_WEIGHTS = (
 KEPT = ("best", "last")
 MOST = 10**12  # of what is counted: more is a damaged file
 # What `Recipe.sized` goes by.
-MANY, PASSES, LEAST_STEPS, MOST_STEPS = 10_000, 20, 600, 10_000
+MANY, PASSES, LEAST_STEPS, MOST_STEPS = 10_000, 20, 600, 5_000
 CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -121,10 +121,10 @@ class Recipe:
         """The same, with batches and a budget for so many training examples.
 
         Batches have 32 examples, from 10,000 examples on 128. The steps are those of 20 passes, but 600 at
-        least, which few examples need too, and 10,000 at most, by when many have said what they can.
+        least, which few examples need too, and 5,000 at most, by when many have said what they can.
 
         >>> [(found.batch_size, found.steps) for found in map(Recipe().sized, (40, 270, 2_700, 55_000))]
-        [(32, 600), (32, 600), (32, 1700), (128, 8600)]
+        [(32, 600), (32, 600), (32, 1700), (128, 5000)]
         """
         batch_size = 32 if examples < MANY else 128
         passes = PASSES * steps_per_epoch(self.order, examples, batch_size)
