@@ -98,6 +98,7 @@ def test_numbers_come_from_text_and_in_several_columns() -> None:
     ("labels", "message"),
     [
         (["1", "cat"], "the label of row 1 is 'cat', expected a number: --task classify"),
+        (["inf", "7"], r"the label of row 0 is \['inf'\], expected finite numbers"),
         ([1.0, float("nan")], r"the label of row 1 is \[nan\], expected finite numbers"),
         ([1.0, 1e300], r"the label of row 1 is \[1e\+300\], expected finite numbers in float32's range"),
     ],

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.sequences import Sequences
-from unrolled.errors import UnrolledError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,38 +42,3 @@ class Collection:
     columns: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     reading: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-def as_numbers(collection: Collection) -> NDArray[np.float64]:
-    """The labels [...] of a collection as numbers: whole ones are text in it, for they may be classes.
-
-    Raises:
-        UnrolledError: there are no labels, or one is no number.
-
-    >>> steps = Sequences.of([[[1.0]], [[2.0]]])
-    >>> as_numbers(Collection("ages.csv", steps, ("x",), ("a", "b"), np.array(["7", "9"])))
-    array([7., 9.])
-    """
-    labels = collection.labels
-    if labels is None:
-        raise UnrolledError(
-            f"{collection.path} has no labels, expected numbers to predict: name their column"
-        )
-    try:
-        numbers = labels.astype(np.float64)
-        wrong = ~np.isfinite(numbers)
-    except ValueError:
-        numbers, wrong = np.zeros(labels.shape), np.array([not _is_number(text) for text in labels.tolist()])
-    if wrong.any():
-        raise UnrolledError(
-            f"{collection.path}: the label {', '.join(collection.label_names)} is {str(labels[wrong][0])!r}, "
-            "expected numbers to predict: name another column, or predict classes"
-        )
-    return numbers
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False

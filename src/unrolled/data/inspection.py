@@ -12,6 +12,7 @@ from torch import Tensor
 from unrolled.data.dataset import PARTS, Dataset
 from unrolled.data.examples import Examples
 from unrolled.data.sequences import Sequences, as_float
+from unrolled.data.targets import shown
 
 FEW = 10  # examples of a class: fewer are hardly learned
 RARE = 0.02  # the share of a class, likewise, of what a fair share would be
@@ -209,5 +210,4 @@ def named(names: list[str], what: str, most: int = 5) -> str:
     >>> named(["a", "b"], "feature"), named(list("abcdefgh"), "feature")
     ('the features a, b', 'the features a, b, c, d, e and 3 more')
     """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"the {what}{'s' if len(names) > 1 else ''} {', '.join(names[:most])}{more}"
+    return f"the {what}{'s' if len(names) > 1 else ''} {shown(names, most)}"

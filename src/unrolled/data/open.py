@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unrolled.data.again import read_again
 from unrolled.data.collection import Collection
@@ -68,14 +69,8 @@ def open_data(
     _check_apart(collection, train_rows, test, test_rows, options)
     rest, validation_rows, note = _hold_out(collection, train_rows, validation, options, task)
     notes += note
-    if (groups := _groups(collection, options)) is not None:
-        held = {"choose by": validation_rows}
-        if test is collection:
-            held["test on"] = test_rows
-        for why, rows in held.items():
-            if len(rows):
-                said = shown(dict.fromkeys(groups[row] for row in rows))
-                notes.append(f"held out to {why}: {options.split_by} {said}")
+    held = {"choose by": validation_rows} | ({"test on": test_rows} if test is collection else {})
+    notes += _notes_of_groups(collection, held, options)
     classes = find_classes(collection) if task in ("classify", "tag") else ()
     preparation = fit_preparation(collection, collection.sequences.select(torch.from_numpy(rest)), options)
     if preparation.missing == "error":
@@ -85,8 +80,10 @@ def open_data(
         rule = "the one before it" if preparation.missing == "previous" else "its feature's mean"
         notes.append(f"{missing:,} values are missing: {rule} stands in the place of each")
 
-    def part(source: Collection, rows: Rows) -> Examples:
-        labels = numbers(source) if task == "regress" else class_numbers(source, classes)
+    def labels_of(source: Collection) -> Tensor | Sequences:
+        return numbers(source) if task == "regress" else class_numbers(source, classes)
+
+    def part(source: Collection, labels: Tensor | Sequences, rows: Rows) -> Examples:
         picked = torch.from_numpy(rows)
         return Examples(
             source.sequences.select(picked),
@@ -94,18 +91,20 @@ def open_data(
             preparation=preparation,
         )
 
-    train = part(collection, rest)
+    labels = labels_of(collection)
+    train = part(collection, labels, rest)
+    scales = None
+    if task == "regress" and isinstance(train.labels, Tensor):
+        scales = fit_numbers(collection, train.labels)
     return Dataset(
         name,
         train,
-        part(collection, validation_rows),
-        part(test, test_rows),
+        part(collection, labels, validation_rows),
+        part(test, labels if test is collection else labels_of(test), test_rows),
         classes=classes,
         notes=tuple(notes),
         task=task,
-        numbers=fit_numbers(collection, numbers(collection)[torch.from_numpy(rest)])
-        if task == "regress"
-        else None,
+        numbers=scales,
     )
 
 
@@ -178,6 +177,18 @@ def _check_apart(
             f"--split-by {options.split_by}: {shown(sorted(both), 5)} would be on both sides, to train on "
             f"and to test on, by --test {options.test}: leave one of the two out"
         )
+
+
+def _notes_of_groups(collection: Collection, held: dict[str, Rows], options: DataOptions) -> list[str]:
+    """Which groups are held out, and what for."""
+    groups = _groups(collection, options)
+    if groups is None:
+        return []
+    return [
+        f"held out to {why}: {options.split_by} {shown(dict.fromkeys(groups[row] for row in rows))}"
+        for why, rows in held.items()
+        if len(rows)
+    ]
 
 
 def _hold_out(

@@ -45,8 +45,9 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
                     dark = mistakes[row, column] > 0.6 * darkest
                     colour = "0.45" if row == column else "white" if dark else "black"
                     axes.text(column, row, str(count), ha="center", va="center", fontsize=size, color=colour)
-    size = min(10.0, 0.8 * room * max(1, -(-len(names) // MOST_NAMED)))
-    named = range(0, len(names), -(-len(names) // MOST_NAMED))
+    every = -(-len(names) // MOST_NAMED)
+    size = min(10.0, 0.8 * room * every)
+    named = range(0, len(names), every)
     labels = [names[number] for number in named]
     axes.set_xticks(named, labels, rotation=90 if longest > 2 else 0, fontsize=size)
     axes.set_yticks(named, labels, fontsize=size)
