@@ -245,13 +245,15 @@ HEADINGS = ("network", "parameters", "validation", "test", "seconds", "ms/step")
 
 def cells(row: Row) -> list[str]:
     """The row as it is shown."""
-    shown = "{:.4f}" if row.metric == "accuracy" else "{:.4g}"
-    validation = "-" if row.validation is None else shown.format(row.validation)
+    from unrolled.training.tasks import KINDS
+
+    shown = next(kind.shown for kind in KINDS.values() if kind.metric == row.metric)
+    validation = "-" if row.validation is None else shown(row.validation)
     return [
         row.network,
         f"{row.parameters:,}",
         validation,
-        shown.format(row.test),
+        shown(row.test),
         f"{row.seconds:.1f}",
         f"{row.step_ms:.2f}",
     ]
