@@ -11,11 +11,11 @@ import numpy as np
 from attacks import innocent
 from attacks.attack import Call, add, attack
 from unrolled import tf1
-from unrolled.tf1.crc32c import masked_crc32c
-from unrolled.tf1.graph import Graph
-from unrolled.tf1.snappy import decompress
-from unrolled.tf1.table import FOOTER, MAGIC, SNAPPY, write_table
-from unrolled.tf1.wire import bytes_field, integer_field, write_varint
+from unrolled.tf1.checkpoints.crc32c import masked_crc32c
+from unrolled.tf1.checkpoints.snappy import decompress
+from unrolled.tf1.checkpoints.table import FOOTER, MAGIC, SNAPPY, write_table
+from unrolled.tf1.checkpoints.wire import bytes_field, integer_field, write_varint
+from unrolled.tf1.graphs.networks.definition import Graph
 
 DENSE = {"kernel": (5, 4), "bias": (4,)}
 NAMES = {

@@ -9,8 +9,8 @@ import numpy as np
 
 from attacks.attack import Call, attack
 from unrolled.tf1 import Graph
-from unrolled.tf1.dtypes import NUMBERS, write_shape
-from unrolled.tf1.wire import bytes_field, integer_field
+from unrolled.tf1.checkpoints.dtypes import NUMBERS, write_shape
+from unrolled.tf1.checkpoints.wire import bytes_field, integer_field
 
 
 def attribute(name: str, content: bytes) -> bytes:

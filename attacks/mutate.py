@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Callable
 
 from unrolled.errors import UnrolledError
-from unrolled.tf1.snappy import decompress
-from unrolled.tf1.table import read_table, write_table
-from unrolled.tf1.wire import DamagedError, Message, read_varint, write_varint
+from unrolled.tf1.checkpoints.snappy import decompress
+from unrolled.tf1.checkpoints.table import read_table, write_table
+from unrolled.tf1.checkpoints.wire import DamagedError, Message, read_varint, write_varint
 
 Dice = random.Random
 Mutation = Callable[[bytes, Dice], bytes]

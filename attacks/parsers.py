@@ -21,10 +21,10 @@ from unrolled import data, tf1
 from unrolled.data.readers import folder as folder_reader
 from unrolled.data.readers.log_mel import MelSettings
 from unrolled.errors import UnrolledError
-from unrolled.tf1.graph import Graph
-from unrolled.tf1.snappy import decompress
-from unrolled.tf1.table import read_table
-from unrolled.tf1.wire import bytes_field, write_varint
+from unrolled.tf1.checkpoints.snappy import decompress
+from unrolled.tf1.checkpoints.table import read_table
+from unrolled.tf1.checkpoints.wire import bytes_field, write_varint
+from unrolled.tf1.graphs.networks.definition import Graph
 from unrolled.training import Run, train_run
 from unrolled.training.checkpoint import _digest as digest_of
 from unrolled.training.run import CHECKPOINT, CONFIG, METRICS, WEIGHTS

@@ -169,7 +169,7 @@ add(
 
 
 def tf1_graph(path: str) -> object:
-    from unrolled.tf1.graph import Graph
+    from unrolled.tf1.graphs.networks.definition import Graph
 
     return Graph.read(Path(path))
 

@@ -34,6 +34,19 @@ ARROWS = {
 }
 
 
+# What each room of TensorFlow 1's may import of the others.
+TF1_ARROWS = {
+    "holder": set(),
+    "replay": {"holder"},
+    "rnn": {"holder", "replay"},
+    "cudnn_rnn": {"holder", "replay", "rnn"},
+    "seq2seq": {"holder", "replay", "rnn"},
+    "legacy_seq2seq": {"holder", "replay", "rnn"},
+    "checkpoints": set(),
+    "graphs": {"checkpoints", "holder", "replay", "rnn"},
+}
+
+
 def imports(path: Path) -> set[str]:
     """The rooms of the package that a file imports."""
     rooms = set()
@@ -56,6 +69,19 @@ def test_imports_follow_the_arrows(path):
     if room == "__init__":
         return  # the front door shows every room
     assert imports(path) - {room} <= ARROWS[room]
+
+
+@pytest.mark.parametrize("room", TF1_ARROWS)
+def test_tensorflow_1s_rooms_follow_theirs(room):
+    place = PACKAGE / "tf1" / room
+    files = sorted(place.rglob("*.py")) or [place.with_suffix(".py")]
+    found = {other.relative_to(PACKAGE / "tf1").parts[0] for path in files for other in neighbours(path)}
+    assert {name.removesuffix(".py") for name in found} - {room} <= TF1_ARROWS[room]
+
+
+def test_every_room_of_tensorflow_1_has_arrows():
+    rooms = {path.name.removesuffix(".py") for path in (PACKAGE / "tf1").iterdir()}
+    assert rooms - {"__init__", "__pycache__"} == set(TF1_ARROWS)
 
 
 def neighbours(path: Path) -> set[Path]:

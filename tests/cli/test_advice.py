@@ -45,9 +45,9 @@ REACHED_BY = {
         for name in ("fit", "forecast", "open", "targets", "windows", "readers/labelling", "readers/table")
     },
     "report/page.py": {"report"},
-    "tf1/interpretation.py": {"import-tf1"},
-    "tf1/model.py": {"import-tf1"},
-    "tf1/verification.py": {"import-tf1"},
+    "tf1/graphs/networks/interpretation.py": {"import-tf1"},
+    "tf1/graphs/networks/model.py": {"import-tf1"},
+    "tf1/graphs/networks/verification.py": {"import-tf1"},
     "training/recipes.py": {"train", "compare"},
     "training/run.py": {"train", "compare", "import-tf1"},
 }

@@ -51,7 +51,7 @@ def test_the_examples_of_the_help_run(unrolled, graph, tmp_path, monkeypatch):
     """On a graph with the nodes that they name."""
     from tests.tf1.graphs.graph_files import constant, definition, node, placeholder
     from unrolled.tf1 import write_checkpoint
-    from unrolled.tf1.wire import bytes_field
+    from unrolled.tf1.checkpoints.wire import bytes_field
 
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", np.ones((2, 3), "f4"))

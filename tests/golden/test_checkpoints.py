@@ -9,7 +9,7 @@ import torch
 
 from tests.tolerances import assert_close
 from unrolled import UnrolledError, networks, tf1
-from unrolled.tf1.graph import Graph
+from unrolled.tf1.graphs.networks.definition import Graph
 
 with zipfile.ZipFile(Path(__file__).with_name("checkpoints.zip")) as archive:
     NAMES = sorted({name.partition("/")[0] for name in archive.namelist() if "/" in name})

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unrolled import UnrolledError, tf1
-from unrolled.tf1 import bundle, table
-from unrolled.tf1.graph import Graph
+from unrolled.tf1.checkpoints import bundle, table
+from unrolled.tf1.graphs.networks.definition import Graph
 
 FILES = [
     "partitioned/model.ckpt.index",

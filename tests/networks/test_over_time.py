@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.tolerances import assert_close, assert_equal
 from unrolled import Stream, UnrolledError, dynamic_unroll
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.tf1.export import network_checkpoint
+from unrolled.tf1.graphs.networks.export import network_checkpoint
 
 N, T, I, H = 4, 6, 3, 5
 LENGTHS = [6, 0, 1, 4]

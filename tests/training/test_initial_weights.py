@@ -6,7 +6,7 @@ import torch
 from unrolled import tf1
 from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier, build
-from unrolled.tf1 import gate_layout
+from unrolled.tf1.rnn import gate_layout
 from unrolled.training.initial_weights import OUTPUT_LAYERS, set_initial_weights
 from unrolled.training.optimizer import memory_of
 from unrolled.training.protocols import PROTOCOLS

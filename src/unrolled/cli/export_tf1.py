@@ -39,9 +39,9 @@ def export_tf1(options: ExportOptions) -> None:
     """
     from unrolled import tf1
     from unrolled.cli.terminal import Terminal
-    from unrolled.tf1.bundle import index_path
-    from unrolled.tf1.checkpoint import checked_prefix
-    from unrolled.tf1.export import SLOTS, network_checkpoint
+    from unrolled.tf1.checkpoints.bundle import index_path
+    from unrolled.tf1.checkpoints.checkpoint import checked_prefix
+    from unrolled.tf1.graphs.networks.export import SLOTS, network_checkpoint
     from unrolled.training import Run
 
     if os.path.lexists(index_path(checked_prefix(options.prefix))):

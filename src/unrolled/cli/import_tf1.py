@@ -91,7 +91,7 @@ def import_tf1(options: ImportOptions) -> None:
     """
     from unrolled import tf1
     from unrolled.cli.terminal import Terminal
-    from unrolled.tf1.checkpoint import find_prefix
+    from unrolled.tf1.checkpoints.checkpoint import find_prefix
     from unrolled.training import Recipe, Run, RunConfig
     from unrolled.training.run import check_free, next_free
     from unrolled.training.run_config import NO_DATA

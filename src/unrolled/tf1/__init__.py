@@ -1,10 +1,26 @@
 """TensorFlow 1's recurrent toolbox and its checkpoints, under its own names, without TensorFlow."""
 
 from unrolled.tf1 import cudnn_rnn, legacy_seq2seq, seq2seq
-from unrolled.tf1.cell import LSTMStateTuple, RNNCell
-from unrolled.tf1.cells import BasicRNNCell, GRUCell
-from unrolled.tf1.checkpoint import read_checkpoint, write_checkpoint
-from unrolled.tf1.contrib import (
+from unrolled.tf1.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from unrolled.tf1.graphs import Graph
+from unrolled.tf1.graphs.networks.found_model import FoundModel
+from unrolled.tf1.graphs.networks.import_checkpoint import Imported, import_checkpoint
+from unrolled.tf1.graphs.networks.load import load_variables
+from unrolled.tf1.graphs.networks.model import find_model
+from unrolled.tf1.replay.data_sets import DataSet, Datasets, read_data_sets
+from unrolled.tf1.replay.initializers import (
+    constant,
+    glorot_uniform,
+    random_normal,
+    random_uniform,
+    set_random_seed,
+    truncated_normal,
+    zeros,
+)
+from unrolled.tf1.replay.optimizers import Adam, RMSProp
+from unrolled.tf1.rnn.cell import LSTMStateTuple, RNNCell
+from unrolled.tf1.rnn.cells import BasicRNNCell, GRUCell
+from unrolled.tf1.rnn.contrib import (
     AttentionCellWrapper,
     Conv1DLSTMCell,
     Conv2DLSTMCell,
@@ -32,22 +48,8 @@ from unrolled.tf1.contrib import (
     UGRNNCell,
     static_state_saving_rnn,
 )
-from unrolled.tf1.data_sets import DataSet, Datasets, read_data_sets
-from unrolled.tf1.dense import Dense
-from unrolled.tf1.found_model import FoundModel
-from unrolled.tf1.graphs import Graph
-from unrolled.tf1.import_checkpoint import Imported, import_checkpoint
-from unrolled.tf1.initializers import (
-    constant,
-    glorot_uniform,
-    random_normal,
-    random_uniform,
-    set_random_seed,
-    truncated_normal,
-    zeros,
-)
-from unrolled.tf1.load import load_variables
-from unrolled.tf1.loops import (
+from unrolled.tf1.rnn.dense import Dense
+from unrolled.tf1.rnn.loops import (
     bidirectional_dynamic_rnn,
     dynamic_rnn,
     stack_bidirectional_dynamic_rnn,
@@ -55,14 +57,12 @@ from unrolled.tf1.loops import (
     static_bidirectional_rnn,
     static_rnn,
 )
-from unrolled.tf1.lstm import BasicLSTMCell, LayerNormBasicLSTMCell, LSTMCell
-from unrolled.tf1.model import find_model
-from unrolled.tf1.multi_rnn_cell import MultiRNNCell
-from unrolled.tf1.optimizers import Adam, RMSProp
-from unrolled.tf1.raw_rnn import TensorArray, raw_rnn
-from unrolled.tf1.tensor_shape import TensorShape
-from unrolled.tf1.variable_scope import VariableScope
-from unrolled.tf1.wrappers import DropoutWrapper, HighwayWrapper, ResidualWrapper
+from unrolled.tf1.rnn.lstm import BasicLSTMCell, LayerNormBasicLSTMCell, LSTMCell
+from unrolled.tf1.rnn.multi_rnn_cell import MultiRNNCell
+from unrolled.tf1.rnn.raw_rnn import TensorArray, raw_rnn
+from unrolled.tf1.rnn.tensor_shape import TensorShape
+from unrolled.tf1.rnn.variable_scope import VariableScope
+from unrolled.tf1.rnn.wrappers import DropoutWrapper, HighwayWrapper, ResidualWrapper
 
 __all__ = [
     "Adam",

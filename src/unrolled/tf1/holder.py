@@ -62,3 +62,18 @@ class VariableHolder(nn.Module, abc.ABC):
 
     def _assign(self, values: Mapping[str, Tensor]) -> None:
         """Write checked variables."""
+
+
+def as_dtype(dtype: Any) -> torch.dtype:
+    """A dtype from torch's own, or from a name as TensorFlow and numpy have it, such as "float32".
+
+    >>> as_dtype("float64")
+    torch.float64
+    """
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    name = "float32" if dtype == "float" else getattr(dtype, "__name__", str(dtype))
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise ValueError(f"dtype is {dtype!r}, expected a floating point type such as torch.float32")
+    return found

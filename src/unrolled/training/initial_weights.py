@@ -12,8 +12,8 @@ from unrolled import tf1
 from unrolled.cells import DropoutCell, GRUCell
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
-from unrolled.tf1 import gate_layout
-from unrolled.tf1.initializers import get_graph_seed
+from unrolled.tf1.replay.initializers import get_graph_seed
+from unrolled.tf1.rnn import gate_layout
 
 Draw = Callable[[tuple[int, ...], int], Tensor]  # (shape, seed of the operation) -> values
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.tf1 import Graph
-from unrolled.tf1.dtypes import NUMBERS, write_shape
-from unrolled.tf1.wire import bytes_field, fixed32_field, integer_field
+from unrolled.tf1.checkpoints.dtypes import NUMBERS, write_shape
+from unrolled.tf1.checkpoints.wire import bytes_field, fixed32_field, integer_field
 
 
 def tensor(value):

@@ -17,7 +17,7 @@ from tests.tf1.graphs.graph_files import (
 )
 from unrolled import UnrolledError
 from unrolled.tf1 import Graph, write_checkpoint
-from unrolled.tf1.wire import bytes_field
+from unrolled.tf1.checkpoints.wire import bytes_field
 
 X = np.array([[1.0, -2.0], [3.0, 4.0]], "f4")
 
@@ -352,8 +352,8 @@ def test_numbers_that_no_machine_can_hold_are_refused_before_they_are_made(tmp_p
 
 
 def test_a_constant_that_repeats_one_value_takes_no_memory_before_it_is_used(tmp_path):
-    from unrolled.tf1.dtypes import write_shape
-    from unrolled.tf1.wire import fixed32_field, integer_field
+    from unrolled.tf1.checkpoints.dtypes import write_shape
+    from unrolled.tf1.checkpoints.wire import fixed32_field, integer_field
 
     value = integer_field(1, 1) + bytes_field(2, write_shape((2**20, 2**18))) + fixed32_field(5, 0x3F800000)
     attributes = bytes_field(5, bytes_field(1, b"value") + bytes_field(2, bytes_field(8, value)))

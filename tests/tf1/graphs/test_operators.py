@@ -121,9 +121,9 @@ def test_every_part_that_numpy_can_take_is_taken(parts, ellipsis):
             masks["begin_mask"] |= bit * (a is None)
             masks["end_mask"] |= bit * (b is None)
         begin, end, strides = [*begin, a or 0], [*end, b or 0], [*strides, step]
+    from unrolled.tf1.checkpoints.wire import Message
     from unrolled.tf1.graphs.node import Node
     from unrolled.tf1.graphs.ops.slicing import strided_slice
-    from unrolled.tf1.wire import Message
 
     made = Node(Message(node("y", "StridedSlice", **masks)))
     came = strided_slice(made, torch.from_numpy(x), *(torch.tensor(each) for each in (begin, end, strides)))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unrolled.cells import GRUCell, LSTMCell
-from unrolled.tf1.gate_layout import swap_gates
+from unrolled.tf1.rnn.gate_layout import swap_gates
 
 
 def variables(cell: Any, own: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:

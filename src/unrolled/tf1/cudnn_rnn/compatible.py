@@ -9,10 +9,10 @@ from torch import Tensor
 from unrolled.cells import Cell
 from unrolled.cells import GRUCell as InnerGRU
 from unrolled.errors import check_count
-from unrolled.tf1.contrib.block import LSTMBlockCell
-from unrolled.tf1.contrib.named import NamedCell, Variables
 from unrolled.tf1.cudnn_rnn.canonical import parameters
-from unrolled.tf1.initializers import Initializer, constant, glorot_uniform, zeros
+from unrolled.tf1.replay.initializers import Initializer, constant, glorot_uniform, zeros
+from unrolled.tf1.rnn.contrib.block import LSTMBlockCell
+from unrolled.tf1.rnn.contrib.named import NamedCell, Variables
 
 
 class CudnnCompatibleLSTMCell(LSTMBlockCell):

@@ -12,10 +12,9 @@ from torch.nn import functional as F
 
 from unrolled.cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell
 from unrolled.errors import check_count, unknown_name
-from unrolled.tf1.cell import as_dtype
 from unrolled.tf1.cudnn_rnn.canonical import parameters, variables
-from unrolled.tf1.holder import VariableHolder
-from unrolled.tf1.initializers import Initializer, glorot_uniform, zeros
+from unrolled.tf1.holder import VariableHolder, as_dtype
+from unrolled.tf1.replay.initializers import Initializer, glorot_uniform, zeros
 from unrolled.unroll import bidirectional_unroll, dynamic_unroll
 
 CUDNN_RNN_UNIDIRECTION, CUDNN_RNN_BIDIRECTION = DIRECTIONS = ("unidirectional", "bidirectional")

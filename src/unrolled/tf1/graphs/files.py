@@ -11,9 +11,9 @@ import numpy as np
 
 from unrolled.errors import UnrolledError
 from unrolled.foreign import check_path, map_foreign
-from unrolled.tf1.bundle import index_path
-from unrolled.tf1.checkpoint import STATE, find_prefix, read_checkpoint
-from unrolled.tf1.wire import DamagedError, Message
+from unrolled.tf1.checkpoints.bundle import index_path
+from unrolled.tf1.checkpoints.checkpoint import STATE, find_prefix, read_checkpoint
+from unrolled.tf1.checkpoints.wire import DamagedError, Message
 
 MOST_BYTES = (1 << 31) - 1  # of a file: a protocol buffer cannot be larger
 MOST_NODES = 1_000_000

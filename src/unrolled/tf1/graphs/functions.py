@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unrolled.errors import UnrolledError
+from unrolled.tf1.checkpoints.wire import DamagedError, Message
 from unrolled.tf1.graphs.executor import execute
 from unrolled.tf1.graphs.node import Node
 from unrolled.tf1.graphs.plan import RAN, Body, Plan, Port
 from unrolled.tf1.graphs.run import Run
-from unrolled.tf1.wire import DamagedError, Message
 
 
 class Function:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import UnrolledError, unknown_name
+from unrolled.tf1.checkpoints.wire import DamagedError
 from unrolled.tf1.graphs import ops  # noqa: F401  (enters the operators)
 from unrolled.tf1.graphs.executor import execute
 from unrolled.tf1.graphs.files import Signature, Source, read_source
@@ -23,7 +24,6 @@ from unrolled.tf1.graphs.restore import restore
 from unrolled.tf1.graphs.run import Run
 from unrolled.tf1.graphs.values import TORCH_TYPES, from_numpy, to_numpy, type_name
 from unrolled.tf1.graphs.variables import Declared, Variables, variable_name
-from unrolled.tf1.wire import DamagedError
 
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
 WITHOUT_OUTPUT = {"NoOp", "Assert", "AssignVariableOp"}
@@ -42,7 +42,7 @@ class Graph:
     are on the CPU.
 
     >>> import tempfile
-    >>> from unrolled.tf1.wire import bytes_field
+    >>> from unrolled.tf1.checkpoints.wire import bytes_field
     >>> def node(name, op, *inputs):
     ...     return bytes_field(1, b"".join(bytes_field(n, text.encode()) for n, text in
     ...                        [(1, name), (2, op), *((3, each) for each in inputs)]))

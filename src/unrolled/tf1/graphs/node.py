@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from unrolled.tf1.checkpoints.wire import DamagedError, Message, decode, signed
 from unrolled.tf1.graphs.values import as_tensor, partial_shape, torch_type
-from unrolled.tf1.wire import DamagedError, Message, decode, signed
 
 T = TypeVar("T")
 

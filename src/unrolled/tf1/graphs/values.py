@@ -13,9 +13,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.tf1.dtypes import BFLOAT16, HALF, MAX_RANK, STRING, item_size, numpy_type, read_shape, to_array
-from unrolled.tf1.saved_slices import FLOAT_FIELDS, INTEGER_FIELDS, SMALL_INTEGER_FIELD, TEXT_FIELD
-from unrolled.tf1.wire import DamagedError, Message, signed
+from unrolled.tf1.checkpoints.dtypes import (
+    BFLOAT16,
+    HALF,
+    MAX_RANK,
+    STRING,
+    item_size,
+    numpy_type,
+    read_shape,
+    to_array,
+)
+from unrolled.tf1.checkpoints.saved_slices import (
+    FLOAT_FIELDS,
+    INTEGER_FIELDS,
+    SMALL_INTEGER_FIELD,
+    TEXT_FIELD,
+)
+from unrolled.tf1.checkpoints.wire import DamagedError, Message, signed
 
 RESOURCE, VARIANT = 20, 21
 TORCH_TYPES = {
@@ -84,7 +98,7 @@ def as_tensor(message: Message) -> Any:
     One that has fewer values than elements repeats its last: it stays one value in memory, however large the
     shape claims to be.
 
-    >>> from unrolled.tf1.wire import bytes_field, integer_field
+    >>> from unrolled.tf1.checkpoints.wire import bytes_field, integer_field
     >>> as_tensor(Message(integer_field(1, 3) + bytes_field(7, bytes([5])))).item()
     5
     """

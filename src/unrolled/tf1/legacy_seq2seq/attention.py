@@ -10,11 +10,11 @@ from torch import Tensor
 
 from unrolled.cells.state import map_state
 from unrolled.errors import check_count
-from unrolled.tf1.cell import RNNCell, check_rnn_cell, first_part
-from unrolled.tf1.contrib.named import linear
-from unrolled.tf1.initializers import zeros
 from unrolled.tf1.legacy_seq2seq.decoders import LoopFunction, Projection, embedded, embedding_of, fed_back
-from unrolled.tf1.variable_scope import VariableScope, check_scope
+from unrolled.tf1.replay.initializers import zeros
+from unrolled.tf1.rnn.cell import RNNCell, check_rnn_cell, first_part
+from unrolled.tf1.rnn.contrib.named import linear
+from unrolled.tf1.rnn.variable_scope import VariableScope, check_scope
 
 
 def attention_decoder(

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.tf1.cell import RNNCell, check_rnn_cell, first_part
-from unrolled.tf1.contrib.projections import check_ids
-from unrolled.tf1.variable_scope import VariableScope, check_scope
+from unrolled.tf1.rnn.cell import RNNCell, check_rnn_cell, first_part
+from unrolled.tf1.rnn.contrib.projections import check_ids
+from unrolled.tf1.rnn.variable_scope import VariableScope, check_scope
 
 LoopFunction: TypeAlias = "Callable[[Tensor, int], Tensor] | None"
 Projection: TypeAlias = "tuple[Tensor, Tensor] | None"  # W [O, symbols] and b [symbols]

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.tf1.cell import RNNCell, as_dtype
-from unrolled.tf1.contrib.projections import EmbeddingWrapper, OutputProjectionWrapper
+from unrolled.tf1.holder import as_dtype
 from unrolled.tf1.legacy_seq2seq.attention import embedding_attention_decoder
 from unrolled.tf1.legacy_seq2seq.decoders import (
     LoopFunction,
@@ -21,8 +20,10 @@ from unrolled.tf1.legacy_seq2seq.decoders import (
     fed_back,
     rnn_decoder,
 )
-from unrolled.tf1.loops import static_rnn
-from unrolled.tf1.variable_scope import VariableScope, check_scope
+from unrolled.tf1.rnn.cell import RNNCell
+from unrolled.tf1.rnn.contrib.projections import EmbeddingWrapper, OutputProjectionWrapper
+from unrolled.tf1.rnn.loops import static_rnn
+from unrolled.tf1.rnn.variable_scope import VariableScope, check_scope
 
 
 def basic_rnn_seq2seq(

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import check_count
-from unrolled.tf1.cell import as_dtype
-from unrolled.tf1.dense import Dense
-from unrolled.tf1.holder import VariableHolder
-from unrolled.tf1.initializers import Initializer, constant, glorot_uniform, zeros
-from unrolled.tf1.loops import Lengths
+from unrolled.tf1.holder import VariableHolder, as_dtype
+from unrolled.tf1.replay.initializers import Initializer, constant, glorot_uniform, zeros
+from unrolled.tf1.rnn.dense import Dense
+from unrolled.tf1.rnn.loops import Lengths
 
 
 class AttentionMechanism(VariableHolder, abc.ABC):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells.state import map_state
-from unrolled.tf1.cell import RNNCell, check_rnn_cell
+from unrolled.tf1.rnn.cell import RNNCell, check_rnn_cell
 from unrolled.tf1.seq2seq.helper import Helper
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unrolled.cells.state import map_state
-from unrolled.tf1.cell import first_part
-from unrolled.tf1.contrib.projections import check_ids
-from unrolled.tf1.loops import Lengths
+from unrolled.tf1.rnn.cell import first_part
+from unrolled.tf1.rnn.contrib.projections import check_ids
+from unrolled.tf1.rnn.loops import Lengths
 
 Embedding = Tensor | Callable[[Tensor], Tensor]
 

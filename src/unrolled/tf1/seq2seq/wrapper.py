@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unrolled.tf1.cell import RNNCell, as_dtype, check_rnn_cell
-from unrolled.tf1.dense import Dense
-from unrolled.tf1.raw_rnn import TensorArray
+from unrolled.tf1.holder import as_dtype
+from unrolled.tf1.rnn.cell import RNNCell, check_rnn_cell
+from unrolled.tf1.rnn.dense import Dense
+from unrolled.tf1.rnn.raw_rnn import TensorArray
 from unrolled.tf1.seq2seq.attention import AttentionMechanism
 
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
-from unrolled.tf1 import philox
 from unrolled.tf1.graphs.node import Node
 from unrolled.tf1.graphs.ops.arrays import check_memory
 from unrolled.tf1.graphs.ops.shapes import sizes
 from unrolled.tf1.graphs.registry import stateful
 from unrolled.tf1.graphs.run import Run
 from unrolled.tf1.graphs.values import from_numpy
+from unrolled.tf1.replay import philox
 
 # After a draw of n numbers a node goes on in its stream n times so many blocks further.
 BLOCKS_SET_ASIDE = 256

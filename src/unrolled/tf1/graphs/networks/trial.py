@@ -1,0 +1,100 @@
+"""Sequences that a graph and a network both read, how the graph is fed, and how far answers are apart."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from unrolled.tf1.graphs.networks.feeding import INTEGERS, USUAL, Entrance, Layout, fillings
+
+STEADY = 30.0  # numbers so large are the same at every step: memories grow until a clip stops them
+
+
+class Setting(NamedTuple):
+    """How a graph is run: where sequences go in, how they lie, which of the ways to feed the rest."""
+
+    output: str
+    entrance: Entrance
+    layout: Layout
+    others: list[Entrance]
+    filling: int
+
+    def feeds(self, sequences: Sequences, states: list[int]) -> dict[str, Any]:
+        n, t = sequences.size
+        filling = self._filling({"N": n, "T": t}, sequences.lengths, states)
+        return {**filling, self.entrance.tensor: self.layout.lay(sequences.x)}
+
+    def takes_lengths(self, states: list[int]) -> bool:
+        """Whether one of the other placeholders has a number for each sequence."""
+        lengths = np.zeros(USUAL["N"], "i4")
+        return any(value is lengths for value in self._filling(USUAL, lengths, states).values())
+
+    def _filling(self, sizes: Mapping[str, int], lengths: ndarray, states: list[int]) -> dict[str, Any]:
+        return next(itertools.islice(fillings(self.others, sizes, lengths, states), self.filling, None))
+
+
+class Sequences(NamedTuple):
+    """Random ones: x [N, T, I], or whole numbers [N, T]; lengths [N]."""
+
+    x: ndarray
+    lengths: ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """N and T."""
+        return self.x.shape[0], self.x.shape[1]
+
+    @classmethod
+    def draw(
+        cls,
+        setting: Setting,
+        width: int,
+        n: int,
+        t: int,
+        *,
+        scale: float = 1.0,
+        seed: int,
+        ragged: bool = False,
+    ) -> Sequences:
+        random = np.random.default_rng(seed)
+        n, t = setting.layout.sizes.get("N", n), setting.layout.sizes.get("T", t)
+        if setting.entrance.dtype in INTEGERS:
+            x = random.integers(0, width, (n, t)).astype("i4")
+        else:
+            x = (scale * random.normal(size=(n, t, width))).astype("f4")
+        if scale == STEADY:
+            x = np.repeat(x[:, :1], t, axis=1)
+        lengths = random.integers(1, t + 1, n) if ragged else np.full(n, t)
+        return cls(x, lengths.astype("i4"))
+
+
+def answers(y: ndarray, n: int, t: int, size: int, lengths: ndarray) -> Iterator[tuple[int, ndarray]]:
+    """The readings of a graph's tensor as one answer [N, size] for each sequence.
+
+    0: it is that. From 1: it has one for each step, and the last one is taken.
+    """
+    rows = np.arange(n)
+    last = lengths - 1
+    if y.shape == (n, size) or (y.size == n * size and (t == 1 or y.size != n * t * size)):
+        yield 0, y.reshape(n, size)
+    if y.size == n * t * size and t > 1:
+        if y.ndim < 2 or y.shape[0] in (n, n * t):
+            yield 1, y.reshape(n, t, size)[rows, last]
+        if y.ndim < 2 or y.shape[0] in (t, n * t):
+            yield 2, y.reshape(t, n, size)[last, rows]
+
+
+def distance(ours: ndarray, theirs: ndarray) -> float:
+    """The largest difference as a part of the largest number."""
+    scale = float(np.abs(theirs).max(initial=0)) or 1.0
+    error = float(np.abs(ours.astype("f8") - theirs).max(initial=0)) / scale
+    return error if np.isfinite(error) else np.inf
+
+
+def tolerance(answer: ndarray) -> float:
+    """How far apart two may be as a part of the largest number: 1e-5, of half precision what that can."""
+    return 1e-5 if answer.dtype.itemsize >= 4 else 20 * float(np.finfo(answer.dtype).eps)

@@ -1,0 +1,1 @@
+"""TensorFlow 1's cells, wrappers and loops, under their own names."""
