@@ -33,6 +33,24 @@ def as_markdown(name: str) -> str:
     return re.sub(r"[\\`*_\[\]<>|&#$~]", r"\\\g<0>", printable(name))
 
 
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A key that sorts names as people do, numbers by their value, -2 before -1.
+
+    >>> sorted(["item 10", "item 9", "item 09", "2", "-1", "-2"], key=natural)
+    ['-2', '-1', '2', 'item 09', 'item 9', 'item 10']
+    """
+    if re.fullmatch(r"-[0-9]{1,18}", name):
+        return [(0, int(name), "")], name
+    parts = re.split(r"([0-9]+)", name)
+    digits = [part.lstrip("0") for part in parts[1::2]]
+    key = [(2, 0, part) for part in parts]
+    # By length and digits: Python reads no number of thousands of digits.
+    key[1::2] = [
+        (1, len(number), number) for number in digits
+    ]
+    return [part for part in key if part != (2, 0, "")], name
+
+
 def pasteable(path: str | os.PathLike[str]) -> str:
     r"""The path as a word of a shell's command line, whatever is in it.
 

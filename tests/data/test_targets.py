@@ -6,8 +6,9 @@ import torch
 
 from unrolled.data.collection import Collection
 from unrolled.data.sequences import Sequences
-from unrolled.data.targets import as_text, class_numbers, find_classes, find_task, natural, numbers
+from unrolled.data.targets import as_text, class_numbers, find_classes, find_task, numbers
 from unrolled.errors import UnrolledError
+from unrolled.names import natural
 
 
 def holding(labels: object, *, each_step: bool = False, **more: object) -> Collection:

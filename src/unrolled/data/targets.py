@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from unrolled.data.collection import Collection
 from unrolled.data.sequences import Sequences
 from unrolled.errors import UnrolledError
+from unrolled.names import natural
 
 MOST_CLASSES = 10_000  # more of them are something else than classes
 ADVICE = "name the column of the labels with --label, or predict the next steps with --task forecast"
@@ -154,19 +154,6 @@ def as_text(labels: NDArray[np.str_] | NDArray[np.float64]) -> NDArray[np.str_]:
     if labels.dtype.kind != "f":
         return labels.astype(np.str_)
     return np.array([f"{value:.0f}" if value == int(value) else repr(value) for value in labels.tolist()])
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts names as people do, numbers by their value.
-
-    >>> sorted(["item 10", "item 9", "-1", "2"], key=natural)
-    ['-1', '2', 'item 9', 'item 10']
-    """
-    whole = re.fullmatch(r"-\d{1,18}", name)
-    if whole:
-        return [(0, int(name), "")]
-    parts = re.split(r"(\d{1,18})", name)
-    return [(1, int(part), "") if part.isdecimal() else (2, 0, part) for part in parts if part]
 
 
 def shown(names: Iterable[str], most: int = 12) -> str:

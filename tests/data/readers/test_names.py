@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.data.readers.names import NamePattern
-from unrolled.data.readers.walk import natural
 from unrolled.errors import UnrolledError
+from unrolled.names import natural
 
 words = st.text(st.characters(exclude_characters="_/.\0"), min_size=1, max_size=8)
 

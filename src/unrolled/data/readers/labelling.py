@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from unrolled.data.readers.metadata import LABEL_COLUMNS, read_metadata
 from unrolled.data.readers.names import EXAMPLE, NamePattern
-from unrolled.data.readers.walk import Place, natural
+from unrolled.data.readers.walk import Place
 from unrolled.errors import UnrolledError, unknown_name
-from unrolled.names import printable
+from unrolled.names import natural, printable
 
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 PARTS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")

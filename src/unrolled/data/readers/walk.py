@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import NamedTuple
 
 from unrolled.errors import UnrolledError
 from unrolled.foreign import check_path
+from unrolled.names import natural
 
 DEEPEST, MOST_FILES = 16, 4_000_000
 HIDDEN = (".", "__MACOSX")
@@ -26,17 +26,6 @@ class Walked(NamedTuple):
     files: list[Place]
     folders: list[Place]
     notes: tuple[str, ...] = ()
-
-
-def natural(name: str) -> tuple[object, ...]:
-    """A key that sorts names with numbers in them by the numbers.
-
-    >>> sorted(["b10", "b9", "a", "b09"], key=natural)
-    ['a', 'b09', 'b9', 'b10']
-    """
-    pieces = re.split(r"([0-9]+)", name)
-    numbers = [(len(piece.lstrip("0")), piece.lstrip("0")) for piece in pieces[1::2]]
-    return (tuple(zip(pieces[::2], [*numbers, (0, "")], strict=True)), name)
 
 
 def walk(folder: str | os.PathLike[str]) -> Walked:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from unrolled.names import natural
 from unrolled.tf1.graphs.networks.definition import Graph
-from unrolled.tf1.graphs.networks.recognition import Layers, natural
+from unrolled.tf1.graphs.networks.recognition import Layers
 
 BIAS_WORD = re.compile(r"bias(?:es)?|b(?=_|\d|$)|B(?=_|\d|$)", re.ASCII)
 WEIGHT_WORD = re.compile(r"weights?|kernel|[Mm]atrix|w(?=_|\d|$)|W(?=_|\d|$)", re.ASCII)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from numpy import ndarray
 
 from unrolled.errors import UnrolledError
+from unrolled.names import natural
 from unrolled.tf1.checkpoints.eras import split_local
 from unrolled.tf1.graphs.networks.other_layouts import CUDNN_LSTM, HIDDEN, INPUT, resets_after
 
@@ -64,25 +65,13 @@ class FoundCell(NamedTuple):
         return next((part for part in reversed(self.path) if part in ("fw", "bw")), None)
 
     @property
-    def place(self) -> list[Any]:
+    def place(self) -> tuple[Any, ...]:
         """Its scope without the direction, so that sorting puts cell_2 before cell_10."""
         return natural("/".join(part for part in self.path if part not in ("fw", "bw")))
 
     def describe(self) -> str:
         options = "".join(f", {name} {value}" for name, value in self.options.items())
         return f"{self.kind.upper()} {self.input_size} → {self.width}{options}"
-
-
-def natural(name: str) -> list[Any]:
-    """A key that sorts numbers in names by their value."""
-    return [
-        [
-            (0, int(piece), "") if piece.isdigit() else (1, 0, piece)
-            for piece in re.split(r"(\d+)", part)
-            if piece
-        ]
-        for part in name.split("/")
-    ]
 
 
 def find_cells(
