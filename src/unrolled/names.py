@@ -45,9 +45,7 @@ def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     digits = [part.lstrip("0") for part in parts[1::2]]
     key = [(2, 0, part) for part in parts]
     # By length and digits: Python reads no number of thousands of digits.
-    key[1::2] = [
-        (1, len(number), number) for number in digits
-    ]
+    key[1::2] = [(1, len(number), number) for number in digits]
     return [part for part in key if part != (2, 0, "")], name
 
 

@@ -180,6 +180,16 @@ def test_lengths_that_do_not_fit_are_refused(x, lengths, message, make):
 SHORT_AND_LONG = [torch.randn(1, N, I), torch.randn(T, N, I)]
 
 
+@pytest.fixture
+def onednn():
+    """Switched on, which it may not be: without it torch.nn looks at shapes itself."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(True)
+    yield
+    torch._C._set_mkldnn_enabled(before)
+
+
+@pytest.mark.usefixtures("onednn")
 @pytest.mark.parametrize("way", ["parameter", "buffer", "attribute"])
 @pytest.mark.parametrize("x", SHORT_AND_LONG, ids=["short", "long"])
 @pytest.mark.parametrize("made", ["drop-in", "accelerated", "subclass"])
