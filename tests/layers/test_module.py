@@ -76,7 +76,9 @@ def test_weights_move_both_ways(make):
 
 
 @pytest.mark.parametrize(
-    "duplicate", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=str
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))],
+    ids=["copy", "deepcopy", "pickle"],
 )
 def test_copies_compute_the_same(duplicate, make, kernel_calls):
     _, drop_in = make(I, H, 2)

@@ -109,7 +109,9 @@ def test_gradients_go_through_what_a_subclass_adds():
 
 
 @pytest.mark.parametrize(
-    "duplicate", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=str
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))],
+    ids=["copy", "deepcopy", "pickle"],
 )
 @pytest.mark.parametrize("protocol", [0, 5])
 @EVERY

@@ -127,7 +127,7 @@ WITH_RESETS = {
             "GRUCell: reset_state has shapes [1, 4], expected [5, 4]",
         ),
     ],
-    ids=str,
+    ids=lambda value: " and ".join(value) if isinstance(value, dict) else str(value),
 )
 def test_resets_that_do_not_fit_are_one_error(way, options, message, monkeypatch):
     for isa in ("", "reference"):
