@@ -9,8 +9,10 @@ BIN := $(VENV)/bin
 train: $(VENV)/installed
 	$(BIN)/unrolled train $(ARGS)
 
+# Two files of tests at once are enough for two cores, and four for any memory.
+TOGETHER := -n auto --maxprocesses 4 --dist loadfile
 test: $(VENV)/installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 
 # The tests of numbers, with torch's own products as other CPUs form them.
 NUMERIC := tests/cells tests/contracts tests/golden tests/kernels tests/layers tests/networks tests/stream tests/tf1 \
@@ -25,7 +27,7 @@ comma := ,
 test_capped: $(VENV)/installed $(addprefix cap-,$(subst =,-is-,$(CAPS)))
 
 cap-%: $(VENV)/installed
-	env $(subst $(comma), ,$(subst -is-,=,$*)) $(BIN)/python -m pytest -q $(NUMERIC) $(ARGS)
+	env $(subst $(comma), ,$(subst -is-,=,$*)) $(BIN)/python -m pytest -q $(TOGETHER) $(NUMERIC) $(ARGS)
 
 # The tests that take a device, on a GPU; skipped by name where torch has none.
 test_gpu: $(VENV)/installed
