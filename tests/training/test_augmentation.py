@@ -111,7 +111,9 @@ def test_shape_and_type_stay_and_values_between_0_and_1(shape, strengths):
     assert bool(((y >= 0) & (y <= 1 + 1e-6)).all())
 
 
-@pytest.mark.parametrize("strength", ["shift", "rotation", "scale", "shear", "elastic", "noise", "time_mask"])
+@pytest.mark.parametrize(
+    "strength", ["shift", "rotation", "scale", "shear", "elastic", "noise", "affine", "time_mask"]
+)
 @pytest.mark.parametrize("came", [-0.1, float("nan"), float("inf"), True, "2", None])
 def test_a_strength_that_is_no_number_of_at_least_0_is_refused(strength, came):
     message = f"the {strength} of the augmentation is {came!r}, expected a number of at least 0"

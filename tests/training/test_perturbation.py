@@ -16,7 +16,7 @@ def test_no_strength_leaves_the_sequences_as_they_are_and_draws_nothing():
     x = torch.rand(3, 9, 5)
     before = torch.get_rng_state()
     assert perturb(x, None, Augmentation(shift=2, elastic=1)) is x  # which are for pictures
-    assert augment(x, Augmentation(noise=1, time_mask=0.5)) is x
+    assert augment(x, Augmentation(noise=1, affine=1, time_mask=0.5)) is x
     assert_equal(torch.get_rng_state(), before)
 
 
@@ -28,6 +28,18 @@ def test_noise_has_the_deviation_that_was_asked_for_and_a_mean_of_zero():
     assert abs(float(noise.std()) - 0.3) < 0.01
     # Every number has its own: neither steps, features nor sequences share any.
     assert all(0.25 < float(noise.diff(dim=axis).std()) / 2**0.5 < 0.35 for axis in range(3))
+
+
+def test_features_go_through_one_linear_map_in_all_steps_of_a_sequence_each_through_its_own():
+    torch.manual_seed(0)
+    x = torch.randn(400, 30, 4, dtype=torch.float64)
+    y = perturb(x, None, Augmentation(affine=0.3))
+    A = torch.linalg.lstsq(x, y).solution.mT
+    assert_close(x @ A.mT, y)
+    away = A - torch.eye(4, dtype=torch.float64)
+    assert abs(float(away.mean())) < 0.01
+    assert abs(float(away.std()) - 0.3 / 2) < 0.01  # the deviation over the root of the features
+    assert float(away.std(dim=0).min()) > 0.12
 
 
 def test_a_mask_covers_steps_one_behind_the_other_up_to_its_share():
@@ -59,7 +71,10 @@ def test_a_mask_is_a_share_of_each_sequences_own_length():
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6),
     more=st.integers(1, 5),
     strengths=st.builds(
-        Augmentation, noise=st.sampled_from([0.0, 0.5]), time_mask=st.sampled_from([0.0, 0.3, 1.0])
+        Augmentation,
+        noise=st.sampled_from([0.0, 0.5]),
+        affine=st.sampled_from([0.0, 0.4]),
+        time_mask=st.sampled_from([0.0, 0.3, 1.0]),
     ),
 )
 def test_padding_is_left_alone_and_no_number_depends_on_how_much_there_is(lengths, more, strengths):
@@ -82,7 +97,7 @@ def test_padding_is_left_alone_and_no_number_depends_on_how_much_there_is(length
 
 def test_sequences_of_one_length_are_changed_alike_whether_it_is_said_or_not():
     x = torch.rand(4, 7, 2)
-    strengths = Augmentation(noise=0.2, time_mask=0.4)
+    strengths = Augmentation(noise=0.2, affine=0.1, time_mask=0.4)
     torch.manual_seed(1)
     said = perturb(x, torch.full((4,), 7), strengths)
     torch.manual_seed(1)
@@ -91,7 +106,7 @@ def test_sequences_of_one_length_are_changed_alike_whether_it_is_said_or_not():
 
 def test_a_batch_that_was_given_is_not_written_to():
     x = torch.ones(3, 5, 2)
-    perturb(x, torch.tensor([5, 2, 3]), Augmentation(noise=1, time_mask=1))
+    perturb(x, torch.tensor([5, 2, 3]), Augmentation(noise=1, affine=1, time_mask=1))
     assert_close(x, torch.ones(3, 5, 2))
 
 
@@ -100,7 +115,7 @@ def test_another_seed_gives_other_sequences():
 
     def drawn(seed):
         torch.manual_seed(seed)
-        return perturb(x, None, Augmentation(noise=0.1, time_mask=0.5))
+        return perturb(x, None, Augmentation(noise=0.1, affine=0.2, time_mask=0.5))
 
     assert_equal(drawn(7), drawn(7))
     assert not torch.equal(drawn(7), drawn(8))

@@ -54,6 +54,13 @@ Noise: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Affine: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        help="How much a sequence's features are stretched, turned and sheared while training.",
+        show_default=False,
+    ),
+]
 TimeMask: TypeAlias = Annotated[
     float | None,
     typer.Option(help="The share of a sequence's steps that are masked while training.", show_default=False),
@@ -93,6 +100,7 @@ class TrainingOptions(DataFlags):
     batch_size: BatchSize = None
     learning_rate: LearningRate = None
     noise: Noise = None
+    affine: Affine = None
     time_mask: TimeMask = None
     read: Read = None
     validation: Validation = None

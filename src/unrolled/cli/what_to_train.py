@@ -94,9 +94,8 @@ def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
         recipe = recipe.sized(0)
     if "epochs" in given:
         given["steps"] = None
-    strengths = {
-        name: getattr(options, name) for name in ("noise", "time_mask") if getattr(options, name) is not None
-    }
+    perturbations = ("noise", "affine", "time_mask")
+    strengths = {name: getattr(options, name) for name in perturbations if getattr(options, name) is not None}
     if strengths:
         given["augmentation"] = dataclasses.replace(recipe.augmentation, **strengths)
     return dataclasses.replace(recipe, **given)

@@ -27,6 +27,8 @@ class Augmentation:
 
     Attributes of any sequences, whose features have a mean of 0 and a deviation of 1:
         noise: not a bound but the standard deviation of what is added to every number.
+        affine: not a bound but how far from the identity a linear map is that stretches, turns and shears the
+            features of a sequence, in all its steps alike.
         time_mask: the share of a sequence's steps, one behind the other, that become 0; at most 1.
 
     Raises:
@@ -39,6 +41,7 @@ class Augmentation:
     shear: float = 0.0
     elastic: float = 0.0
     noise: float = 0.0
+    affine: float = 0.0
     time_mask: float = 0.0
 
     def __post_init__(self) -> None:
@@ -70,7 +73,7 @@ class Augmentation:
     @property
     def perturbs(self) -> bool:
         """Whether there is anything to do to sequences of any kind."""
-        return any((self.noise, self.time_mask))
+        return any((self.noise, self.affine, self.time_mask))
 
 
 NO_AUGMENTATION = Augmentation()

@@ -12,12 +12,12 @@ def perturb(x: Tensor, lengths: Tensor | None, strengths: Augmentation) -> Tenso
     r"""Change each sequence of a batch by amounts of its own, drawn from torch's generator.
 
         y_t = 0                  a <= t < a + w, with w = floor(m u L), a = floor(v (L - w + 1))
-        y_t = x_t + s e_t        all other t < L
+        y_t = A x_t + s e_t      all other t < L, with A = 1 + a G / sqrt(I)
         y_t = x_t                L <= t: padding stays what it is, and is never looked at
 
     Symbols: x, y [N, T, I] standardised sequences, so that 0 is a feature's mean; L a sequence's length; m
-    the greatest share that is masked; u, v drawn evenly from 0 to 1; s the strength of the noise; e [N, T, I]
-    drawn from a standard normal distribution.
+    the greatest share that is masked; u, v drawn evenly from 0 to 1; s the strength of the noise; a that of
+    the linear map A; e [N, T, I] and G [N, I, I] drawn from a standard normal distribution.
 
     Args:
         x: the sequences.
@@ -37,8 +37,14 @@ def perturb(x: Tensor, lengths: Tensor | None, strengths: Augmentation) -> Tenso
     count, time, width = x.shape
     steps = torch.arange(time, device=x.device)
     ends = torch.full((count, 1), time, device=x.device) if lengths is None else lengths.to(x.device)[:, None]
+    real = steps < ends
+    if strengths.affine:
+        G = torch.randn(count, width, width, device=x.device, dtype=x.dtype)
+        longest = int(ends.max())  # a product may add up otherwise where more steps are multiplied
+        near = x[:, :longest]
+        y = torch.baddbmm(near, near, G.mT, alpha=strengths.affine / width**0.5)
+        x = torch.cat([torch.where(real[:, :longest, None], y, near), x[:, longest:]], dim=1)
     if strengths.noise:
-        real = steps < ends
         # As many are drawn as there are real steps: nothing depends on how far a batch is padded.
         e = torch.randn(int(real.sum()), width, device=x.device, dtype=x.dtype)
         x = x.index_put(tuple(real.nonzero(as_tuple=True)), strengths.noise * e, accumulate=True)
