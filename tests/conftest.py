@@ -10,6 +10,7 @@ import torch
 from tests import products
 from tests.tolerances import assert_close, assert_equal
 from unrolled import isa
+from unrolled.tf1 import set_random_seed
 
 collect_ignore_glob = ["golden/make_*.py", "golden/tf1_source.py"]  # they need TensorFlow
 
@@ -54,5 +55,7 @@ def elsewhere(request):
 
 
 @pytest.fixture(autouse=True)
-def _fixed_random_numbers() -> None:
+def _fixed_random_numbers():
     torch.manual_seed(0)
+    yield
+    set_random_seed(None)

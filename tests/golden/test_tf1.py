@@ -227,8 +227,6 @@ def test_each_optimizer_takes_tensorflows_steps(name):
 @pytest.fixture
 def graph_seed():
     tf1.set_random_seed(1234)
-    yield
-    tf1.set_random_seed(None)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

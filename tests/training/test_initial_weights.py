@@ -6,6 +6,7 @@ import torch
 from unrolled import tf1
 from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier, build
+from unrolled.tf1.replay.initializers import get_graph_seed
 from unrolled.tf1.rnn import gate_layout
 from unrolled.training.initial_weights import OUTPUT_LAYERS, set_initial_weights
 from unrolled.training.optimizer import memory_of
@@ -21,17 +22,14 @@ def test_the_kth_variable_is_drawn_with_the_seed_k_both_directions_layer_by_laye
         cell for pair in zip(network.forward_cells, network.backward_cells, strict=True) for cell in pair
     ]
     tf1.set_random_seed(9)
-    try:
-        for layer, cell in enumerate(cells):
-            variables = gate_layout.variables(cell)
-            kernel = variables["kernel"]
-            assert torch.equal(kernel, tf1.glorot_uniform(2 * layer)(kernel.shape))
-            assert not variables["bias"].any()
-        W = network.classifier.weight.detach().T
-        assert torch.equal(W, tf1.glorot_uniform(12)(W.shape))
-        assert not network.classifier.bias.any()
-    finally:
-        tf1.set_random_seed(None)
+    for layer, cell in enumerate(cells):
+        variables = gate_layout.variables(cell)
+        kernel = variables["kernel"]
+        assert torch.equal(kernel, tf1.glorot_uniform(2 * layer)(kernel.shape))
+        assert not variables["bias"].any()
+    W = network.classifier.weight.detach().T
+    assert torch.equal(W, tf1.glorot_uniform(12)(W.shape))
+    assert not network.classifier.bias.any()
 
 
 def test_a_grus_gates_start_with_a_bias_of_one_and_its_candidate_with_zero():
@@ -86,11 +84,8 @@ def test_torchs_weights_stay_as_they_are_and_so_does_the_graphs_seed():
     set_initial_weights(network, "torch", seed=0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     tf1.set_random_seed(77)
-    try:
-        set_initial_weights(network, "tf1-normal-1", seed=5)
-        assert tf1.initializers.get_graph_seed() == 77
-    finally:
-        tf1.set_random_seed(None)
+    set_initial_weights(network, "tf1-normal-1", seed=5)
+    assert get_graph_seed() == 77
 
 
 def test_every_choice_of_a_recipe_has_something_that_does_it():

@@ -8,12 +8,6 @@ from unrolled import tf1
 from unrolled.tf1.replay.initializers import get_seed
 
 
-@pytest.fixture(autouse=True)
-def _no_graph_seed():
-    yield
-    tf1.set_random_seed(None)
-
-
 def test_the_seeds_of_an_operation_follow_tensorflows_rules():
     assert get_seed(5) == (87654321, 5)
     tf1.set_random_seed(7)
