@@ -71,17 +71,19 @@ _HOMES = {"UnrolledError": "errors", "Stream": "stream"} | dict.fromkeys(
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("data", "layers", "networks", "report", "tf1", "training"):
-        return importlib.import_module(f"unrolled.{name}")
-    if name == "isa":
-        return importlib.import_module("unrolled.kernels.isa")
-    if name in __all__:
-        home = _HOMES.get(name, "unroll" if name[0].islower() else "cells")
-        value = getattr(importlib.import_module(f"unrolled.{home}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker is to find a name that is not there
+
+    def __getattr__(name: str) -> Any:
+        if name in ("data", "layers", "networks", "report", "tf1", "training"):
+            return importlib.import_module(f"unrolled.{name}")
+        if name == "isa":
+            return importlib.import_module("unrolled.kernels.isa")
+        if name in __all__:
+            home = _HOMES.get(name, "unroll" if name[0].islower() else "cells")
+            value = getattr(importlib.import_module(f"unrolled.{home}"), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -19,6 +19,7 @@ from unrolled.cli.bench import bench
 from unrolled.cli.compare import compare
 from unrolled.cli.evaluate import evaluate
 from unrolled.cli.export_tf1 import export_tf1
+from unrolled.cli.help import Verbs
 from unrolled.cli.import_tf1 import import_tf1
 from unrolled.cli.info import info
 from unrolled.cli.inspect import inspect
@@ -33,8 +34,7 @@ from unrolled.errors import UnrolledError
 app = typer.Typer(
     name="unrolled",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
+    cls=Verbs,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

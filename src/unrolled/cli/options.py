@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from unrolled.cli.data_flags import DataFlags
+from unrolled.cli.help import Verb
 from unrolled.cli.machine import check_folder, let_threads_sleep
 
 # The options that several verbs share.
@@ -137,4 +138,4 @@ def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
         )
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = run.__doc__
-    app.command(run.__name__.replace("_", "-"))(command)
+    app.command(run.__name__.replace("_", "-"), cls=Verb)(command)
