@@ -37,23 +37,23 @@ def show_page(command: TyperCommand | TyperGroup, ctx: typer.Context) -> None:
     """Print how a command is called, what it does, its examples, and its arguments, options and verbs."""
     terminal = Terminal()
     width = max(min(terminal.width, MOST_WIDTH), 20)
-    pieces = command.collect_usage_pieces(ctx)
-    terminal.print(hung(" ".join(["Usage:", ctx.command_path, *pieces]), width, "    "))
+    usage = " ".join(["Usage:", ctx.command_path, *command.collect_usage_pieces(ctx)])
+    say(terminal, lines_of(re.sub(r"[{](\w+)[}]", lambda name: name[1].upper(), usage), width, "    "))
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         terminal.print()
         if "[bold]" in paragraph:
             terminal.print(re.sub(r"\[/?bold\]", "", paragraph), style="bold")
         elif paragraph.startswith("    "):  # examples: lines to paste, which the terminal wraps
-            terminal.print("\n".join(line[2:] for line in paragraph.splitlines()))
+            say(terminal, [line[2:] for line in paragraph.splitlines()])
         else:
-            terminal.print(textwrap.fill(" ".join(paragraph.split()), width))
+            say(terminal, lines_of(" ".join(paragraph.split()), width))
     parameters: list[Any] = command.get_params(ctx)
     arguments = [one for one in parameters if one.param_type_name == "argument"]
     options = [one for one in parameters if one.param_type_name == "option" and not one.hidden]
     verbs = getattr(command, "commands", {})
     show_list("Arguments:", [(one.name.upper(), said(one)) for one in arguments], width, terminal)
     show_list("Options:", [(spelt(one, ctx), said(one)) for one in options], width, terminal)
-    show_list("Verbs:", [(name, first(verb.help)) for name, verb in verbs.items()], width, terminal)
+    show_list("Commands:", [(name, first(verb.help)) for name, verb in verbs.items()], width, terminal)
 
 
 def show_list(title: str, rows: list[tuple[str, str]], width: int, terminal: Terminal) -> None:
@@ -63,22 +63,22 @@ def show_list(title: str, rows: list[tuple[str, str]], width: int, terminal: Ter
     terminal.print()
     terminal.print(title, style="bold")
     for name, words in rows:
-        if width < NARROW:
-            terminal.print(f"  {name}")
-            terminal.print(textwrap.indent(hung(words, width - 6, ""), " " * 6))
-            continue
-        lines = hung(words, width - NAMES - 2, "").splitlines()
-        if len(name) > NAMES - 3:
-            terminal.print(f"  {name}")
-        else:
-            terminal.print(f"  {name:{NAMES}}{lines.pop(0)}")
-        for line in lines:
-            terminal.print(" " * (NAMES + 2) + line)
+        indent = 6 if width < NARROW else 2 + NAMES
+        lines = lines_of(words, width - indent)
+        beside = lines.pop(0) if width >= NARROW and len(name) < NAMES - 1 else ""
+        terminal.print(f"  {name:{NAMES}}{beside}".rstrip())
+        say(terminal, [" " * indent + line for line in lines])
 
 
-def hung(text: str, width: int, indent: str) -> str:
-    """The text in lines of this width, those after the first indented; words longer than that stay whole."""
-    return textwrap.fill(
+def say(terminal: Terminal, lines: list[str]) -> None:
+    """Print lines."""
+    for line in lines:
+        terminal.print(line)
+
+
+def lines_of(text: str, width: int, indent: str = "") -> list[str]:
+    """The text in lines of this width, those after the first indented; a word that is longer stays whole."""
+    return textwrap.wrap(
         text, max(width, 1), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
