@@ -23,7 +23,9 @@ dataset = data.Dataset("walks", walks(400), walks(100), walks(200), CLASSES)
 
 network = networks.NetworkConfig("small", (("gru", 16),), input_size=2, classes=len(CLASSES))
 recipe = Recipe(batch_size=32, epochs=4, learning_rate=0.01)
-outcome = train_run("walks-run", RunConfig(network, recipe, "walks", CLASSES, seed=0, validation=100), dataset)
+outcome = train_run(
+    "walks-run", RunConfig(network, recipe, "walks", CLASSES, seed=0, validation=100), dataset
+)
 print(f"test accuracy {outcome.test.metrics['accuracy']:.3f}, kept in {outcome.run.folder}")
 
 # Later, elsewhere: the folder is enough.

@@ -2,11 +2,11 @@
 
 import argparse
 
+import digits
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-import digits
 from unrolled import tf1
 
 # configuration

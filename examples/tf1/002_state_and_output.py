@@ -2,10 +2,10 @@
 
 import argparse
 
+import digits
 import torch
 from torch.nn import functional as F
 
-import digits
 from unrolled import tf1
 
 BATCH_SIZE = 32

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
+import digits
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-import digits
 from unrolled import tf1
 
 # With one_hot a batch of labels is [batch_size, num_classes] (B11: not [batch_size, num_batches]) of floats,

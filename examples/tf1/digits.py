@@ -10,8 +10,12 @@ def read(data_dir=None):
     try:
         files = data.locate("mnist", data_dir)
     except UnrolledError as error:
-        raise SystemExit(f"{error}; or leave out --data-dir for the digits that come with the package") from None
+        raise SystemExit(
+            f"{error}; or leave out --data-dir for the digits that come with the package"
+        ) from None
     if files:
         return tf1.read_data_sets(files[0].parent, one_hot=True)
-    print("MNIST is not here (--data-dir FOLDER): 4,000 of its digits that come with the package, in its place")
+    print(
+        "MNIST is not here (--data-dir FOLDER): 4,000 of its digits that come with the package, in its place"
+    )
     return tf1.read_data_sets(SAMPLE, one_hot=True, validation_size=1000)

@@ -131,11 +131,13 @@ def test_a_shell_completes(shell, tmp_path):
         pytest.skip(f"no {shell} here")
     make_runs(tmp_path)
     command = tmp_path / "unrolled"
-    command.write_text(f'#!/bin/sh\nexec \'{sys.executable}\' -m unrolled "$@"\n')
+    command.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m unrolled \"$@\"\n")
     command.chmod(0o755)
     script = SHELLS[shell] + "\nask unrolled train --network seed-0\nask unrolled evaluate runs/"
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)}
-    done = subprocess.run([shell, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [shell, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert done.stderr == ""
     for name in ("seed-000", "seed-004", "runs/first-1", "runs/compare-1/seed-000"):
         assert name in done.stdout

@@ -85,7 +85,7 @@ def test_without_mnist_a_tutorial_reads_the_digits_that_come_with_the_package(
 
 
 def test_a_folder_without_mnist_is_one_line(run, tmp_path):
-    with pytest.raises(SystemExit, match="does not hold mnist: expected .*; or leave out --data-dir"):
+    with pytest.raises(SystemExit, match=r"does not hold mnist: expected .*; or leave out --data-dir"):
         run("000_lstm_of_28.py", "--data-dir", tmp_path)
 
 

@@ -40,7 +40,8 @@ def short(note: str) -> str:
     """The type that a note reveals, without the modules of its names."""
     revealed = re.fullmatch(r'note: Revealed type is "(.*)"', note)
     assert revealed, note
-    return re.sub(r", fallback=\w+\.\w+\]", "]", re.sub(r"\b[a-z_]\w*\.", "", revealed[1]))
+    named = re.sub(r"tuple\[[^\[\]]*, fallback=([\w.]+)\]", r"\1", revealed[1])
+    return re.sub(r"\b[a-z_]\w*\.", "", named)
 
 
 def test_the_options_of_build_are_the_fields_of_a_network():

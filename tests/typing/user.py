@@ -1,4 +1,4 @@
-"""A user's code, as a strict type checker sees it: after each `reveal_type` what it is, and where it is wrong."""
+"""A user's code as a strict type checker sees it: what `reveal_type` shows, and where something is wrong."""
 
 from typing import reveal_type
 
@@ -64,8 +64,8 @@ reveal_type(unrolled.dynamic_unroll(Vague(1, 1, 1), x))  # tuple[Tensor, Any]
 
 unrolled.networks.build("seed-000", clases=26)  # error: Unexpected keyword argument "clases"
 unrolled.networks.build("seed-000", classes="26")  # error: Argument "classes"
-unrolled.dynamic_unroll(lstm, x, lenghts=[5, 2])  # error: No overload variant
-unrolled.LSTM(4, 3)(x, length=[5, 2])  # error: No overload variant
+unrolled.dynamic_unroll(lstm, x, lenghts=[5, 2])  # error: Unexpected keyword argument "lenghts"
+unrolled.LSTM(4, 3)(x, length=[5, 2])  # error: Unexpected keyword argument "length"
 unrolled.dynamic_unrol(lstm, x)  # error: Module has no attribute "dynamic_unrol"
 unrolled.networks.bild("seed-000")  # error: Module has no attribute "bild"
-gru.initial_state(2).c  # error: "Tensor" has no attribute "c"
+print(gru.initial_state(2).c)  # error: "Tensor" has no attribute "c"

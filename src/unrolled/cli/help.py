@@ -22,14 +22,14 @@ NARROW = 70  # a terminal of fewer columns has the names above
 class Verb(TyperCommand):
     """A verb whose help is a `page`."""
 
-    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         show_page(self, ctx)
 
 
 class Verbs(TyperGroup):
     """All verbs; their help is a `page`, too."""
 
-    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         show_page(self, ctx)
 
 

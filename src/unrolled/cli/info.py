@@ -48,4 +48,6 @@ def info(options: InfoOptions) -> None:
     )
     terminal = Terminal()
     for what, value in lines.items():
-        terminal.print_pieces([f"{what:20}", *value.split()], " ", " " * 21 if terminal.width >= NARROW else "  ")
+        terminal.print_pieces(
+            [f"{what:20}", *value.split()], " ", " " * 21 if terminal.width >= NARROW else "  "
+        )

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from unrolled import __version__
 from unrolled.cli import terminal
 from unrolled.cli.advice import about_option
 from unrolled.cli.bench import bench
@@ -48,6 +47,8 @@ for verb in VERBS:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from unrolled import __version__
+
         typer.echo(f"unrolled {__version__}")
         raise typer.Exit
 

@@ -224,7 +224,8 @@ def draw(outcome: Outcome, data: Dataset, console: Terminal) -> None:
             f"`unrolled train --resume {pasteable(folder)}` draws them"
         ) from error
     console.print(f"trained for {outcome.seconds:.1f} s")
-    console.print_pieces(["pictures:", *map(str, pictures)])
+    first, *others = map(str, pictures)
+    console.print_pieces([f"pictures: {first}", *others])
     for line in outcome.task.details(outcome.test.metrics):
         console.print(f"test {line}")
     console.print(f"test {outcome.task.verdict(outcome.test.metrics)}  {folder}")

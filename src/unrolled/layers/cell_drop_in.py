@@ -93,7 +93,9 @@ class LSTMCell(CellDropIn, nn.LSTMCell):
     peer = nn.LSTMCell
     if TYPE_CHECKING:
 
-        def __call__(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]: ...
+        def __call__(
+            self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+        ) -> tuple[Tensor, Tensor]: ...
 
 
 class GRUCell(CellDropIn, nn.GRUCell):

@@ -30,7 +30,6 @@ from unrolled.layers.walk import parts_of, walk
 from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.resets import Resets, check_reset_state, check_resets
 
-
 if TYPE_CHECKING:
     States = TypeVar("States")
 

@@ -13,7 +13,6 @@ from unrolled.unroll.bidirectional import bidirectional_unroll
 from unrolled.unroll.lengths import Lengths
 from unrolled.unroll.resets import Resets, check_reset_state
 
-
 # The states of layers that are of one kind, for type checkers.
 Forward = TypeVar("Forward", LSTMState, Tensor)
 Backward = TypeVar("Backward", LSTMState, Tensor)

@@ -64,9 +64,10 @@ def static_unroll(
     reset_state = state if reset_state is None else reset_state
     known = None if resets is None else check_resets(resets, len(steps[0]), len(steps), steps[0].device)
     outputs = []
-    for output, after in walk(cell, steps, lengths, state, known, reset_state):
+    for output, next_state in walk(cell, steps, lengths, state, known, reset_state):
         outputs.append(output)
-    return outputs, after
+        final: S = next_state
+    return outputs, final
 
 
 def walk(
