@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -32,10 +32,9 @@ class Terminal(Console):
     """
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False) -> None:
-        # rich takes each dumb terminal for 80 columns wide.
-        is_dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-        width = shutil.get_terminal_size().columns if is_dumb else None
-        super().__init__(stderr=stderr, quiet=quiet, width=width, soft_wrap=True, highlight=False)
+        super().__init__(stderr=stderr, quiet=quiet, soft_wrap=True, highlight=False)
+        if self.is_dumb_terminal:  # which rich takes for 80 columns wide, whatever it is
+            self.size = ConsoleDimensions(*shutil.get_terminal_size())
 
     def render_str(self, text: str, *, style: Any = "", **layout: Any) -> Text:
         shown = printable(text).encode(self.encoding, "backslashreplace").decode(self.encoding)
