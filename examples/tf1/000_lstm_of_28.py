@@ -1,8 +1,8 @@
 """Tutorial 000: an LSTM of 28 units reads the 28 rows of a digit; RMSProp, batches in file order."""
 
 import argparse
-import os
 
+import digits
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -41,13 +41,13 @@ def model(x, w, b, lstm):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", default=os.environ.get("UNROLLED_DATA_DIR", "mnist_data"))
+    parser.add_argument("--data-dir", help="a folder with MNIST's four files")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--steps", type=int, help="end an epoch after so many batches")
     options = parser.parse_args()
 
     # B12: the tutorial's text had lost its capital letters, what it fed to the session, and a shuffle.
-    mnist = tf1.read_data_sets(options.data_dir, one_hot=True)
+    mnist = digits.read(options.data_dir)
     tr_x, tr_y, te_x, te_y = mnist.train.images, mnist.train.labels, mnist.test.images, mnist.test.labels
     tr_x, te_x = tr_x.reshape(-1, 28, 28), te_x.reshape(-1, 28, 28)
 

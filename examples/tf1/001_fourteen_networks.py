@@ -1,8 +1,8 @@
 """Tutorial 001: what lengths do to outputs and states, and fourteen networks that read digits row by row."""
 
 import argparse
-import os
 
+import digits
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -187,7 +187,7 @@ def images_and_labels(batch):
 
 def mnist_rnn_classification(flag, data_dir, training_step, test_steps):  # B7: its name was misspelt
     # 1. the data
-    mnist = tf1.read_data_sets(data_dir, one_hot=True)
+    mnist = digits.read(data_dir)
     print("Training data shape:", mnist.train.images.shape)
     print("Test data shape:", mnist.test.images.shape)
     print("Validation data shape:", mnist.validation.images.shape)
@@ -239,7 +239,7 @@ def mnist_rnn_classification(flag, data_dir, training_step, test_steps):  # B7: 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", default=os.environ.get("UNROLLED_DATA_DIR", "MNIST-data"))
+    parser.add_argument("--data-dir", help="a folder with MNIST's four files")
     parser.add_argument("--network", type=int, default=1, choices=range(1, 15))
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--test-steps", type=int, default=200)

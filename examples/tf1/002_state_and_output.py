@@ -1,8 +1,8 @@
 """Tutorial 002: the states and the outputs of three LSTM layers, each in a DropoutWrapper."""
 
 import argparse
-import os
 
+import digits
 import torch
 from torch.nn import functional as F
 
@@ -26,11 +26,11 @@ def get_a_cell(i):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", default=os.environ.get("UNROLLED_DATA_DIR", "mnist"))
+    parser.add_argument("--data-dir", help="a folder with MNIST's four files")
     parser.add_argument("--steps", type=int, default=2)
     options = parser.parse_args()
 
-    mnist = tf1.read_data_sets(options.data_dir, one_hot=True)
+    mnist = digits.read(options.data_dir)
     multi_lstm = tf1.MultiRNNCell(cells=[get_a_cell(i) for i in range(LSTM_LAYER)], state_is_tuple=True)
     init_state = multi_lstm.zero_state(BATCH_SIZE, "float32")
     weights = tf1.truncated_normal([HIDDEN_CELL, CLASS_NUM], stddev=0.1).requires_grad_()

@@ -1,8 +1,8 @@
 """Tutorial 003: an LSTM of 128 units reads digits; Adam, 800 batches."""
 
 import argparse
-import os
 
+import digits
 import torch
 from torch.nn import functional as F
 
@@ -23,11 +23,11 @@ batch_size = 128
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", default=os.environ.get("UNROLLED_DATA_DIR", "mnist"))
+    parser.add_argument("--data-dir", help="a folder with MNIST's four files")
     parser.add_argument("--steps", type=int, default=800)
     options = parser.parse_args()
 
-    mnist = tf1.read_data_sets(options.data_dir, one_hot=True)
+    mnist = digits.read(options.data_dir)
     print(mnist.train.images.shape, mnist.train.labels.shape)
 
     # B10: weights from N(0, 1) gave large logits before anything was learned; Xavier's are of a fitting size.

@@ -1,9 +1,9 @@
 """Tutorial 004: LSTMs of 32 and 64 units on top of one another; Adam, 10 epochs, and the weights saved."""
 
 import argparse
-import os
 from pathlib import Path
 
+import digits
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -49,13 +49,13 @@ class RNNModel(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", default=os.environ.get("UNROLLED_DATA_DIR", "mnist_data"))
+    parser.add_argument("--data-dir", help="a folder with MNIST's four files")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--steps", type=int, help="end an epoch after so many batches")
     parser.add_argument("--weights", type=Path, default=Path("checkpoints/rnn_mnist.pt"))
     options = parser.parse_args()
 
-    mnist = tf1.read_data_sets(options.data_dir, one_hot=True)
+    mnist = digits.read(options.data_dir)
     test_xs, test_ys = torch.from_numpy(mnist.test.images), torch.from_numpy(mnist.test.labels)
     model = RNNModel()
     optimizer = tf1.Adam(model, 0.01)

@@ -5,7 +5,6 @@ wait for torch.
 """
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
         static_unroll,
     )
 
-__version__ = version("unrolled")
+    __version__: str
 
 __all__ = [
     "GRU",
@@ -71,17 +70,23 @@ _HOMES = {"UnrolledError": "errors", "Stream": "stream"} | dict.fromkeys(
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("data", "layers", "networks", "report", "tf1", "training"):
-        return importlib.import_module(f"unrolled.{name}")
-    if name == "isa":
-        return importlib.import_module("unrolled.kernels.isa")
-    if name in __all__:
-        home = _HOMES.get(name, "unroll" if name[0].islower() else "cells")
-        value = getattr(importlib.import_module(f"unrolled.{home}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker is to find a name that is not there
+
+    def __getattr__(name: str) -> Any:
+        if name in ("data", "layers", "networks", "report", "tf1", "training"):
+            return importlib.import_module(f"unrolled.{name}")
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("unrolled")
+        if name == "isa":
+            return importlib.import_module("unrolled.kernels.isa")
+        if name in __all__:
+            home = _HOMES.get(name, "unroll" if name[0].islower() else "cells")
+            value = getattr(importlib.import_module(f"unrolled.{home}"), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module 'unrolled' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -195,3 +195,18 @@ def test_advice_on_a_training_is_one_word_of_a_shell_whatever_its_folder_is_call
     (tmp_path / name / "checkpoint.safetensors").unlink()
     (tmp_path / name / "reading.png").unlink()
     assert f"`unrolled train --from {advised}` starts" in unrolled("train", "--resume", name).err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("predict", "Missing argument 'files'. `unrolled predict --help` says what it takes."),
+        ("train extra", "(extra). `unrolled train --help` says what it takes."),
+        ("help", "No such command 'help'. `unrolled --help` says what it takes."),
+    ],
+)
+def test_what_is_missing_or_too_much_says_where_help_is(unrolled, line, said):
+    result = unrolled(*line.split())
+    assert result.code == 2
+    assert result.err.endswith(f"{said}\n")
+    assert len(result.err.splitlines()) == 1

@@ -30,9 +30,11 @@ def data_dir(tmp_path_factory):
 def run(data_dir, tmp_path, monkeypatch, capsys):
     """Run an example as a program, in an empty folder, and return what it prints."""
 
-    def run_example(name, *options):
+    def run_example(name, *options, has_mnist=True):
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [name, "--data-dir", str(data_dir), *map(str, options)])
+        monkeypatch.syspath_prepend(EXAMPLES)
+        place = ["--data-dir", str(data_dir)] if has_mnist else []
+        monkeypatch.setattr(sys, "argv", [name, *place, *map(str, options)])
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")
         return capsys.readouterr().out
 
@@ -67,6 +69,24 @@ def test_tutorial_004_prints_each_epoch_and_saves_its_weights(run, tmp_path):
     output = run("004_two_layers.py", "--epochs", 2, "--steps", 2)
     assert len(re.findall(r"After \d epoch,loss value is \d+\.\d+ ,and accuracy is 0\.\d+", output)) == 2
     assert (tmp_path / "checkpoints/rnn_mnist.pt").is_file()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("0*.py")))
+def test_without_mnist_a_tutorial_reads_the_digits_that_come_with_the_package(
+    name, run, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("UNROLLED_DATA_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    few = {"000": ["--epochs", 1, "--steps", 2], "001": ["--steps", 200], "002": [], "003": ["--steps", 2]}
+    few["004"] = ["--epochs", 1, "--steps", 2]
+    output = run(name, *few[name[:3]], has_mnist=False)
+    (line,) = [line for line in output.splitlines() if line.startswith("MNIST is not here")]
+    assert "4,000 of its digits that come with the package" in line
+
+
+def test_a_folder_without_mnist_is_one_line(run, tmp_path):
+    with pytest.raises(SystemExit, match=r"does not hold mnist: expected .*; or leave out --data-dir"):
+        run("000_lstm_of_28.py", "--data-dir", tmp_path)
 
 
 def test_every_port_names_the_defects_that_it_repairs():

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import torch
 from torch import Tensor, nn
 
-from unrolled.cells.state import State, StateSize, check_state, map_state
+from unrolled.cells.state import S_co, State, StateSize, check_state, map_state
 from unrolled.errors import check_count
 
 
-class Cell(nn.Module, abc.ABC):
+class Cell(nn.Module, abc.ABC, Generic[S_co]):
     """One step of a recurrent network.
 
         output, state' = cell(x, state)
@@ -41,10 +41,14 @@ class Cell(nn.Module, abc.ABC):
         self.state_size = state_size
 
     @abc.abstractmethod
-    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, S_co]:
         """The maths of the step, on a checked `x` [N, I] and `state`."""
 
-    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, Any]:
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor, state: State | None = None) -> tuple[Tensor, S_co]: ...
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, S_co]:
         """Take one step.
 
         Args:
@@ -62,11 +66,9 @@ class Cell(nn.Module, abc.ABC):
                 f"{type(self).__name__}: x has shape {list(x.shape)}, expected [N, {self.input_size}] "
                 "(one step of a batch; the unrollings take whole sequences)"
             )
-        if state is None:
-            state = self.initial_state(x.shape[0])
-        else:
+        if state is not None:
             self._check_state(state, x.shape[0])
-        return self.step(x, state)
+        return self.step(x, self.initial_state(x.shape[0]) if state is None else state)
 
     def initial_state(
         self,
@@ -74,15 +76,16 @@ class Cell(nn.Module, abc.ABC):
         *,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
-    ) -> Any:
+    ) -> S_co:
         """Zeros, nested as `state_size`: dtype and device are by default those of the cell's parameters."""
         like = next(self.parameters(), torch.empty(0))
-        return map_state(
+        zeros: S_co = map_state(
             lambda size: torch.zeros(
                 batch_size, size, dtype=dtype or like.dtype, device=device or like.device
             ),
             self.state_size,
         )
+        return zeros
 
     def begin_sequence(self) -> None:
         """Forget, here and in every part, what was drawn for one sequence (a variational dropout mask)."""

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unrolled.cells.cell import Cell, check_cell, check_probability
-from unrolled.cells.state import LSTMState, State
+from unrolled.cells.state import LSTMState, S, State
 
 
-class DropoutCell(Cell):
+class DropoutCell(Cell[S]):
     r"""Dropout on what goes into a cell, on its state and on what comes out, while training.
 
         y, s = cell(D_input(x), s);   s' = D_state(s);   the output is D_output(y)
@@ -47,7 +47,7 @@ class DropoutCell(Cell):
 
     def __init__(
         self,
-        cell: Cell,
+        cell: Cell[S],
         input: float = 0.0,
         output: float = 0.0,
         state: float = 0.0,
@@ -67,10 +67,10 @@ class DropoutCell(Cell):
         self._masks.clear()
         super().begin_sequence()
 
-    def initial_state(self, batch_size: int, **like: Any) -> Any:
+    def initial_state(self, batch_size: int, **like: Any) -> S:
         return self.cell.initial_state(batch_size, **like)
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, S]:
         output, next_state = self.cell(self._drop("input", x, self.input), state)
         return self._drop("output", output, self.output), self._drop_state("state", next_state)
 

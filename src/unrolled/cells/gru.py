@@ -14,7 +14,7 @@ from unrolled.errors import unknown_name
 RESETS = ("after", "before")
 
 
-class GRUCell(Cell):
+class GRUCell(Cell[Tensor]):
     r"""One step of a gated recurrent unit.
 
         r, z = σ(W_k x + b_ik + U_k h + b_hk)            k in {r, z}

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from unrolled.cells.cell import Cell, uniform
 from unrolled.cells.residual import check_same_width
-from unrolled.cells.state import State
+from unrolled.cells.state import S, State
 
 
-class HighwayCell(Cell):
+class HighwayCell(Cell[S]):
     r"""A gated skip connection around a cell.
 
         y, s' = cell(x, s)
@@ -38,7 +38,7 @@ class HighwayCell(Cell):
     Reference: Srivastava et al. 2015, arXiv:1505.00387, section 2 (with carry gate t).
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell[S]) -> None:
         check_same_width("HighwayCell", cell)
         super().__init__(cell.input_size, cell.output_size, cell.state_size)
         self.cell = cell
@@ -47,10 +47,10 @@ class HighwayCell(Cell):
         self.weight_carry = uniform(cell.input_size, cell.input_size, bound=cell.input_size**-0.5, **where)
         self.bias_carry = nn.Parameter(torch.ones(cell.input_size, **where))
 
-    def initial_state(self, batch_size: int, **like: Any) -> Any:
+    def initial_state(self, batch_size: int, **like: Any) -> S:
         return self.cell.initial_state(batch_size, **like)
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, S]:
         output, next_state = self.cell(x, state)
         return self.combine(x, output), next_state
 

@@ -54,7 +54,7 @@ class GateNorm(nn.Module):
         return y if self.bias is None else y + self.bias
 
 
-class LSTMCell(Cell):
+class LSTMCell(Cell[LSTMState]):
     r"""One step of a long short-term memory cell.
 
         i, f, o = σ(W_k x + U_k h + b_k)        k in {i, f, o}; forget_bias is added inside f's σ

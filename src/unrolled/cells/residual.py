@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from unrolled.cells.cell import Cell, check_cell
-from unrolled.cells.state import State
+from unrolled.cells.state import S, State
 
 
-class ResidualCell(Cell):
+class ResidualCell(Cell[S]):
     r"""A skip connection around a cell.
 
         y, s' = cell(x, s);   the output is x + y
@@ -33,15 +33,15 @@ class ResidualCell(Cell):
     Reference: Wu et al. 2016, arXiv:1609.08144, section 3.1.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell[S]) -> None:
         check_same_width("ResidualCell", cell)
         super().__init__(cell.input_size, cell.output_size, cell.state_size)
         self.cell = cell
 
-    def initial_state(self, batch_size: int, **like: Any) -> Any:
+    def initial_state(self, batch_size: int, **like: Any) -> S:
         return self.cell.initial_state(batch_size, **like)
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, S]:
         output, next_state = self.cell(x, state)
         return x + output, next_state
 

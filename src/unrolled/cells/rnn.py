@@ -14,7 +14,7 @@ from unrolled.errors import unknown_name
 NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-class RNNCell(Cell):
+class RNNCell(Cell[Tensor]):
     r"""One step of an Elman network.
 
         h' = φ(W x + b_ih + U h + b_hh)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, TypeVar, overload
 
 from torch import Tensor, nn
 
 from unrolled.cells.cell import Cell, check_cell
-from unrolled.cells.state import State
+from unrolled.cells.state import LSTMState, S
+
+# The states of the layers, where the type checker can tell them.
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+Alike = TypeVar("Alike", LSTMState, Tensor)
 
 
-class StackedCell(Cell):
+class StackedCell(Cell[S]):
     r"""One step of several layers.
 
         y_0 = x;   y_l, s_l' = cell_l(y_{l-1}, s_l)   l = 1 ... L;   the output is y_L
@@ -36,6 +42,14 @@ class StackedCell(Cell):
     ((2, 256), (2, 128), (2, 256))
     """
 
+    @overload
+    def __init__(self: StackedCell[tuple[A, B]], cells: tuple[Cell[A], Cell[B]]) -> None: ...
+    @overload
+    def __init__(self: StackedCell[tuple[A, B, C]], cells: tuple[Cell[A], Cell[B], Cell[C]]) -> None: ...
+    @overload
+    def __init__(self: StackedCell[tuple[Alike, ...]], cells: Iterable[Cell[Alike]]) -> None: ...
+    @overload
+    def __init__(self: StackedCell[tuple[Any, ...]], cells: Iterable[Cell]) -> None: ...
     def __init__(self, cells: Iterable[Cell]) -> None:
         cells = list(cells)
         if not cells:
@@ -51,13 +65,15 @@ class StackedCell(Cell):
         super().__init__(cells[0].input_size, cells[-1].output_size, tuple(cell.state_size for cell in cells))
         self.cells = nn.ModuleList(cells)
 
-    def initial_state(self, batch_size: int, **like: Any) -> tuple[State, ...]:
-        cells = cast("Iterable[Cell]", self.cells)
-        return tuple(cell.initial_state(batch_size, **like) for cell in cells)
+    def initial_state(self, batch_size: int, **like: Any) -> S:
+        cells: Any = self.cells
+        states: Any = tuple(cell.initial_state(batch_size, **like) for cell in cells)
+        return states  # type: ignore[no-any-return]
 
-    def step(self, x: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, S]:
         next_states = []
         for cell, layer_state in zip(self.cells, state, strict=True):
             x, next_state = cell(x, layer_state)
             next_states.append(next_state)
-        return x, tuple(next_states)
+        states: Any = tuple(next_states)
+        return x, states

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
 
 
 class LSTMState(NamedTuple):
@@ -21,6 +24,17 @@ class LSTMState(NamedTuple):
 
 # One tensor (RNN, GRU), an LSTMState, or for a stack a tuple with the state of each layer.
 State: TypeAlias = "Tensor | tuple[State, ...]"
+
+# What a type checker knows of a cell's state: LSTMState for an LSTMCell, Tensor for a GRUCell; of a cell that
+# does not say, anything.
+if TYPE_CHECKING:
+    S = TypeVar("S", default=Any)
+    R = TypeVar("R", default=Any)
+    S_co = TypeVar("S_co", default=Any, covariant=True)
+else:
+    from typing import TypeVar
+
+    S, R, S_co = TypeVar("S"), TypeVar("R"), TypeVar("S_co", covariant=True)
 
 # The widths of a state's tensors, nested as the state is: 128, LSTMState(128, 128), (128, 256), ...
 StateSize: TypeAlias = "int | tuple[Any, ...]"

@@ -10,10 +10,14 @@ from typer.exceptions import TyperException
 
 
 def about_option(error: TyperException) -> TyperException:
-    """The error, or if it is about an unknown option, one that names the right one."""
+    """The error, or if it is about an unknown option, one that names the right one; else, where help is."""
     context: Any = getattr(error, "ctx", None)
-    if context is None or not hasattr(error, "possibilities"):
+    if context is None:
         return error
+    if not hasattr(error, "possibilities"):
+        said = error.format_message()
+        hint = "" if "Did you mean" in said else f" `{context.command_path} --help` says what it takes."
+        return TyperException(f"{said.rstrip('.')}.{hint}" if hint else said)
     came, verb = str(getattr(error, "option_name", "")), context.command_path
     for parameter in context.command.params:
         is_argument = parameter.param_type_name == "argument"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from unrolled.atomic import atomic_folder, atomic_path
+from unrolled.cli import completion
 from unrolled.cli.options import TrainingOptions
 from unrolled.errors import UnrolledError
 from unrolled.names import as_markdown
@@ -59,14 +60,21 @@ class CompareOptions(TrainingOptions):
 
     networks: Annotated[
         list[str] | None,
-        typer.Argument(help="Names from `unrolled networks`; by default the first 14.", show_default=False),
+        typer.Argument(
+            help="Names from `unrolled networks`; by default the first 14.",
+            show_default=False,
+            autocompletion=completion.one_of(completion.networks),
+        ),
     ] = None
     run: Annotated[
         Path | None, typer.Option(help="The folder to make; by default runs/compare-<number>.")
     ] = None
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on with the comparison in this folder that was stopped or killed."),
+        typer.Option(
+            help="Go on with the comparison in this folder that was stopped or killed.",
+            autocompletion=completion.one_of(completion.comparisons),
+        ),
     ] = None
 
 

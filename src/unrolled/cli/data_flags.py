@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from unrolled.cli import completion
+
 
 @dataclasses.dataclass(frozen=True)
 class DataFlags:
@@ -27,13 +29,15 @@ class DataFlags:
             help="classify (a class for each sequence), tag (a class for each step), regress (numbers for "
             "each sequence) or forecast (the next steps); by default what the labels are.",
             show_default=False,
+            autocompletion=completion.one_of(completion.tasks),
         ),
     ] = None
     form: Annotated[
         str | None,
         typer.Option(
             help="Of a table: long (a row for each step), wide (a row for each sequence) or series (a row "
-            "for each step of one sequence)."
+            "for each step of one sequence).",
+            autocompletion=completion.words(*completion.FORMS),
         ),
     ] = None
     id: Annotated[
@@ -57,7 +61,11 @@ class DataFlags:
         typer.Option(help='What the names of files say, such as "{label}_{speaker}_{index}".'),
     ] = None
     by: Annotated[
-        str | None, typer.Option(help="What the steps of a picture are: its rows or its columns.")
+        str | None,
+        typer.Option(
+            help="What the steps of a picture are: its rows or its columns.",
+            autocompletion=completion.words(*completion.STEPS),
+        ),
     ] = None
     bands: Annotated[
         int | None, typer.Option(help="Of recordings: bands of the log-mel frames; 40 by default.")
@@ -66,7 +74,8 @@ class DataFlags:
         str | None,
         typer.Option(
             help="What stands for a missing value: previous (the one before it), mean, or error; by "
-            "default previous where a format knows missing values."
+            "default previous where a format knows missing values.",
+            autocompletion=completion.words(*completion.RULES),
         ),
     ] = None
     standardize: Annotated[

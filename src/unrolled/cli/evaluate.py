@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.cli.options import DataDir, Device, Threads
 from unrolled.errors import UnrolledError, unknown_name
 
@@ -28,17 +29,27 @@ class EvaluateOptions:
 
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(help="Run folders; by default the newest in runs/.", show_default=False),
+        typer.Argument(
+            help="Run folders; by default the newest in runs/.",
+            show_default=False,
+            autocompletion=completion.one_of(completion.runs),
+        ),
     ] = None
     data: Annotated[
         str | None,
         typer.Option(
             help="Another data set than the run's: sample, mnist, fashion-mnist, a folder of arrays, or a "
-            "file or folder of the kind that the run was trained on."
+            "file or folder of the kind that the run was trained on.",
+            autocompletion=completion.data,
         ),
     ] = None
     data_dir: DataDir = None
-    split: Annotated[str, typer.Option(help="Which examples: train, validation or test.")] = "test"
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Which examples: train, validation or test.", autocompletion=completion.words(*SPLITS)
+        ),
+    ] = "test"
     threads: Threads = None
     device: Device = "cpu"
 

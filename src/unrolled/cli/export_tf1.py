@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.errors import UnrolledError
 
 
@@ -16,7 +17,9 @@ from unrolled.errors import UnrolledError
 class ExportOptions:
     """What `unrolled export-tf1` is told."""
 
-    run: Annotated[Path, typer.Argument(help="A run folder.")]
+    run: Annotated[
+        Path, typer.Argument(help="A run folder.", autocompletion=completion.one_of(completion.runs))
+    ]
     prefix: Annotated[Path, typer.Argument(help="Where to write, such as model/model.ckpt.")]
     slots: Annotated[
         str | None,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+NARROW = 60  # columns of a terminal, below which values begin below their names
+
 
 @dataclasses.dataclass(frozen=True)
 class InfoOptions:
@@ -46,4 +48,6 @@ def info(options: InfoOptions) -> None:
     )
     terminal = Terminal()
     for what, value in lines.items():
-        terminal.print(f"{what:20} {value}")
+        terminal.print_pieces(
+            [f"{what:20}", *value.split()], " ", " " * 21 if terminal.width >= NARROW else "  "
+        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.cli.data_flags import DataFlags
 from unrolled.cli.options import DataDir, Validation
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from unrolled.data.inspection import Inspection
 
 BARS = 10  # of the histogram of steps
-BAR = 40  # letters of the longest
+BAR = 40  # letters of the longest, at most
 MOST_ROWS = 32  # of features and classes that are shown
 SHADES = " ░▒▓█"
 PICTURE = 100  # columns of the picture of a sequence, at most
@@ -31,7 +32,11 @@ class InspectOptions(DataFlags):
     """What `unrolled inspect` is told."""
 
     data: Annotated[
-        str, typer.Argument(help="A data set's name, a file or a folder: what `unrolled train --data` takes.")
+        str,
+        typer.Argument(
+            help="A data set's name, a file or a folder: what `unrolled train --data` takes.",
+            autocompletion=completion.data,
+        ),
     ] = "sample"
     data_dir: DataDir = None
     validation: Validation = None
@@ -107,8 +112,9 @@ def show_steps(lengths: Tensor, terminal: Terminal) -> None:
     edges = [least + (greatest + 1 - least) * bar // count for bar in range(count + 1)]
     held = [int(((lengths >= low) & (lengths < high)).sum()) for low, high in pairwise(edges)]
     width = len(str(greatest))
+    longest = max(min(BAR, terminal.width - 2 * width - 13), 1)
     for (low, high), many in zip(pairwise(edges), held, strict=True):
-        bar = "█" * round(BAR * many / max(held)) or ("▏" if many else "")
+        bar = "█" * round(longest * many / max(held)) or ("▏" if many else "")
         terminal.print(f"  {low:>{width}}-{high - 1:<{width}} {many:>8,} {bar}")
 
 

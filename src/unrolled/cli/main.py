@@ -12,13 +12,13 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from unrolled import __version__
 from unrolled.cli import terminal
 from unrolled.cli.advice import about_option
 from unrolled.cli.bench import bench
 from unrolled.cli.compare import compare
 from unrolled.cli.evaluate import evaluate
 from unrolled.cli.export_tf1 import export_tf1
+from unrolled.cli.help import Verbs
 from unrolled.cli.import_tf1 import import_tf1
 from unrolled.cli.info import info
 from unrolled.cli.inspect import inspect
@@ -33,8 +33,7 @@ from unrolled.errors import UnrolledError
 app = typer.Typer(
     name="unrolled",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
+    cls=Verbs,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,6 +47,8 @@ for verb in VERBS:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from unrolled import __version__
+
         typer.echo(f"unrolled {__version__}")
         raise typer.Exit
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unrolled.cli import completion
+
 if TYPE_CHECKING:
     from unrolled.networks.config import NetworkConfig
 
@@ -17,7 +19,11 @@ class NetworkFlags:
 
     cell: Annotated[
         str | None,
-        typer.Option(help="Of every layer: lstm, gru or rnn; by default the recipe's.", show_default=False),
+        typer.Option(
+            help="Of every layer: lstm, gru or rnn; by default the recipe's.",
+            show_default=False,
+            autocompletion=completion.one_of(completion.cells),
+        ),
     ] = None
     hidden: Annotated[int | None, typer.Option(help="The width of every layer.", show_default=False)] = None
     layers: Annotated[int | None, typer.Option(help="How many layers.", show_default=False)] = None

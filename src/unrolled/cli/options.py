@@ -12,7 +12,9 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.cli.data_flags import DataFlags
+from unrolled.cli.help import Verb
 from unrolled.cli.machine import check_folder, let_threads_sleep
 
 # The options that several verbs share.
@@ -20,12 +22,13 @@ FOLDER = (
     "The data set: sample, mnist, fashion-mnist; or a file (.ts, .csv, .tsv, .parquet, .jsonl, .npz) or a "
     "folder (recordings, pictures, tables, or arrays train-sequences.npy ...) of your own"
 )
-Data: TypeAlias = Annotated[str, typer.Option(help=f"{FOLDER}.")]
+Data: TypeAlias = Annotated[str, typer.Option(help=f"{FOLDER}.", autocompletion=completion.data)]
 RecipeData: TypeAlias = Annotated[
     str | None,
     typer.Option(
         help=f"{FOLDER}; by default what the recipe was made for: sample for default, mnist for the others.",
         show_default=False,
+        autocompletion=completion.data,
     ),
 ]
 DataDir: TypeAlias = Annotated[
@@ -38,6 +41,7 @@ RecipeName: TypeAlias = Annotated[
         "tutorial did: seed-000, seed-001-net-1 ... seed-001-net-14, seed-002, seed-002-multi-lstm, "
         "seed-003, seed-004.",
         show_default=False,
+        autocompletion=completion.one_of(completion.recipes),
     ),
 ]
 Corrected: TypeAlias = Annotated[
@@ -77,12 +81,19 @@ Validation: TypeAlias = Annotated[
 ]
 Seed: TypeAlias = Annotated[int, typer.Option(help="Of the weights, of dropout and of the examples' order.")]
 Threads: TypeAlias = Annotated[int | None, typer.Option(help="CPU threads; by default torch's choice.")]
-Device: TypeAlias = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps ...")]
+Device: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Where to compute: cpu, cuda, cuda:1, mps ...",
+        autocompletion=completion.words(*completion.DEVICES),
+    ),
+]
 Read: TypeAlias = Annotated[
     str | None,
     typer.Option(
         help="What the classifier sees: final (each direction's last output), last (both directions beside "
-        "the last step, as the tutorials have it) or state (the final h, before output dropout)."
+        "the last step, as the tutorials have it) or state (the final h, before output dropout).",
+        autocompletion=completion.one_of(completion.reads),
     ),
 ]
 
@@ -145,4 +156,4 @@ def add_verb(app: typer.Typer, run: Callable[[Any], None]) -> None:
         )
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = run.__doc__
-    app.command(run.__name__.replace("_", "-"))(command)
+    app.command(run.__name__.replace("_", "-"), cls=Verb)(command)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.cli.options import Device, Threads
 from unrolled.errors import UnrolledError
 from unrolled.names import pasteable
@@ -38,7 +39,11 @@ class PredictOptions:
         ),
     ]
     run: Annotated[
-        Path | None, typer.Option(help="The run folder of the network; by default the newest in runs/.")
+        Path | None,
+        typer.Option(
+            help="The run folder of the network; by default the newest in runs/.",
+            autocompletion=completion.one_of(completion.runs),
+        ),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with all probabilities.")] = (
         False

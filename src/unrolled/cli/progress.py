@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from types import TracebackType
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from unrolled.cli.terminal import Terminal
 from unrolled.data import Dataset
@@ -13,6 +20,7 @@ from unrolled.networks import SequenceClassifier
 from unrolled.training import RECIPES, EpochMetrics, RunConfig, Step
 from unrolled.training.tasks import task_of
 
+NARROW = 60  # a terminal of fewer columns has no room for a bar
 MOST_LINES = 40  # of epochs, or a few more: of very short ones each k-th is said
 
 
@@ -35,21 +43,28 @@ class TrainingProgress:
         self._every = max(1, self._epochs // MOST_LINES)
         self._chooses = recipe.keep == "best"
         parameters = SequenceClassifier.outline(network).parameter_count
-        console.print(
-            f"{network.name}: {parameters:,} parameters, {network.unroll} unrolling; {data.name}: "
-            f"{len(data.train):,} examples to train, {len(data.validation):,} to validate, "
-            f"{len(data.test):,} to test"
+        pieces = (
+            f"{network.name}: {parameters:,} parameters,",
+            f"{network.unroll} unrolling;",
+            f"{data.name}: {len(data.train):,} examples to train,",
+            f"{len(data.validation):,} to validate,",
+            f"{len(data.test):,} to test",
         )
+        console.print_pieces(pieces, " ")
         if config.recipe_name in RECIPES:
             for number, defect in RECIPES[config.recipe_name].defects.items():
                 console.print(f"known defect {number}: {defect}; --corrected repairs it")
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+        bar = (TextColumn("{task.description}"), BarColumn())
+        is_narrow = console.width < NARROW
+        columns: list[ProgressColumn] = [
+            *(() if is_narrow else bar),
             MofNCompleteColumn(),
             TextColumn("steps{task.fields[loss]},"),
             TimeRemainingColumn(compact=True),
-            TextColumn("left"),
+            *(() if is_narrow else (TextColumn("left"),)),
+        ]
+        self._bar = Progress(
+            *columns,
             console=console,
             transient=True,
             disable=not console.is_interactive,
@@ -76,11 +91,13 @@ class TrainingProgress:
             return  # a tutorial says what it says itself
         if metrics.epoch % self._every and metrics.epoch not in (1, self._epochs):
             return
-        line = (
-            f"epoch {metrics.epoch:>3}/{self._epochs}  {metrics.seconds:6.1f} s  "
-            f"loss {metrics.loss:.4f}  {self._asked.verdict(metrics.measured)}"
-        )
+        pieces = [
+            f"epoch {metrics.epoch:>3}/{self._epochs}",
+            f"{metrics.seconds:6.1f} s",
+            f"loss {metrics.loss:.4f}",
+            self._asked.verdict(metrics.measured),
+        ]
         if (validation := metrics.validation[self._asked.metric]) is not None:
-            line += f"  validation {self._asked.shown(validation)}"
-            line += "  best" if metrics.best and self._chooses else ""
-        self.console.print(line)
+            pieces.append(f"validation {self._asked.shown(validation)}")
+            pieces += ["best"] if metrics.best and self._chooses else []
+        self.console.print_pieces(pieces)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.cli.options import DataDir, Threads
 from unrolled.errors import UnrolledError
 
@@ -31,6 +32,7 @@ class ReportOptions:
             help="Run folders, or folders of runs such as `unrolled compare` makes; by default the newest "
             "in runs/.",
             show_default=False,
+            autocompletion=completion.one_of(completion.runs_and_comparisons),
         ),
     ] = None
     output: Annotated[

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleDimensions
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -31,10 +33,24 @@ class Terminal(Console):
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False) -> None:
         super().__init__(stderr=stderr, quiet=quiet, soft_wrap=True, highlight=False)
+        if self.is_dumb_terminal:  # which rich takes for 80 columns wide, whatever it is
+            self.size = ConsoleDimensions(*shutil.get_terminal_size())
 
     def render_str(self, text: str, *, style: Any = "", **layout: Any) -> Text:
         shown = printable(text).encode(self.encoding, "backslashreplace").decode(self.encoding)
         return Text(shown, style=style, justify=layout.get("justify"), overflow=layout.get("overflow"))
+
+    def print_pieces(self, pieces: Sequence[str], between: str = "  ", indent: str = "  ") -> None:
+        """Print pieces in one line; on a terminal that is too narrow for it in several, each piece whole."""
+        lines = [pieces[0]]
+        for piece in pieces[1:]:
+            joined = f"{lines[-1]}{between}{piece}"
+            if self.is_terminal and cell_len(printable(joined)) > self.width:
+                lines.append(f"{indent}{piece}")
+            else:
+                lines[-1] = joined
+        for line in lines:
+            self.print(line.rstrip())
 
     def print_table(
         self,
@@ -53,14 +69,16 @@ class Terminal(Console):
         """
         if title:
             self.print(title)
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-        for heading in headings:
-            table.add_column(heading, justify="right" if heading in right else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*row)
-        if Measurement.get(self, self.options.update(max_width=MOST_COLUMNS), table).maximum <= self.width:
-            self.print(table)
-            return
+        for space in (1, 0):
+            table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, space, 0, 0))
+            for heading in headings:
+                table.add_column(heading, justify="right" if heading in right else "left", no_wrap=True)
+            for row in rows:
+                table.add_row(*row)
+            wide = self.options.update(max_width=MOST_COLUMNS)
+            if Measurement.get(self, wide, table).maximum <= self.width:
+                self.print(table)
+                return
         longest = max(map(len, headings))
         for row in rows:
             for heading, cell in zip(headings, row, strict=True):

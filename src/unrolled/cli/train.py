@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.cli.network_flags import NetworkFlags
 from unrolled.cli.options import Patience, TrainingOptions
 from unrolled.errors import UnrolledError
@@ -33,6 +34,7 @@ class TrainOptions(NetworkFlags, TrainingOptions):
         typer.Option(
             help="One of those that `unrolled networks` lists; by default the recipe's own.",
             show_default=False,
+            autocompletion=completion.one_of(completion.networks),
         ),
     ] = None
     patience: Patience = None
@@ -44,11 +46,18 @@ class TrainOptions(NetworkFlags, TrainingOptions):
     ] = False
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on with the training of this run folder, which was stopped or killed."),
+        typer.Option(
+            help="Go on with the training of this run folder, which was stopped or killed.",
+            autocompletion=completion.one_of(completion.runs),
+        ),
     ] = None
     start: Annotated[
         Path | None,
-        typer.Option("--from", help="Start from the weights of this run folder, and so with its network."),
+        typer.Option(
+            "--from",
+            help="Start from the weights of this run folder, and so with its network.",
+            autocompletion=completion.one_of(completion.runs),
+        ),
     ] = None
     checkpoint_every: Annotated[
         float, typer.Option(help="Seconds between checkpoints; there is one after each epoch, too.")
@@ -74,8 +83,6 @@ def train(options: TrainOptions) -> None:
         unrolled train --data recordings --names "{label}_{speaker}_{index}" --test speaker=eve
         unrolled train --data load.csv --task forecast --label load --horizon 24
         unrolled train --data vowels_TRAIN.ts --test vowels_TEST.ts
-        unrolled train --data visits.csv --id visit --time minute --label outcome --split-by patient
-        unrolled train --data recordings --names "{label}_{speaker}_{index}" --test speaker=george
         unrolled train --data sales.csv --task forecast --horizon 12
         unrolled train --data visits.csv --cell lstm --hidden 128 --layers 2 --bidirectional --dropout 0.3
         unrolled train --resume runs/full
@@ -217,7 +224,8 @@ def draw(outcome: Outcome, data: Dataset, console: Terminal) -> None:
             f"`unrolled train --resume {pasteable(folder)}` draws them"
         ) from error
     console.print(f"trained for {outcome.seconds:.1f} s")
-    console.print("pictures: " + "  ".join(str(path) for path in pictures))
+    first, *others = map(str, pictures)
+    console.print_pieces([f"pictures: {first}", *others])
     for line in outcome.task.details(outcome.test.metrics):
         console.print(f"test {line}")
     console.print(f"test {outcome.task.verdict(outcome.test.metrics)}  {folder}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -91,6 +91,11 @@ class LSTMCell(CellDropIn, nn.LSTMCell):
     """
 
     peer = nn.LSTMCell
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+        ) -> tuple[Tensor, Tensor]: ...
 
 
 class GRUCell(CellDropIn, nn.GRUCell):
@@ -120,6 +125,9 @@ class GRUCell(CellDropIn, nn.GRUCell):
     """
 
     peer = nn.GRUCell
+    if TYPE_CHECKING:
+
+        def __call__(self, input: Tensor, hx: Tensor | None = None) -> Tensor: ...
 
 
 class RNNCell(CellDropIn, nn.RNNCell):
@@ -147,3 +155,6 @@ class RNNCell(CellDropIn, nn.RNNCell):
     """
 
     peer = nn.RNNCell
+    if TYPE_CHECKING:
+
+        def __call__(self, input: Tensor, hx: Tensor | None = None) -> Tensor: ...

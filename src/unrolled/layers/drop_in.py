@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,27 @@ from unrolled.layers.packing import Packing
 from unrolled.layers.walk import parts_of, walk
 from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.resets import Resets, check_reset_state, check_resets
+
+if TYPE_CHECKING:
+    States = TypeVar("States")
+
+    class Called(Protocol[States]):
+        """What a call of a drop-in takes and returns, for type checkers."""
+
+        @overload
+        def __call__(
+            self,
+            input: Tensor,
+            hx: States | None = None,
+            *,
+            lengths: Lengths | None = None,
+            resets: Resets | None = None,
+            reset_hx: States | None = None,
+        ) -> tuple[Tensor, States]: ...
+        @overload
+        def __call__(
+            self, input: PackedSequence, hx: States | None = None
+        ) -> tuple[PackedSequence, States]: ...
 
 
 class DropIn(Keeping, nn.RNNBase):

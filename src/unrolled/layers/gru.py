@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from unrolled.layers.drop_in import DropIn
+
+if TYPE_CHECKING:
+    from unrolled.layers.drop_in import Called
 
 
 class GRU(DropIn, nn.GRU):
@@ -45,6 +48,8 @@ class GRU(DropIn, nn.GRU):
     """
 
     peer = nn.GRU
+    if TYPE_CHECKING:
+        __call__: Called[Tensor]
 
     def __init__(
         self,

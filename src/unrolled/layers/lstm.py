@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
 
 from unrolled.layers.drop_in import DropIn
+
+if TYPE_CHECKING:
+    from unrolled.layers.drop_in import Called
 
 
 class LSTM(DropIn, nn.LSTM):
@@ -46,3 +51,5 @@ class LSTM(DropIn, nn.LSTM):
     """
 
     peer = nn.LSTM
+    if TYPE_CHECKING:
+        __call__: Called[tuple[Tensor, Tensor]]

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["CATALOGUE", "NetworkConfig", "SequenceClassifier", "build", "lookup"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "SequenceClassifier":
-        from unrolled.networks.sequence_classifier import SequenceClassifier
+if not TYPE_CHECKING:  # a type checker is to find a name that is not there
 
-        return SequenceClassifier
-    raise AttributeError(f"module 'unrolled.networks' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "SequenceClassifier":
+            from unrolled.networks.sequence_classifier import SequenceClassifier
+
+            return SequenceClassifier
+        raise AttributeError(f"module 'unrolled.networks' has no attribute {name!r}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from unrolled.errors import unknown_name
-from unrolled.networks.config import NetworkConfig
+from unrolled.networks.config import NetworkChanges, NetworkConfig
 
 if TYPE_CHECKING:
     from unrolled.networks.sequence_classifier import SequenceClassifier
@@ -50,7 +50,7 @@ def lookup(name: str) -> NetworkConfig:
     return CATALOGUE[name]
 
 
-def build(name: str, **changes: Any) -> SequenceClassifier:
+def build(name: str, **changes: Unpack[NetworkChanges]) -> SequenceClassifier:
     """Make a network of the catalogue, with new weights.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 from unrolled.errors import UnrolledError, check_count, check_fields, is_number, unknown_name
 
@@ -187,13 +187,34 @@ class NetworkConfig:
             raise UnrolledError(f"the network has no {missing[0]!r}")
         return cls(**values)
 
-    def changed(self, **changes: Any) -> NetworkConfig:
+    def changed(self, **changes: Unpack[NetworkFields]) -> NetworkConfig:
         """A copy with other values; unknown keys are refused.
 
         >>> NetworkConfig("mine", (("lstm", 128),)).changed(classes=26).classes
         26
         """
         return self.from_dict({**dataclasses.asdict(self), **changes})
+
+
+class NetworkChanges(TypedDict, total=False):
+    """The fields of a `NetworkConfig` but its name, each of which may be said or not, for type checkers."""
+
+    layers: tuple[Layer, ...]
+    unroll: str
+    direction: str
+    read: str
+    output_dropout: float
+    input_size: int
+    classes: int
+    input_layers: tuple[tuple[int, str], ...]
+    output_layers: tuple[tuple[int, str], ...]
+    centre: int
+
+
+class NetworkFields(NetworkChanges, total=False):
+    """All of them."""
+
+    name: str
 
 
 def output_width(layer: Layer) -> int:

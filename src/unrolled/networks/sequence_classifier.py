@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +95,10 @@ class SequenceClassifier(nn.Module):
             self.output_layers = _make_dense(seen, config.output_layers)
             seen = config.output_layers[-1][0]
         self.classifier = nn.Linear(seen, config.classes)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor, lengths: Lengths | None = None) -> Tensor: ...
 
     def forward(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
         """Read the sequences x [N, T, I] with lengths [N], T at least 1, and return logits [N, classes].

@@ -66,9 +66,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'unrolled.training' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"unrolled.training.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker is to find a name that is not there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'unrolled.training' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"unrolled.training.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from unrolled.cells.cell import Cell
-from unrolled.cells.state import State
+from unrolled.cells.state import R, S, State
 from unrolled.unroll.kinds import unroll
 from unrolled.unroll.lengths import Lengths
 from unrolled.unroll.resets import Resets, check_reset_state
 
 
 def bidirectional_unroll(
-    forward_cell: Cell,
-    backward_cell: Cell,
+    forward_cell: Cell[S],
+    backward_cell: Cell[R],
     x: Tensor,
     lengths: Lengths | None = None,
     states: tuple[State | None, State | None] | None = None,
@@ -25,7 +23,7 @@ def bidirectional_unroll(
     reset_states: tuple[State | None, State | None] | None = None,
     batch_first: bool = True,
     kind: str = "dynamic",
-) -> tuple[Tensor, tuple[Any, Any]]:
+) -> tuple[Tensor, tuple[S, R]]:
     r"""Apply one cell from the first step to the last, and another from the last to the first.
 
         f_t, s_t = forward_cell(x_t, s_{t-1})       t = 1 ... L
@@ -68,7 +66,7 @@ def bidirectional_unroll(
     forward_state, backward_state = (None, None) if states is None else states
     check_reset_state(resets, reset_states, "reset_states")
     ahead, back = (None, None) if reset_states is None else reset_states
-    forward_outputs, forward_state = unroll(
+    forward_outputs, forward_final = unroll(
         forward_cell,
         x,
         lengths,
@@ -78,7 +76,7 @@ def bidirectional_unroll(
         batch_first=batch_first,
         kind=kind,
     )
-    backward_outputs, backward_state = unroll(
+    backward_outputs, backward_final = unroll(
         backward_cell,
         x,
         lengths,
@@ -89,4 +87,4 @@ def bidirectional_unroll(
         reverse=True,
         kind=kind,
     )
-    return torch.cat([forward_outputs, backward_outputs], dim=2), (forward_state, backward_state)
+    return torch.cat([forward_outputs, backward_outputs], dim=2), (forward_final, backward_final)

@@ -2,19 +2,84 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import torch
 from torch import Tensor
 
 from unrolled.cells.cell import Cell, check_cell
-from unrolled.cells.state import State, map_state
+from unrolled.cells.state import S, State, map_state
 from unrolled.kernels.readable import check_numbers
 from unrolled.unroll.layerwise import Unrolled, Walk
 from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.resets import Resets, check_reset_state, check_resets, read_backward
 
 
+class _Choices(TypedDict, total=False):
+    """The options of `dynamic_unroll` that leave what it returns as it is, for type checkers."""
+
+    resets: Resets | None
+    reset_state: State | None
+    batch_first: bool
+    reverse: bool
+    recompute_gates: bool
+
+
+@overload
+def dynamic_unroll(
+    cell: Cell[S],
+    x: Tensor,
+    lengths: Lengths | None = None,
+    state: State | None = None,
+    *,
+    return_states: Literal[False] = False,
+    return_gates: Literal[False] = False,
+    **options: Unpack[_Choices],
+) -> tuple[Tensor, S]: ...
+@overload
+def dynamic_unroll(
+    cell: Cell[S],
+    x: Tensor,
+    lengths: Lengths | None = None,
+    state: State | None = None,
+    *,
+    return_states: Literal[True],
+    return_gates: Literal[False] = False,
+    **options: Unpack[_Choices],
+) -> tuple[Tensor, S, S]: ...
+@overload
+def dynamic_unroll(
+    cell: Cell[S],
+    x: Tensor,
+    lengths: Lengths | None = None,
+    state: State | None = None,
+    *,
+    return_states: Literal[False] = False,
+    return_gates: Literal[True],
+    **options: Unpack[_Choices],
+) -> tuple[Tensor, S, Any]: ...
+@overload
+def dynamic_unroll(
+    cell: Cell[S],
+    x: Tensor,
+    lengths: Lengths | None = None,
+    state: State | None = None,
+    *,
+    return_states: Literal[True],
+    return_gates: Literal[True],
+    **options: Unpack[_Choices],
+) -> tuple[Tensor, S, S, Any]: ...
+@overload
+def dynamic_unroll(
+    cell: Cell[S],
+    x: Tensor,
+    lengths: Lengths | None = None,
+    state: State | None = None,
+    *,
+    return_states: bool = False,
+    return_gates: bool = False,
+    **options: Unpack[_Choices],
+) -> tuple[Any, ...]: ...
 def dynamic_unroll(
     cell: Cell,
     x: Tensor,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from unrolled.cells.cell import Cell
-from unrolled.cells.state import State
+from unrolled.cells.state import S, State
 from unrolled.errors import unknown_name
 from unrolled.unroll.dynamic import dynamic_unroll
 from unrolled.unroll.lengths import Lengths, check_lengths, reverse_sequence
@@ -19,7 +17,7 @@ KINDS = ("static", "dynamic")
 
 
 def unroll(
-    cell: Cell,
+    cell: Cell[S],
     x: Tensor,
     lengths: Lengths | None = None,
     state: State | None = None,
@@ -29,13 +27,13 @@ def unroll(
     batch_first: bool = True,
     reverse: bool = False,
     kind: str = "dynamic",
-) -> tuple[Tensor, Any]:
+) -> tuple[Tensor, S]:
     """Apply a cell to a batch of sequences with the unrolling named by `kind`, "static" or "dynamic".
 
     Arguments, results and errors are those of `dynamic_unroll`; an unknown kind is a ValueError.
     """
     if kind == "dynamic":
-        outputs, state = dynamic_unroll(
+        return dynamic_unroll(
             cell,
             x,
             lengths,
@@ -45,7 +43,6 @@ def unroll(
             batch_first=batch_first,
             reverse=reverse,
         )
-        return outputs, state
     if kind == "static":
         time_axis = 1 if batch_first else 0
         if reverse and resets is not None:
@@ -53,9 +50,9 @@ def unroll(
             known = None if lengths is None else check_lengths(lengths, batch_size, time, x.device)
             resets = reverse_resets(check_resets(resets, batch_size, time, x.device), known)
         x = reverse_sequence(x, lengths, batch_first=batch_first) if reverse else x
-        steps, state = static_unroll(
+        steps, after = static_unroll(
             cell, x.unbind(time_axis), lengths, state, resets=resets, reset_state=reset_state
         )
         outputs = torch.stack(steps, time_axis)
-        return reverse_sequence(outputs, lengths, batch_first=batch_first) if reverse else outputs, state
+        return reverse_sequence(outputs, lengths, batch_first=batch_first) if reverse else outputs, after
     raise unknown_name("kind of unrolling", kind, KINDS)

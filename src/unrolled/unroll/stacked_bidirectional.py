@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from torch import Tensor
 
 from unrolled.cells.cell import Cell
-from unrolled.cells.state import State
+from unrolled.cells.state import LSTMState, State
 from unrolled.unroll.bidirectional import bidirectional_unroll
 from unrolled.unroll.lengths import Lengths
 from unrolled.unroll.resets import Resets, check_reset_state
 
+# The states of layers that are of one kind, for type checkers.
+Forward = TypeVar("Forward", LSTMState, Tensor)
+Backward = TypeVar("Backward", LSTMState, Tensor)
 
+
+@overload
+def stacked_bidirectional_unroll(
+    forward_cells: Iterable[Cell[Forward]],
+    backward_cells: Iterable[Cell[Backward]],
+    x: Tensor,
+    lengths: Lengths | None = None,
+    states: tuple[Sequence[State], Sequence[State]] | None = None,
+    *,
+    resets: Resets | None = None,
+    reset_states: tuple[Sequence[State], Sequence[State]] | None = None,
+    batch_first: bool = True,
+    kind: str = "dynamic",
+) -> tuple[Tensor, tuple[tuple[Forward, ...], tuple[Backward, ...]]]: ...
+@overload
+def stacked_bidirectional_unroll(
+    forward_cells: Iterable[Cell],
+    backward_cells: Iterable[Cell],
+    x: Tensor,
+    lengths: Lengths | None = None,
+    states: tuple[Sequence[State], Sequence[State]] | None = None,
+    *,
+    resets: Resets | None = None,
+    reset_states: tuple[Sequence[State], Sequence[State]] | None = None,
+    batch_first: bool = True,
+    kind: str = "dynamic",
+) -> tuple[Tensor, tuple[tuple[Any, ...], tuple[Any, ...]]]: ...
 def stacked_bidirectional_unroll(
     forward_cells: Iterable[Cell],
     backward_cells: Iterable[Cell],

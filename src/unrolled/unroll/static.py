@@ -10,21 +10,21 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.cell import Cell, begin_sequence, check_cell
-from unrolled.cells.state import State, map_state
+from unrolled.cells.state import S, State, map_state
 from unrolled.kernels.readable import check_numbers, is_recorded, is_transformed
 from unrolled.unroll.lengths import Lengths, check_lengths
 from unrolled.unroll.resets import Resets, check_reset_state, check_resets
 
 
 def static_unroll(
-    cell: Cell,
+    cell: Cell[S],
     steps: Sequence[Tensor],
     lengths: Lengths | None = None,
     state: State | None = None,
     *,
     resets: Resets | None = None,
     reset_state: State | None = None,
-) -> tuple[list[Tensor], Any]:
+) -> tuple[list[Tensor], S]:
     r"""Apply a cell to a list of steps, one after the other.
 
         y_t, s_t = cell(x_t, s_{t-1})       t = 1 ... T
@@ -66,8 +66,8 @@ def static_unroll(
     outputs = []
     for output, next_state in walk(cell, steps, lengths, state, known, reset_state):
         outputs.append(output)
-        state = next_state
-    return outputs, state
+        final: S = next_state
+    return outputs, final
 
 
 def walk(

@@ -78,7 +78,7 @@ class CudnnCompatibleGRUCell(NamedCell):
         }
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return self.inner()(inputs, state)  # type: ignore[no-any-return]
+        return self.inner()(inputs, state)
 
     def inner(self) -> Cell:
         """The library's cell, for which a kernel may be there, of tensors that are made of the variables."""

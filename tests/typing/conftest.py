@@ -1,0 +1,3 @@
+"""What is checked here is never run."""
+
+collect_ignore = ["user.py"]
