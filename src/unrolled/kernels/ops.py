@@ -39,6 +39,8 @@ _LIBRARY.define(
 )
 _LAYER_INPUTS = len(Layer._fields)
 _COPIED = ("lengths", "resets")
+# Where the gradient of each of a layer's inputs stands; of one that has none nobody asks.
+_PLACES = [Gradients._fields.index(name) if name in Gradients._fields else 0 for name in Layer._fields]
 
 
 def unroll(
@@ -110,16 +112,18 @@ def _unroll_fake(*arguments: Any) -> Any:
     return _filled(layer, native_call.forward_shapes(layer, _kept(*how), how[1]))
 
 
-def _run_backward(*arguments: Any) -> Gradients:
-    layer = Layer(*arguments[:_LAYER_INPUTS])
-    out, c, saved, *incoming, wants_x = arguments[_LAYER_INPUTS:]
+def _run_backward(
+    layer: Layer, out: Tensor | None, c: Tensor | None, saved: Tensor, incoming: Incoming, wants_x: bool
+) -> Gradients:
     if out is not None and out.numel() and native_call.is_head(saved):
-        return recompute.backward(layer, out, c, saved, Incoming(*incoming), wants_x)
-    return native_call.backward(layer, saved, Incoming(*incoming), wants_x)
+        return recompute.backward(layer, out, c, saved, incoming, wants_x)
+    return native_call.backward(layer, saved, incoming, wants_x)
 
 
 def _unroll_backward_cpu(*arguments: Any) -> Any:
-    return _filled(Layer(*arguments[:_LAYER_INPUTS]), _run_backward(*arguments))
+    layer = Layer(*arguments[:_LAYER_INPUTS])
+    out, c, saved, *incoming, wants_x = arguments[_LAYER_INPUTS:]
+    return _filled(layer, _run_backward(layer, out, c, saved, Incoming(*incoming), wants_x))
 
 
 def _unroll_backward_fake(*arguments: Any) -> Any:
@@ -149,7 +153,8 @@ def _parted(layer: Layer) -> tuple[list[Any], list[Tensor | None]]:
     """A layer as backward will need it, its tensors apart from the rest."""
     # Whoever gave these may change them, through NumPy without a trace.
     own = {name: value.clone() for name in _COPIED if (value := getattr(layer, name)) is not None}
-    layer = layer._replace(**own)
+    if own:
+        layer = layer._replace(**own)
     return (
         [None if isinstance(value, Tensor) else value for value in layer],
         [value if isinstance(value, Tensor) else None for value in layer],
@@ -168,8 +173,11 @@ def _backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
     if not ctx.native or _is_beyond_kernels(incoming):
         return (*_reference_backward(layer, incoming, needed), None, None, None)
     arguments = (*layer, out, c, saved, *incoming, needed[1])
-    run = torch.ops.unrolled.unroll_backward if _is_seen(arguments, incoming) else _run_backward
-    return (*_in_order(Gradients(*run(*arguments)), needed), None, None, None)
+    if _is_seen(arguments, incoming):
+        found = Gradients(*torch.ops.unrolled.unroll_backward(*arguments))
+    else:
+        found = _run_backward(layer, out, c, saved, incoming, needed[1])
+    return (*_in_order(found, needed), None, None, None)
 
 
 def _is_beyond_kernels(incoming: Incoming) -> bool:
@@ -184,8 +192,7 @@ def _is_seen(arguments: Any, incoming: Incoming) -> bool:
 
 def _in_order(found: Gradients, needed: tuple[bool, ...]) -> list[Tensor | None]:
     """The gradients in the order of a layer's inputs, None where none is needed."""
-    pairs = zip(Layer._fields, needed, strict=True)
-    return [getattr(found, name, None) if needs else None for name, needs in pairs]
+    return [found[place] if needs else None for place, needs in zip(_PLACES, needed, strict=True)]
 
 
 def _reference_backward(layer: Layer, incoming: Incoming, needed: tuple[bool, ...]) -> list[Tensor | None]:
@@ -212,11 +219,17 @@ def _reference_backward(layer: Layer, incoming: Incoming, needed: tuple[bool, ..
     return [next(found) if needs else None for needs in needed[:_LAYER_INPUTS]]
 
 
+# With a `setup_context` of its own PyTorch would look at the signature of `forward` at each call, and take as
+# long for it as a small layer takes.
 class _Unroll(torch.autograd.Function):
     """The operator with its gradient, for eager mode."""
 
-    forward = staticmethod(_run)
-    setup_context = staticmethod(_setup_context)
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Results:
+        results = _run(*arguments)
+        _setup_context(ctx, arguments, results)
+        return results
+
     backward = staticmethod(_backward)
 
 
@@ -224,20 +237,15 @@ class _UnrollBoth(torch.autograd.Function):
     """Two layers and their gradients, for eager mode."""
 
     @staticmethod
-    def forward(*values: Any) -> tuple[Any, ...]:
+    def forward(ctx: Any, *values: Any) -> tuple[Any, ...]:
         one, other = Layer(*values[:_LAYER_INPUTS]), Layer(*values[_LAYER_INPUTS:])
         first, second = native_call.forward_both((one, other), native_call.EVERYTHING)
-        return (*first, *second)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
         ctx.set_materialize_grads(False)
-        half = len(output) // 2
-        saved = Results(*output[:half]).saved, Results(*output[half:]).saved
-        ctx.mark_non_differentiable(*saved)
-        parts = [_parted(Layer(*inputs[:_LAYER_INPUTS])), _parted(Layer(*inputs[_LAYER_INPUTS:]))]
+        ctx.mark_non_differentiable(first.saved, second.saved)
+        parts = [_parted(one), _parted(other)]
         ctx.plain = [plain for plain, _ in parts]
-        ctx.save_for_backward(*parts[0][1], *parts[1][1], *saved)
+        ctx.save_for_backward(*parts[0][1], *parts[1][1], first.saved, second.saved)
+        return (*first, *second)
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:

@@ -73,14 +73,14 @@ def layer_of(
     layer = Layer(
         kind,
         x,
-        cell.weight_ih,
-        cell.weight_hh,
-        cell.bias_ih,
-        cell.bias_hh,
+        _held(cell, "weight_ih"),
+        _held(cell, "weight_hh"),
+        _held(cell, "bias_ih"),
+        _held(cell, "bias_hh"),
         lengths,
         h,
         c,
-        float(getattr(cell, "forget_bias", 0.0)),
+        float(cell.forget_bias) if type(cell) is LSTMCell else 0.0,
         reverse,
         batch_first,
     )
@@ -125,6 +125,14 @@ def _joined(join: Any, cell: LSTMCell, *names: str) -> Tensor:
     return joined
 
 
+def _held(module: nn.Module, name: str, *default: None) -> Any:
+    """The same as getattr, for which torch.nn takes five times as long."""
+    parameters = module._parameters
+    if name in parameters and name not in module.__dict__:
+        return parameters[name]
+    return getattr(module, name, *default)
+
+
 def has_hooks(module: nn.Module) -> bool:
     """Whether something waits for calls of the module, or stands in for them: a kernel makes none."""
     return bool(
@@ -150,26 +158,25 @@ def _weights_fit(cell: Any, x: Tensor) -> bool:
     """Whether the weights, parameters or not, are as a kernel reads them; the loop may do with others."""
     hidden, output = cell.hidden_size, cell.output_size
     rows = _GATES[type(cell)] * hidden
-    weights: list[tuple[Any, str, tuple[int, ...]]] = [
-        (cell, "weight_ih", (rows, cell.input_size)),
-        (cell, "weight_hh", (rows, output)),
+    biases = _held(cell, "bias_ih", None), _held(cell, "bias_hh", None)
+    weights: list[tuple[Any, tuple[int, ...]]] = [
+        (_held(cell, "weight_ih", None), (rows, cell.input_size)),
+        (_held(cell, "weight_hh", None), (rows, output)),
     ]
-    if getattr(cell, "bias_ih", None) is not None or getattr(cell, "bias_hh", None) is not None:
-        weights += [(cell, "bias_ih", (rows,)), (cell, "bias_hh", (rows,))]
+    if any(bias is not None for bias in biases):
+        weights += [(bias, (rows,)) for bias in biases]
     if type(cell) is LSTMCell:
         if cell.peephole:
-            weights += [(cell, name, (hidden,)) for name in ("weight_ci", "weight_cf", "weight_co")]
+            weights += [
+                (_held(cell, name, None), (hidden,)) for name in ("weight_ci", "weight_cf", "weight_co")
+            ]
         if cell.proj_size:
-            weights.append((cell, "weight_hr", (output, hidden)))
+            weights.append((_held(cell, "weight_hr", None), (output, hidden)))
         if cell.layer_norm is not None:
-            if cell.bias_ih is not None or cell.bias_hh is not None or not _norms_fit(cell):
+            if any(bias is not None for bias in biases) or not _norms_fit(cell):
                 return False
             weights += _norm_weights(cell)
-    return all(_weight_fits(getattr(part, name, None), shape, x) for part, name, shape in weights)
-
-
-def _weight_fits(weight: Any, shape: tuple[int, ...], x: Tensor) -> bool:
-    return is_like(weight, x) and weight.shape == shape
+    return all(is_like(weight, x) and weight.shape == shape for weight, shape in weights)
 
 
 def _norms_fit(cell: LSTMCell) -> bool:
@@ -191,10 +198,10 @@ def _norms_fit(cell: LSTMCell) -> bool:
     )
 
 
-def _norm_weights(cell: LSTMCell) -> list[tuple[Any, str, tuple[int, ...]]]:
+def _norm_weights(cell: LSTMCell) -> list[tuple[Any, tuple[int, ...]]]:
     norms = [(getattr(cell, name), (gates * cell.hidden_size,)) for name, gates in NORMS[cell.layer_norm]]
     names = ("weight",) if norms[0][0].bias is None else ("weight", "bias")
-    return [(norm, name, shape) for norm, shape in norms for name in names]
+    return [(getattr(norm, name, None), shape) for norm, shape in norms for name in names]
 
 
 def state_fits(state: State, x: Tensor) -> bool:

@@ -55,16 +55,17 @@ class Walk(NamedTuple):
         for name, given in (("state", state), ("reset_state", reset_state)):
             if given is not None:
                 cell._check_state(given, x.shape[self._batch_axis], name)
-        if isinstance(cell, StackedCell):
+        kind = type(cell)  # its own, as `_holds_kernel` has seen it
+        if kind is StackedCell:
             return self._stack(cell, x, state, reset_state)
-        if isinstance(cell, DropoutCell):
+        if kind is DropoutCell:
             cell.begin_sequence()
             inner = self.through(cell.cell, cell.drop_input(x, self._time_axis), state, reset_state)
             return inner._replace(outputs=cell.drop_output(inner.outputs, self._time_axis))
-        if isinstance(cell, ResidualCell):
+        if kind is ResidualCell:
             inner = self.through(cell.cell, x, state, reset_state)
             return inner._replace(outputs=self._within(x) + inner.outputs)
-        if isinstance(cell, HighwayCell):
+        if kind is HighwayCell:
             check_numbers(cell, x=x)
             inner = self.through(cell.cell, x, state, reset_state)
             # One product for each step: one for all would round otherwise with other numbers of steps.

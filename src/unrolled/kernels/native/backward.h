@@ -22,6 +22,7 @@ struct BackwardWalk {
   StatesBefore<Cell, Real> before;
   int64_t blocks, stride, chunk;  // units in blocks, units of all blocks, steps in a chunk
   int64_t outputs;                // the numbers of h in whole vectors
+  int64_t h_row, c_row;           // numbers from a slot's d_h or d_c to the next one's
   BackwardPanels<Cell, Real> packed;
   Real* d_h = {};                 // [N][outputs]
   Real* d_c = {};                 // [N][stride]
@@ -34,11 +35,11 @@ struct BackwardWalk {
 
   void begin(int64_t slot) const {
     const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
-    std::memset(d_h + slot * outputs, 0, size_t(outputs) * sizeof(Real));
-    if (result.d_h_n) std::memcpy(d_h + slot * outputs, result.d_h_n + row * P, size_t(P) * sizeof(Real));
+    std::memset(d_h + slot * h_row, 0, size_t(outputs) * sizeof(Real));
+    if (result.d_h_n) std::memcpy(d_h + slot * h_row, result.d_h_n + row * P, size_t(P) * sizeof(Real));
     if (Cell::has_c) {
-      std::memset(d_c + slot * stride, 0, size_t(stride) * sizeof(Real));
-      if (result.d_c_n) std::memcpy(d_c + slot * stride, result.d_c_n + row * H, size_t(H) * sizeof(Real));
+      std::memset(d_c + slot * c_row, 0, size_t(stride) * sizeof(Real));
+      if (result.d_c_n) std::memcpy(d_c + slot * c_row, result.d_c_n + row * H, size_t(H) * sizeof(Real));
     }
     if (result.d_reset_h) std::memset(result.d_reset_h + row * P, 0, size_t(P) * sizeof(Real));
     if (result.d_reset_c) std::memset(result.d_reset_c + row * H, 0, size_t(H) * sizeof(Real));
@@ -55,8 +56,8 @@ struct BackwardWalk {
 
   void end(int64_t slot) const {
     const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
-    std::memcpy(result.d_h0 + row * P, d_h + slot * outputs, size_t(P) * sizeof(Real));
-    if (Cell::has_c) std::memcpy(result.d_c0 + row * H, d_c + slot * stride, size_t(H) * sizeof(Real));
+    std::memcpy(result.d_h0 + row * P, d_h + slot * h_row, size_t(P) * sizeof(Real));
+    if (Cell::has_c) std::memcpy(result.d_c0 + row * H, d_c + slot * c_row, size_t(H) * sizeof(Real));
   }
 
   // Where the slot's factors of the weight gradients stand at this step.
@@ -70,7 +71,7 @@ struct BackwardWalk {
   // The gate gradients of one slot and block at one step; of a cell with two halves those that do not wait for d_reset.
   UNROLLED_INLINE void gate_gradients(int64_t step, int64_t chunk_step, int64_t block, int64_t slot) const {
     const int64_t row = plan.row[slot], time = plan.time_of(slot, step);
-    const int64_t unit = block * lanes, known = layer.hidden - unit, place = slot * stride + unit;
+    const int64_t unit = block * lanes, known = layer.hidden - unit, place = slot * c_row + unit;
     const Real* kept = saved.gates(step, block, slot);
     Vec<Real> gate[Cell::slots], d_gate[Cell::slots];
 #pragma GCC unroll 8
@@ -103,7 +104,7 @@ struct BackwardWalk {
     if constexpr (Cell::two_halves) {
       const Real* h = before.h(step, slot);
       for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t unit = block * lanes, known = layer.hidden - unit, place = slot * stride + unit;
+        const int64_t unit = block * lanes, known = layer.hidden - unit, place = slot * c_row + unit;
         const Real* kept = saved.gates(step, block, slot);
         const Vec<Real> gate[] = {Vec<Real>{}, load(kept + lanes)};
         Vec<Real> d_gate[2];
@@ -153,7 +154,7 @@ struct BackwardWalk {
       const Vec<Real> zero = {};
       for (int64_t vector = 0; vector < outputs / lanes; ++vector) {
         const int64_t unit = vector * lanes, known = P - unit;
-        Vec<Real> d = load(d_h + slot * outputs + unit), direct = {};
+        Vec<Real> d = load(d_h + slot * h_row + unit), direct = {};
         if (result.d_out.data) d = d + load_first(at(result.d_out, row, time) + unit, known);
         if (options.zoneout != 0 && noise) {
           const Int<Real> kept = below(noise, unit, known, options.zoneout);
@@ -163,7 +164,7 @@ struct BackwardWalk {
           direct = broadcast(options.zoneout) * d;
           d = broadcast(1 - options.zoneout) * d;
         }
-        store(d_h + slot * outputs + unit, keep_first<Real>(direct, known));
+        store(d_h + slot * h_row + unit, keep_first<Real>(direct, known));
         if (options.proj_clip > 0) {
           const Vec<Real> sum = load(saved.projected(step, slot) + unit), bound = broadcast(options.proj_clip);
           d = (sum > bound) | (sum < -bound) ? zero : d;
@@ -200,7 +201,7 @@ struct BackwardWalk {
         to.d_gates = weights.d_gates(chunk_step, 0, slot);
         to.d_apart = weights.d_gates(chunk_step, 1, slot) - to.d_gates;
         to.m = second_row(chunk_step, slot);
-        to.d_c = d_c + slot * stride;
+        to.d_c = d_c + slot * c_row;
         to.sums = weights.unit_sums + slot * kept.count * stride;
         if (result.d_c.data) add_d_c(to.d_c, row, time);
       }
@@ -237,7 +238,7 @@ struct BackwardWalk {
     }
     if constexpr (Cell::two_halves) {
       gate_product(step, step + 1, chunk_step, 0, 1, packed.second, stride, false, thread, team,
-                   [&](int64_t, int64_t slot) { return d_reset + slot * stride; });
+                   [&](int64_t, int64_t slot) { return d_reset + slot * c_row; });
       each_slot(step, thread, team, [&](int64_t slot) { slot_reset(step, chunk_step, slot); });
     }
   }
@@ -249,7 +250,7 @@ struct BackwardWalk {
     const int thread = me.thread, team = me.team;
     step_gates(step, chunk_step, me);
     gate_product(step, step + 1, chunk_step, Cell::h_first, Cell::h_count, packed.h, outputs, true, thread, team,
-                 [&](int64_t, int64_t slot) { return d_h + slot * outputs; });
+                 [&](int64_t, int64_t slot) { return d_h + slot * h_row; });
     if (result.d_x.data && chunk_step % at_once == 0)
       gate_product(step, step + at_once < end_step ? step + at_once : end_step, chunk_step, Cell::x_first, Cell::x_count,
                    packed.x, layer.input, false, thread, team, [&](int64_t step, int64_t slot) {
@@ -267,9 +268,9 @@ struct BackwardWalk {
     each_slot(step, share.thread, share.team, [&](int64_t slot) {
       if (!is_reset(layer, plan, slot, step)) return;
       const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
-      take(d_h + slot * outputs, result.d_reset_h ? result.d_reset_h + row * P : nullptr, P, begin, end_of_h);
+      take(d_h + slot * h_row, result.d_reset_h ? result.d_reset_h + row * P : nullptr, P, begin, end_of_h);
       if constexpr (Cell::has_c)
-        take(d_c + slot * stride, result.d_reset_c ? result.d_reset_c + row * H : nullptr, H, begin, end);
+        take(d_c + slot * c_row, result.d_reset_c ? result.d_reset_c + row * H : nullptr, H, begin, end);
     });
   }
 
@@ -325,8 +326,9 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   const BackwardPanels<Cell, Real> unplaced = {layer, plan, result.d_x.data != nullptr, second_blocks > 0};
   Buffer<const Real*> rows(chunk * N * 3);
   const Saved<Cell, Real> saved(const_cast<Real*>(result.saved), N, H, projected_width(layer));
+  const int64_t apart = plan.apart<Real>();
   Walk walk = {layer, result, plan, {layer, result, plan, blocks}, saved, {layer, plan, saved, result.h}, blocks, stride,
-               chunk, outputs, unplaced};
+               chunk, outputs, outputs + apart, stride + apart, unplaced};
   WeightWalk<Cell, Real>& weights = walk.weights;
   weights.second_blocks = second_blocks;
   walk.x_rows = rows;
@@ -341,9 +343,9 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
     weights.d_gates = {take(chunk * step_size), N, blocks};
     weights.d_second = {take(chunk * N * projected), N, out_blocks};
     if constexpr (Cell::two_halves) weights.d_second = weights.d_gates;
-    walk.d_h = take(N * outputs);
-    walk.d_c = take(N * stride * Cell::has_c);
-    walk.d_reset = take(N * stride * Cell::two_halves);
+    walk.d_h = take(N * walk.h_row);
+    walk.d_c = take(N * walk.c_row * Cell::has_c);
+    walk.d_reset = take(N * walk.c_row * Cell::two_halves);
     walk.second = take(second_steps * N * stride);
     walk.packed.lay_out(take);
     zeros = take(outputs);

@@ -4,6 +4,7 @@
 #include "lstm_row.h"
 #include "preactivations.h"
 #include "saved.h"
+#include "states.h"
 #include "team.h"
 
 namespace unrolled::UNROLLED_ISA {
@@ -21,8 +22,7 @@ struct ForwardWalk {
   int64_t chunk;             // steps whose products with x are formed at once
   int64_t blocks, stride;    // of units, and the units of all blocks
   int64_t outputs;           // the numbers of h in whole vectors
-  Real* h[2] = {};           // [N][outputs] before and after the step, by the step's parity
-  Real* c = {};              // [N][stride]
+  States<Cell, Real> states;
   Real* second = {};         // [N][stride] what the second product takes: r * h of the GRU that resets before, m of an LSTM
   Real* scratch = {};        // [threads][kTileRows][stride]
 
@@ -53,21 +53,12 @@ struct ForwardWalk {
   }
 
   void begin(int64_t slot) const {
-    const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
     const bool reset = is_reset(layer, plan, slot, 0);
-    std::memset(h[1] + slot * outputs, 0, size_t(outputs) * sizeof(Real));
-    put(h[0] + slot * outputs, reset ? layer.reset_h : layer.h0, row, P, 0, outputs);
-    if constexpr (Cell::has_c) put(c + slot * stride, reset ? layer.reset_c : layer.c0, row, H, 0, stride);
-    zero_padding(result.out, plan, slot, layer.time, P);
-    if (Cell::has_c && result.c.data) zero_padding(result.c, plan, slot, layer.time, H);
-  }
-
-  // The numbers [begin, end) of a row of states [N, width], in whole vectors; zeros from null.
-  static void put(Real* to, const Real* states, int64_t row, int64_t width, int64_t begin, int64_t end) {
-    const int64_t known = width < end ? width : end;
-    std::memset(to + begin, 0, size_t(end - begin) * sizeof(Real));
-    if (states && known > begin)
-      std::memcpy(to + begin, states + row * width + begin, size_t(known - begin) * sizeof(Real));
+    std::memset(states.h(1, slot), 0, size_t(outputs) * sizeof(Real));
+    states.put_h(0, slot, reset ? layer.reset_h : layer.h0, 0, outputs);
+    states.put_c(slot, reset ? layer.reset_c : layer.c0, 0, blocks);
+    zero_padding(result.out, plan, slot, layer.time, layer.output);
+    if (Cell::has_c && result.c.data) zero_padding(result.c, plan, slot, layer.time, layer.hidden);
   }
 
   // The states before the step of the sequences that start anew there: of a share of the units its own.
@@ -80,17 +71,10 @@ struct ForwardWalk {
       const int64_t first = plan.tile_begin(tile), rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
       for (int64_t slot = first; slot < first + rows; ++slot) {
         if (!is_reset(layer, plan, slot, step)) continue;
-        put(h[step % 2] + slot * outputs, layer.reset_h, plan.row[slot], layer.output, begin, end_of_h);
-        if constexpr (Cell::has_c)
-          put(c + slot * stride, layer.reset_c, plan.row[slot], layer.hidden, begin, end);
+        states.put_h(step, slot, layer.reset_h, begin, end_of_h);
+        states.put_c(slot, layer.reset_c, share.first_block, share.end_block);
       }
     }
-  }
-
-  void end(int64_t slot) const {
-    const int64_t H = layer.hidden, P = layer.output, row = plan.row[slot];
-    std::memcpy(result.h_n + row * P, h[plan.length[slot] % 2] + slot * outputs, size_t(P) * sizeof(Real));
-    if (Cell::has_c) std::memcpy(result.c_n + row * H, c + slot * stride, size_t(H) * sizeof(Real));
   }
 
   // The products with x of all steps from first_step to end_step, for the thread's blocks and tiles: where a step has
@@ -121,7 +105,7 @@ struct ForwardWalk {
     tile.apart = in_place ? gates(step, 1, 0) - gates(step, 0, 0) : rows * of_block;
     for (int r = 0; r < rows; ++r) {
       tile.pre[r] = in_place ? gates(step, block, first + r) : own + r * of_block;
-      tile.h[r] = h[step % 2] + (first + r) * outputs;
+      tile.h[r] = states.h(step, first + r);
     }
     const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
     if (chunk > 1) {
@@ -145,15 +129,15 @@ struct ForwardWalk {
 #pragma GCC unroll 8
     for (int v = 0; v < Cell::slots; ++v) gate[v] = load(pre + v * lanes);
     if constexpr (Cell::two_halves) {
-      const Vec<Real> before = load(h[step % 2] + slot * outputs + unit);
+      const Vec<Real> before = load(states.h(step, slot) + unit);
       store(second + slot * stride + unit, Cell::template reset<Real>(gate, before));
       keep_gates(gates(step, block, slot), gate);
     } else {
       Vec<Real> state = {};
-      if constexpr (Cell::has_c) state = load(c + slot * stride + unit);
+      if constexpr (Cell::has_c) state = load(states.c(slot, block));
       Cell::template begin<Real>(gate, state);
       if constexpr (Cell::has_c) {
-        store(c + slot * stride + unit, state);
+        store(states.c(slot, block), state);
         keep_c(step, block, slot, state);
       }
       keep_gates(pre, gate);
@@ -165,9 +149,9 @@ struct ForwardWalk {
     Vec<Real> gate[Cell::slots];
 #pragma GCC unroll 8
     for (int v = 0; v < Cell::slots; ++v) gate[v] = load(pre + v * lanes);
-    const Vec<Real> before = load(h[step % 2] + slot * outputs + unit);
+    const Vec<Real> before = load(states.h(step, slot) + unit);
     Vec<Real> state = {};
-    if constexpr (Cell::has_c) state = load(c + slot * stride + unit);
+    if constexpr (Cell::has_c) state = load(states.c(slot, block));
     show(step, slot, unit, Cell::template end<Real>(gate, before, state));
     if (keep) keep_gates(gates(step, block, slot), gate);
   }
@@ -185,7 +169,7 @@ struct ForwardWalk {
   }
 
   UNROLLED_INLINE void show(int64_t step, int64_t slot, int64_t unit, Vec<Real> after) const {
-    store(h[(step + 1) % 2] + slot * outputs + unit, after);
+    store(states.h(step + 1, slot) + unit, after);
     const int64_t row = plan.row[slot], time = plan.time_of(slot, step), left = layer.output - unit;
     store_first(at(result.out, row, time) + unit, after, left);
     if (result.kept_h.data) store_first(at(result.kept_h, row, time) + unit, after, left);
@@ -245,7 +229,7 @@ struct ForwardWalk {
       });
       for (int64_t block = 0; block < blocks; ++block)
         each_row([&](int r, int64_t slot, int64_t n, int64_t t) {
-          row.open(gates(step, block, slot), moments[r], c + slot * stride, second + slot * stride, o + r * stride,
+          row.open(gates(step, block, slot), moments[r], states.c(slot, 0), second + slot * stride, o + r * stride,
                    row.noise(layer.options.g_noise, n, t), block);
         });
       each_row([&](int r, int64_t slot, int64_t, int64_t) {
@@ -254,7 +238,7 @@ struct ForwardWalk {
       });
       for (int64_t block = 0; block < blocks; ++block)
         each_row([&](int r, int64_t slot, int64_t n, int64_t t) {
-          Real *state = c + slot * stride, *m = second + slot * stride;
+          Real *state = states.c(slot, 0), *m = second + slot * stride;
           row.close(gates(step, block, slot), moments[r], state, m, o + r * stride,
                     row.noise(layer.options.c_noise, n, t), block);
           keep_c(step, block, slot, load(state + block * lanes));
@@ -267,7 +251,7 @@ struct ForwardWalk {
     if constexpr (Cell::whole_rows) {
       const LstmRow<Cell, Real> row = {layer, panels, blocks};
       const Real* noise = row.noise(layer.options.h_noise, plan.row[slot], plan.time_of(slot, step));
-      const Vec<Real> before = load(h[step % 2] + slot * outputs + vector * lanes);
+      const Vec<Real> before = load(states.h(step, slot) + vector * lanes);
       show(step, slot, vector * lanes, row.zoned(before, after, noise, vector * lanes, layer.output - vector * lanes));
     }
   }
@@ -277,7 +261,7 @@ struct ForwardWalk {
       const int64_t unit = block * lanes;
       Real* kept = gates(step, block, slot);
       Vec<Real> gate[] = {pre, load(kept + lanes), load(kept + 2 * lanes)};
-      const Vec<Real> before = load(h[step % 2] + slot * outputs + unit);
+      const Vec<Real> before = load(states.h(step, slot) + unit);
       show(step, slot, unit, Cell::template candidate<Real>(gate, before));
       store(kept, gate[0]);
     }
@@ -326,7 +310,7 @@ struct ForwardWalk {
       reset(step + 1, share);  // before the meeting: the next step reads all units of h
       if (plan.by_units && me.meet()) me.waited_too_long(step);
     }
-    each_slot(me, [&](int64_t slot) { end(slot); });
+    each_slot(me, [&](int64_t slot) { states.get(slot, result.h_n, result.c_n); });
   }
 
   // A thread's share of a step. Of weights that stay near, a tile takes all blocks while its h is there; of large ones,
@@ -369,18 +353,16 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   const int64_t packed_size = Panels<Cell, Real>::size(layer.input, layer.hidden, layer.output);
   const bool apart = packs_apart(plan, packed_size * int64_t(sizeof(Real)));
   const int64_t copies = apart && !result.packed_ready ? (plan.threads - 1) * packed_size : 0;
-  Buffer<Real> memory(N * (2 * outputs + stride * (Cell::has_c + second)) + plan.threads * kTileRows * stride +
-                      step_gates + copies);
+  States<Cell, Real> states(layer, plan);
+  Buffer<Real> memory(states.size() + N * stride * second + plan.threads * kTileRows * stride + step_gates + copies);
   if (!memory) return false;
 
   Real* part = memory;
   const auto take = [&part](int64_t size) { return (part += size) - size; };
   const Panels<Cell, Real> panels = {result.packed, layer.input, layer.hidden, layer.output, blocks};
+  states.place(take(states.size()));
   const Saved<Cell, Real> saved(keep ? result.saved : take(step_gates), N, layer.hidden, projected_width(layer));
-  Walk walk = {layer, result, plan, panels, {panels}, saved, keep, chunk, blocks, stride, outputs};
-  walk.h[0] = take(N * outputs);
-  walk.h[1] = take(N * outputs);
-  walk.c = take(N * stride * Cell::has_c);
+  Walk walk = {layer, result, plan, panels, {panels}, saved, keep, chunk, blocks, stride, outputs, states};
   walk.second = take(N * stride * second);
   walk.scratch = take(plan.threads * kTileRows * stride);
   Real* const copy = take(copies);

@@ -16,6 +16,8 @@ constexpr int64_t kSecondCacheBytes = 1 << 20, kFewRows = 64;
 constexpr int64_t kMeetingBytes = 192 << 10;  // weights that take longer to read than two threads to meet
 constexpr int64_t kOwnCopyBytes = 2 << 20;    // packed weights of which each thread has a copy of its own
 constexpr double kThreadProducts = 1 << 20;   // what one thread does before a second one has woken
+// Between what one thread writes and another one uses: caches that see one row read fetch what lies behind it, too.
+constexpr int64_t kApartBytes = 1088;
 constexpr int64_t kRowsAtOnce = 96;  // of several steps: so many that the weights' way to the core costs little
 
 #ifdef __SANITIZE_ADDRESS__
@@ -65,6 +67,12 @@ struct Plan {
     const int64_t begin = tile_begin(tile), end = tile_begin(tile + 1);
     const int64_t last = active[step] < end ? active[step] : end;
     return last > begin ? int(last - begin) : 0;
+  }
+
+  // Numbers between the rows of few sequences, of which several threads have some each.
+  template <class Real>
+  int64_t apart() const {
+    return threads > 1 && slots <= kFewRows ? kApartBytes / int64_t(sizeof(Real)) : 0;
   }
 
   // What a thread does of every step: blocks of units, and the tiles of a team.
