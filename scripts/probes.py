@@ -4,7 +4,7 @@ Nothing here is trained on. Letters and numbers are set in fonts of Debian, whic
 
     mkdir fonts && cd fonts
     apt-get download fonts-dejavu-core fonts-liberation fonts-freefont-ttf fonts-dancingscript \
-        fonts-dkg-handwriting fonts-breip fonts-femkeklaver fonts-bwht
+        fonts-dkg-handwriting fonts-breip fonts-kristi fonts-bwht
     for package in *.deb; do dpkg-deb -x $package .; done
 
 Scenes are drawn: none is a photograph. Every picture is grey, [rows, columns] from 0 to 255, as a camera or
@@ -31,7 +31,7 @@ OF_LETTERS = (
     "DancingScript-Regular.otf",
     "dkg.ttf",
 )
-HANDWRITING = ("dkg.ttf", "Breip.ttf", "femkeklaver.ttf", "BecauseWeLearn-Regular.otf")
+HANDWRITING = ("dkg.ttf", "Breip.ttf", "Kristi.ttf", "BecauseWeLearn-Regular.otf")
 PAPER, INK = 245, 25
 SIDE = 140  # pixels: enough for a digit of 20
 

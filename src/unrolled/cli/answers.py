@@ -101,13 +101,13 @@ def class_answers(
 
 
 def in_words(status: str, classes: Sequence[str]) -> str:
-    """A status as a reader of these classes is told it.
+    """A status as a reader of these classes is told it: nothing of an answer.
 
     >>> in_words("unlike the training data", "0123456789"), in_words("unlike the training data", ["a", "b"])
     ('not a digit', 'none of the classes')
     """
     if status != "unlike the training data":
-        return status
+        return "" if status == "answered" else status
     return "not a digit" if tuple(classes) == DIGITS else "none of the classes"
 
 
