@@ -46,6 +46,9 @@ class EvaluateOptions:
 def evaluate(options: EvaluateOptions) -> None:
     """Measure what a trained network gets right: in all, and for each class.
 
+    Of classes it says, too, how far its calibrated confidence is from its accuracy: the expected calibration
+    error, over 15 bins of equal width.
+
     [bold]examples:[/bold]
 
         unrolled evaluate

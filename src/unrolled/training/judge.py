@@ -182,8 +182,8 @@ class Judge:
 def uncalibrated(run: Run) -> str:
     """What to say of a run that nothing is known of but its weights."""
     return (
-        f"{run.folder} has no {CALIBRATION}, as nothing was held out when it was trained: its confidences "
-        "are the network's own, and what is unlike its training data is answered, too"
+        f"{run.folder} has no {CALIBRATION}: it was imported, is of an earlier version, or held nothing out; "
+        "confidences are the network's own, and what is unlike its training data is answered, too"
     )
 
 
