@@ -65,6 +65,17 @@ def test_the_probabilities_of_a_judge_are_tempered_and_padding_changes_nothing(r
         assert torch.allclose(alone.unlike[0], found.unlike[row], atol=1e-3)
 
 
+@pytest.mark.parametrize(("count", "wrong"), [(99, 9), (100, 0), (100, 9)])
+def test_a_temperature_takes_a_hundred_examples_and_one_that_is_wrong(run, count, wrong):
+    examples, network = waves(count, 1, slope=3.0), run.load_network()
+    said = torch.tensor(Judge().judge(network, examples).probabilities.argmax(1).tolist())
+    labels = said.clone()
+    labels[:wrong] = 1 - labels[:wrong]
+    held_out = Examples([examples.sequence(row) for row in range(count)], labels)
+    judge = Judge.fit(network, Dataset("waves", waves(50, 0), held_out, waves(20, 2), ("rising", "falling")))
+    assert (judge.temperature == 1) == (count < 100 or wrong == 0)
+
+
 def test_an_answer_with_less_confidence_than_asked_for_is_not_sure(run):
     network = run.load_network()
     examples = waves(50, 9)

@@ -27,6 +27,7 @@ from unrolled.training.tensors_file import TensorsFile
 
 VERSION = 1
 SURE = 0.5  # below it two answers may be as likely, or none is likelier than all others together
+LEAST = 100  # examples that were held out, to fit a temperature by
 MOST_SEEN = 10_000  # training examples that are enough to know what they are like
 WIDEST = 1024  # features, whose covariance has as many rows and columns
 AT_ONCE = 500
@@ -52,7 +53,8 @@ class Judge:
     """The temperature of a run's network, and what is like the examples that it was trained on.
 
     Attributes:
-        temperature: logits are divided by it; 1 where nothing was held out.
+        temperature: logits are divided by it; 1 where less than 100 examples were held out, or none of
+            them was answered wrongly.
         sure: an answer with less confidence is "not sure".
         held_out: by how many examples it was fitted; 0 of a run without any, or of earlier versions.
         likeness: None where it is not known.
@@ -74,13 +76,16 @@ class Judge:
         # uint8 is for pictures.
         ways = ("features", "strokes") if data.train.dtype == torch.uint8 else ("features",)
         seen, logits = _see(network, held_out, ways)
-        temperature = fit_temperature(logits, held_out.labels)
+        predicted = logits.argmax(dim=1)
+        # Few examples, or some of which none is wrong, would make it as sure as can be.
+        known = len(held_out) >= LEAST and not torch.equal(predicted, held_out.labels)
+        temperature = fit_temperature(logits, held_out.labels) if known else 1.0
         if network.config.feature_size > WIDEST:
             return cls(temperature, held_out=len(held_out))
         count = len(data.train)
         rows = torch.arange(count)[:: max(1, -(-count // MOST_SEEN))]
         shown, _ = _see(network, data.train, ways, rows)
-        labels, predicted = data.train.labels[rows], logits.argmax(dim=1)
+        labels = data.train.labels[rows]
         likeness = Likeness.fit(shown, labels, seen, predicted, network.config.classes)
         return cls(temperature, held_out=len(held_out), likeness=likeness)
 
