@@ -47,15 +47,15 @@ def test_no_digit_comes_twice() -> None:
     assert len({image.tobytes() for image in images}) == 5000
 
 
-def test_the_sample_s_first_digits_validate_if_asked() -> None:
+def test_the_sample_s_first_digits_are_held_out() -> None:
     sample = load("sample")
-    assert [len(part) for part in (sample.train, sample.validation, sample.test)] == [4000, 0, 1000]
-    sample = load("sample", validation=400)
     assert [len(part) for part in (sample.train, sample.validation, sample.test)] == [3600, 400, 1000]
     assert sample.validation.labels.bincount().tolist() == [40] * 10
     images, labels = digits(SAMPLE, "train")
     assert (sample.validation.sequences.numpy() == images[:400]).all()
     assert (sample.train.labels.numpy() == labels[400:]).all()
+    whole = load("sample", validation=0)
+    assert [len(part) for part in (whole.train, whole.validation, whole.test)] == [4000, 0, 1000]
 
 
 @pytest.mark.skipif(not MNIST.is_dir(), reason="needs MNIST in the folder that UNROLLED_DATA_DIR names")

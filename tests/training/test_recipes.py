@@ -1,5 +1,7 @@
 """The recipes by name."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from unrolled.data import Dataset, Examples
 from unrolled.errors import UnrolledError
 from unrolled.networks import CATALOGUE, SequenceClassifier
 from unrolled.training import RECIPES, Recipe, Trainer, evaluate, lookup
+from unrolled.training.augmentation import NO_AUGMENTATION
 from unrolled.training.recipes import TUTORIALS
 
 
@@ -94,7 +97,7 @@ def test_recipes_for_files_choose_no_weights_by_a_handful_but_a_forecast_its_bes
 def test_an_unknown_recipe_names_the_nearest():
     with pytest.raises(UnrolledError, match="unknown recipe 'defalt': did you mean 'default'"):
         lookup("defalt")
-    assert lookup("default").recipe == Recipe()
+    assert dataclasses.replace(lookup("default").recipe, augmentation=NO_AUGMENTATION) == Recipe(keep="last")
 
 
 def test_only_tutorials_can_be_corrected():

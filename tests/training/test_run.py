@@ -38,7 +38,8 @@ def test_metrics_have_a_line_for_each_epoch_and_one_for_the_test(outcome):
 
 def test_a_run_folder_holds_whole_files_only(outcome):
     names = {path.name for path in outcome.run.folder.iterdir()}
-    assert names == {"config.json", "metrics.jsonl", "weights.safetensors", "checkpoint.safetensors"}
+    judged = {"calibration.json", "likeness.safetensors"}
+    assert names == {"config.json", "metrics.jsonl", "weights.safetensors", "checkpoint.safetensors"} | judged
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(outcome, easy_data):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unrolled.training import Evaluation, RunConfig
+    from unrolled.training.judge import Judgement
+
+DIGITS = tuple("0123456789")
 
 
 class Answer(NamedTuple):
@@ -32,9 +35,9 @@ def headings(config: RunConfig) -> tuple[str, ...]:
     """Of the table."""
     match config.task:
         case "classify":
-            return ("sequence", "predicted", "probability", "runner-up", "probability")
+            return ("sequence", "predicted", "confidence", "runner-up", "confidence", "status")
         case "tag":
-            return ("sequence", "steps", "predicted", "probability")
+            return ("sequence", "steps", "predicted", "confidence")
         case "forecast":
             return ("sequence", "step", *config.numbers)
         case _:
@@ -44,7 +47,7 @@ def headings(config: RunConfig) -> tuple[str, ...]:
 def answers(
     config: RunConfig, names: Sequence[str], lengths: Tensor, evaluation: Evaluation
 ) -> Iterator[Answer]:
-    """The answer about each sequence, in their order.
+    """The answer about each sequence, in their order, of a run that doesn't name the class of each.
 
     Args:
         config: the run's.
@@ -52,10 +55,7 @@ def answers(
         lengths: their steps, int64 [N].
         evaluation: what the network said.
     """
-    if config.task == "classify":
-        for name, probabilities in zip(names, evaluation.probabilities, strict=True):
-            yield _of_class(name, config.classes, probabilities)
-    elif config.task == "tag":
+    if config.task == "tag":
         for name, probabilities in zip(names, evaluation.probabilities.split(lengths.tolist()), strict=True):
             yield _of_steps(name, config.classes, probabilities)
     else:
@@ -64,25 +64,66 @@ def answers(
             yield (_of_series if config.task == "forecast" else _of_numbers)(name, config.numbers, steps)
 
 
-def _of_class(name: str, classes: Sequence[str], probabilities: Tensor) -> Answer:
-    best, second = probabilities.topk(min(2, len(classes))).indices.tolist() * (3 - min(2, len(classes)))
-    by_class = dict(zip(classes, probabilities.tolist(), strict=True))
-    said = {
-        "sequence": name,
-        "predicted": classes[best],
-        "probability": by_class[classes[best]],
-        "runner_up": classes[second],
-        "runner_up_probability": by_class[classes[second]],
-    }
-    shown = (
-        name,
-        classes[best],
-        f"{probabilities[best]:.1%}",
-        classes[second],
-        f"{probabilities[second]:.1%}",
-    )
-    flat = {f"probability of {label}": share for label, share in by_class.items()}
-    return Answer([shown], {**said, "probabilities": by_class}, [{**said, **flat}])
+def class_answers(
+    classes: Sequence[str], names: Sequence[str], judgement: Judgement, what: str = "sequence"
+) -> Iterator[Answer]:
+    """The answer about each sequence, in their order, of a run that names the class of each.
+
+    Args:
+        classes: the names of the run's.
+        names: of the sequences, [N].
+        judgement: what the network said, and whether that may be called an answer.
+        what: what a sequence is called.
+    """
+    for name, probabilities, status in zip(names, judgement.probabilities, judgement.statuses, strict=True):
+        shares, places = probabilities.sort(descending=True, stable=True)
+        (best, first), (second, other) = (
+            [
+                (classes[place], share)
+                for place, share in zip(places[:2].tolist(), shares[:2].tolist(), strict=True)
+            ]
+            if len(classes) > 1
+            else [(classes[0], float(shares[0])), ("", 0.0)]
+        )
+        said = {
+            what: name,
+            "predicted": best,
+            "confidence": first,
+            "runner_up": second,
+            "runner_up_confidence": other,
+            "status": status,
+            "refused": status != "answered",
+        }
+        by_class = dict(zip(classes, probabilities.tolist(), strict=True))
+        shown = (name, best, f"{first:.1%}", second, f"{other:.1%}", in_words(status, classes))
+        flat = {f"probability of {label}": share for label, share in by_class.items()}
+        yield Answer([shown], {**said, "probabilities": by_class}, [{**said, **flat}])
+
+
+def in_words(status: str, classes: Sequence[str]) -> str:
+    """A status as a reader of these classes is told it: nothing of an answer.
+
+    >>> in_words("unlike the training data", "0123456789"), in_words("unlike the training data", ["a", "b"])
+    ('not a digit', 'none of the classes')
+    """
+    if status != "unlike the training data":
+        return "" if status == "answered" else status
+    return "not a digit" if tuple(classes) == DIGITS else "none of the classes"
+
+
+def sentence(answer: Answer, classes: Sequence[str]) -> str:
+    """What there is to say of one sequence, in a line."""
+    name, *_ = answer.shown[0]
+    said = answer.values
+    best = f"{said['predicted']} ({said['confidence']:.1%})"
+    other = f"{said['runner_up']} ({said['runner_up_confidence']:.1%})"
+    match said["status"]:
+        case "answered":
+            return f"{name}: {best}, runner-up {other}"
+        case "not sure":
+            return f"{name}: not sure: {best} or {other}"
+        case status:
+            return f"{name}: {in_words(status, classes)}; the nearest is {said['predicted']}"
 
 
 def _of_steps(name: str, classes: Sequence[str], probabilities: Tensor) -> Answer:

@@ -57,6 +57,9 @@ class EvaluateOptions:
 def evaluate(options: EvaluateOptions) -> None:
     """Measure what a trained network gets right: in all, and for each class.
 
+    Of classes it says, too, how far its calibrated confidence is from its accuracy: the expected calibration
+    error, over 15 bins of equal width.
+
     [bold]examples:[/bold]
 
         unrolled evaluate
@@ -86,6 +89,11 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
         UnrolledError: the run is damaged, or the examples are not there or do not fit it.
     """
     from unrolled import training
+    from unrolled.cli.terminal import Terminal
+    from unrolled.training.calibration import calibrated
+    from unrolled.training.judge import Judge, uncalibrated
+    from unrolled.training.metrics import flat_labels
+    from unrolled.training.tasks import Classify
 
     run = training.Run.open(folder)
     network = run.load_network().to(options.device)
@@ -94,6 +102,11 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
         raise UnrolledError(f"{what} are no examples: choose another --split")
     examples.check_finite(options.split)
     result = training.evaluate(network, examples, task)
+    if isinstance(task, Classify):
+        judge = Judge.of(run)
+        result = calibrated(result, flat_labels(examples), judge.temperature)
+        if not judge.held_out:
+            Terminal(stderr=True).print(f"note: {uncalibrated(run)}")
     if run.config.classes:
         show_classes(run.config.classes, examples, result, what, terminal)
     terminal.print(f"{options.split} loss {result.loss:.4f}")

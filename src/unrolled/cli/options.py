@@ -75,8 +75,8 @@ Patience: TypeAlias = Annotated[
 Validation: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        help="Hold out so many training examples to choose the best weights by; "
-        "by default none of the sample, of the others a tenth, but 5,000 at most."
+        help="Hold out so many training examples, to choose the best weights and to calibrate "
+        "confidences by; by default a tenth, but 5,000 at most."
     ),
 ]
 Seed: TypeAlias = Annotated[int, typer.Option(help="Of the weights, of dropout and of the examples' order.")]

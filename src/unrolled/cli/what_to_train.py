@@ -94,6 +94,8 @@ def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
         recipe = recipe.sized(0)
     if "epochs" in given:
         given["steps"] = None
+    if "patience" in given:
+        given["keep"] = "best"  # of which it is to be told when there is no better one
     perturbations = ("noise", "affine", "time_mask")
     strengths = {name: getattr(options, name) for name in perturbations if getattr(options, name) is not None}
     if strengths:

@@ -128,16 +128,14 @@ class Dataset:
             getattr(self, part).check_finite(part)
 
 
-def hold_out(
-    name: str, train: Examples, validation: int | None, *, most: int = MOST_VALIDATION
-) -> tuple[Examples, Examples]:
-    """What is left to train on, and the first `validation` examples; None for a tenth, `most` at most.
+def hold_out(name: str, train: Examples, validation: int | None) -> tuple[Examples, Examples]:
+    """What is left to train on, and the first `validation` examples; None for a tenth, 5,000 at most.
 
     Raises:
         UnrolledError: nothing would be left.
     """
     if validation is None:
-        validation = min(len(train) // 10, most)
+        validation = min(len(train) // 10, MOST_VALIDATION)
     try:
         count = check_count("validation", validation, least=0, most=len(train) - 1)
     except UnrolledError:

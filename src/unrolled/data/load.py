@@ -35,7 +35,7 @@ def load(
         data_dir: a folder with the four IDX files, plain or gzip, or with a sub-folder `name` that has
             them. They may be your own, of the same classes.
         validation: how many of the training examples are held out to choose by: of pictures and arrays the
-            first ones. None for none of the sample, and of the others a tenth, but 5,000 at most.
+            first ones. None for a tenth, but 5,000 at most.
         options: what cannot be found out about files.
 
     Raises:
@@ -44,7 +44,7 @@ def load(
 
     >>> digits = load("sample")
     >>> tuple(digits.train.sequences.shape), len(digits.validation), len(digits.test)
-    ((4000, 28, 28), 0, 1000)
+    ((3600, 28, 28), 400, 1000)
     """
     if name in DATASETS:
         if said := options.given():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unrolled.data.dataset import MOST_VALIDATION, Dataset, hold_out
+from unrolled.data.dataset import Dataset, hold_out
 from unrolled.data.download import SOURCES, cache, content_digest, download
 from unrolled.data.examples import Examples
 from unrolled.data.idx import read_idx
@@ -46,7 +46,7 @@ def load_pictures(
     files = locate(name, data_dir) or _find(name, download(name))
     train_images, train_labels, test_images, test_labels = files
     train = _read(train_images, train_labels)
-    train, held_out = hold_out(name, train, validation, most=0 if name == "sample" else MOST_VALIDATION)
+    train, held_out = hold_out(name, train, validation)
     return Dataset(name, train, held_out, _read(test_images, test_labels), classes=CLASSES[name])
 
 

@@ -108,9 +108,10 @@ class SequenceClassifier(nn.Module):
         v = self.features(x, lengths)
         if self.config.read == "steps" and lengths is not None and not torch.compiler.is_compiling():
             return self._speak_at_each(v, lengths)
-        return self._speak(v)
+        return self.speak(v)
 
-    def _speak(self, v: Tensor) -> Tensor:
+    def speak(self, v: Tensor) -> Tensor:
+        """The logits [..., classes] from features v [..., F]."""
         logits: Tensor = self.classifier(self.output_layers(v) if self.config.output_layers else v)
         return logits
 
@@ -119,7 +120,7 @@ class SequenceClassifier(nn.Module):
         batch_size, time, _ = v.shape
         lengths = check_lengths(lengths, batch_size, time, v.device)
         real = torch.arange(time, device=v.device) < lengths[:, None]
-        rows = self._speak(v[real])
+        rows = self.speak(v[real])
         logits = rows.new_zeros(batch_size, time, rows.shape[1])
         logits[real] = rows
         return logits

@@ -8,6 +8,7 @@ from unrolled.report.misread import draw_misread
 from unrolled.report.page import save_page
 from unrolled.report.pictures import pictures_of, save_figure, save_pictures
 from unrolled.report.reading import Reading, draw_reading, read_stepwise
+from unrolled.report.reliability import draw_reliability
 from unrolled.report.residuals import draw_predicted, draw_residuals
 from unrolled.report.summary import RunSummary, summarize
 from unrolled.report.tags import draw_tags
@@ -26,6 +27,7 @@ __all__ = [
     "draw_misread",
     "draw_predicted",
     "draw_reading",
+    "draw_reliability",
     "draw_residuals",
     "draw_tags",
     "pictures_of",

@@ -16,7 +16,9 @@ from unrolled.report.pictures import figures_of
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
 from unrolled.report.svg import as_svg, page_colours
 from unrolled.training import Evaluation, Run, confusion_matrix, evaluate
+from unrolled.training.calibration import calibrated
 from unrolled.training.contents import Contents, differences
+from unrolled.training.judge import Judge
 from unrolled.training.metrics import flat_labels
 from unrolled.training.run import WEIGHTS
 from unrolled.training.tasks import task_of
@@ -24,6 +26,7 @@ from unrolled.training.tasks import task_of
 PNG = b"\x89PNG\r\n\x1a\n"
 CAPTIONS = {
     "confusion": "Confusion matrix",
+    "reliability": "Accuracy by confidence (reliability diagram)",
     "predicted": "Predicted against true numbers",
     "residuals": "How the errors are distributed",
     "horizon": "Mean absolute error at each step of the horizon",
@@ -32,7 +35,12 @@ CAPTIONS = {
     "forecasts": "Some forecasts",
 }
 # Of each task, the pictures of its results but for a confusion matrix, which is a table; and of examples.
-RESULTS = {"classify": (), "tag": (), "regress": ("predicted", "residuals"), "forecast": ("horizon",)}
+RESULTS = {
+    "classify": ("reliability",),
+    "tag": (),
+    "regress": ("predicted", "residuals"),
+    "forecast": ("horizon",),
+}
 OF_EXAMPLES = {"classify": "reading", "tag": "tags", "regress": None, "forecast": "forecasts"}
 
 
@@ -98,7 +106,10 @@ def examine(run: Run, data: Dataset | None, contents: Contents | None = None) ->
         now: Contents = {name: contents[name] for name in ("classes", "numbers", "test") if name in contents}
         if changed := differences(run.contents, now):
             return f"The data {data.name} are not those that it was trained on: {'; '.join(changed)}."
-    return Examination(network, data, evaluate(network, data.test, task_of(data)))
+    found = evaluate(network, data.test, task_of(data))
+    if data.task == "classify":
+        found = calibrated(found, flat_labels(data.test), Judge.of(run).temperature)
+    return Examination(network, data, found)
 
 
 def draw_readings(examinations: Sequence[Examination], names: Sequence[str]) -> list[Markup]:

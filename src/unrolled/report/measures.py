@@ -11,6 +11,7 @@ from unrolled.training.tasks import KINDS
 MAIN = {name: kind.metric for name, kind in KINDS.items()}
 LABELS = {
     "macro_f1": "macro F1",
+    "calibration_error": "expected calibration error",
     "rmse": "RMSE",
     "mae": "MAE",
     "mase": "MASE",
@@ -30,14 +31,14 @@ def label(name: str) -> str:
 
 
 def shown(name: str, value: float) -> str:
-    """A value of a metric: an accuracy as a percentage.
+    """A value of a metric: an accuracy and what is compared with it as a percentage.
 
     >>> shown("accuracy", 0.9871), shown("rmse", 12.3456), shown("accuracy", math.nan)
     ('98.71 %', '12.35', '–')
     """
     if math.isnan(value):
         return "–"
-    return f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if name in ("accuracy", "calibration_error") else f"{value:.4g}"
 
 
 def of_test(line: Mapping[str, Any]) -> dict[str, float]:

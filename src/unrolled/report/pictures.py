@@ -18,6 +18,7 @@ from unrolled.report.forecasts import Forecasts, draw_forecasts, draw_horizon
 from unrolled.report.lettering import plain_letters
 from unrolled.report.misread import draw_misread
 from unrolled.report.reading import draw_reading, most_telling, read_stepwise
+from unrolled.report.reliability import draw_reliability
 from unrolled.report.residuals import draw_predicted, draw_residuals
 from unrolled.report.tags import draw_tags, telling_rows
 from unrolled.training import Evaluation, confusion_matrix
@@ -97,6 +98,7 @@ def figures_of(
         }
     return {
         "confusion": lambda: draw_confusion(matrix, classes),
+        "reliability": lambda: draw_reliability(evaluation.probabilities, flat_labels(test)),
         "misread": lambda: draw_misread(test, evaluation.probabilities, classes),
         "reading": lambda: draw_most_telling_reading(network, data, evaluation),
     }

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
 DATA = "data.json"
+CALIBRATION, LIKENESS = "calibration.json", "likeness.safetensors"
 TENSORBOARD = "tensorboard"
 CIRCUMSTANCES = ("versions", "machine", "processes")  # keys of config.json
 CONTENTS = "contents"  # likewise
@@ -50,6 +51,8 @@ class Run:
         weights.safetensors      the best weights: what evaluating, predicting and serving use
         checkpoint.safetensors   all that a training needs to go on
         data.json                how files were read and what was done to sequences, if anything was
+        calibration.json         the temperature of confidences, and from when on nothing is answered
+        likeness.safetensors     what the training's examples are like
 
     Every file is either whole or not there; of metrics.jsonl, every line.
 
@@ -199,7 +202,7 @@ class Run:
 
     def clean_up(self, epoch: int) -> None:
         """Take away what a killed training left half-written, and the lines of what came after `epoch`."""
-        for name in (CONFIG, METRICS, WEIGHTS, CHECKPOINT, DATA):
+        for name in (CONFIG, METRICS, WEIGHTS, CHECKPOINT, DATA, CALIBRATION, LIKENESS):
             clear_leftovers(self.folder / name)
         kept = [line for line in self.metrics() if line.get("epoch", epoch + 1) <= epoch]
         if (self.folder / METRICS).exists():
@@ -208,7 +211,7 @@ class Run:
 
     def discard(self) -> None:
         """Remove what a training makes; the folders too that `create` made, if nothing else is in them."""
-        for name in (METRICS, WEIGHTS, CHECKPOINT, DATA, CONFIG):
+        for name in (METRICS, WEIGHTS, CHECKPOINT, DATA, CALIBRATION, LIKENESS, CONFIG):
             clear_leftovers(self.folder / name)
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder / TENSORBOARD, ignore_errors=True)

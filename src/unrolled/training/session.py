@@ -16,12 +16,14 @@ from unrolled.errors import UnrolledError
 from unrolled.names import pasteable
 from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
+from unrolled.training.calibration import calibrated
 from unrolled.training.checkpoint import load_checkpoint, save_checkpoint
 from unrolled.training.circumstances import changes, named, present_circumstances, together
 from unrolled.training.contents import Contents, contents_of, differences
 from unrolled.training.data_file import DataRecord
+from unrolled.training.judge import Judge
 from unrolled.training.keeping import begun, cannot_write, reopened, way_out
-from unrolled.training.metrics import evaluate
+from unrolled.training.metrics import evaluate, flat_labels
 from unrolled.training.progress import EpochMetrics, Step, TrainingStoppedError
 from unrolled.training.protocols import PROTOCOLS
 from unrolled.training.run import CHECKPOINT, CONFIG, WEIGHTS, PathLike, Run
@@ -29,7 +31,7 @@ from unrolled.training.run_config import RunConfig
 from unrolled.training.run_file import shortened
 from unrolled.training.state import TrainingState, check_fits, group
 from unrolled.training.state_checks import check_sizes
-from unrolled.training.tasks import Evaluation, Task, task_of
+from unrolled.training.tasks import Classify, Evaluation, Task, task_of
 from unrolled.training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 15.0
@@ -187,6 +189,12 @@ def go_on(
         protocol.end()
     network.load_state_dict(trainer.best_weights)
     test = evaluate(network, data.test, trainer.task)
+    if first and isinstance(trainer.task, Classify):
+        judge = Judge.fit(network, data)
+        if judge.held_out:
+            run.check_there()
+            judge.save(run.folder)
+        test = calibrated(test, flat_labels(data.test), judge.temperature)
     seconds = trainer.progress.seconds
     if first:
         loss = test.loss if math.isfinite(test.loss) else None

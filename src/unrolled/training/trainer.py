@@ -149,7 +149,8 @@ class Trainer:
         seed_generators(device, self.seed, progress.step, distributed.rank())
 
         strengths = self.recipe.augmentation
-        x = perturb(augment(batch.x, strengths), batch.lengths, strengths)
+        x = augment(batch.x, strengths) if self.data.train.dtype == torch.uint8 else batch.x  # of pictures
+        x = perturb(x, batch.lengths, strengths)
         outputs = read_batch(self._model, batch._replace(x=x))
         said, asked = task.said(outputs, batch), task.asked(batch)
         summed = summed_loss(task.loss_of(self.recipe.loss), said, asked)

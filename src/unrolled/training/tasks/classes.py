@@ -40,7 +40,10 @@ class ClassTask(Task):
         )
 
     def details(self, metrics: dict[str, float]) -> list[str]:
-        return [f"macro F1 {self.shown(metrics['macro_f1'])}"]
+        lines = [f"macro F1 {self.shown(metrics['macro_f1'])}"]
+        if "calibration_error" in metrics:
+            lines.append(f"expected calibration error {self.shown(metrics['calibration_error'])}")
+        return lines
 
     @staticmethod
     def shown(value: float) -> str:

@@ -1,0 +1,21 @@
+"""The reliability diagram."""
+
+import torch
+
+from unrolled.report import draw_reliability
+
+
+def test_bars_are_as_high_as_the_share_of_right_answers_and_the_title_has_the_error():
+    probabilities = torch.tensor([[0.9, 0.1]]).expand(10, 2)
+    figure = draw_reliability(probabilities, torch.tensor([0] * 7 + [1] * 3))
+    above, below = figure.axes
+    heights = [bar.get_height() for bar in above.patches]
+    assert len(heights) == 15
+    assert [(place, round(height, 6)) for place, height in enumerate(heights) if height] == [(13, 0.7)]
+    assert [bar.get_height() for bar in below.patches][13] == 10
+    assert "20.00%" in above.get_title()
+
+
+def test_one_class_alone_is_drawn():
+    figure = draw_reliability(torch.ones(4, 1), torch.zeros(4, dtype=torch.int64))
+    assert "0.00%" in figure.axes[0].get_title()
