@@ -7,7 +7,8 @@ from unrolled.report.forecasts import Forecasts, draw_forecasts, draw_horizon
 from unrolled.report.misread import draw_misread
 from unrolled.report.page import save_page
 from unrolled.report.pictures import pictures_of, save_figure, save_pictures
-from unrolled.report.reading import Reading, draw_reading, read_stepwise
+from unrolled.report.reading import Reading, read_stepwise
+from unrolled.report.reading_picture import draw_reading
 from unrolled.report.residuals import draw_predicted, draw_residuals
 from unrolled.report.summary import RunSummary, summarize
 from unrolled.report.tags import draw_tags

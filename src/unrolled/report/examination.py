@@ -13,7 +13,8 @@ from unrolled.data import Dataset
 from unrolled.names import printable
 from unrolled.networks import SequenceClassifier
 from unrolled.report.pictures import figures_of
-from unrolled.report.reading import draw_reading, most_telling, read_stepwise
+from unrolled.report.reading import most_telling, read_stepwise
+from unrolled.report.reading_picture import draw_reading
 from unrolled.report.svg import as_svg, page_colours
 from unrolled.training import Evaluation, Run, confusion_matrix, evaluate
 from unrolled.training.contents import Contents, differences

@@ -29,7 +29,7 @@ class Gallery(NamedTuple):
 def draw_gallery(
     examples: Examples, rows: Sequence[int], titles: Sequence[str], *, most_columns: int = 8
 ) -> Gallery:
-    """Draw the sequences in these rows, each on axes of its own length.
+    """Draw the sequences in these rows, all on one scale of time: past the end of one nothing is drawn.
 
     Args:
         examples: what the sequences are of.
@@ -58,6 +58,7 @@ def draw_gallery(
     for axes in all_axes[len(rows) :] if rows else all_axes:
         axes.axis("off")
     limits = colour_limits(values) if look.kind == "map" and values else None
+    longest = max((len(each) for each in values), default=1)
     image = None
     for place, (axes, one, title) in enumerate(zip(all_axes, values, titles, strict=False)):
         image = look.draw(axes, one, limits)
@@ -66,6 +67,7 @@ def draw_gallery(
             axes.axis("off")
             continue
         axes.tick_params(labelsize=7)
+        axes.set_xlim(0.5, longest + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
         if place % columns == 0:
             look.label(axes, one.shape[1], size=6 if look.kind == "map" else 7)

@@ -17,17 +17,19 @@ from unrolled.report.curves import draw_curves
 from unrolled.report.forecasts import Forecasts, draw_forecasts, draw_horizon
 from unrolled.report.lettering import plain_letters
 from unrolled.report.misread import draw_misread
-from unrolled.report.reading import draw_reading, most_telling, read_stepwise
+from unrolled.report.reading import most_telling, read_stepwise
+from unrolled.report.reading_picture import draw_reading
 from unrolled.report.residuals import draw_predicted, draw_residuals
 from unrolled.report.tags import draw_tags, telling_rows
 from unrolled.training import Evaluation, confusion_matrix
 from unrolled.training.metrics import flat_labels
+from unrolled.training.tasks import task_of
 
 CURVES = "curves"
 OF_TASKS = {
     "classify": ("confusion", "misread", "reading"),
-    "tag": ("confusion", "tags"),
-    "regress": ("predicted", "residuals"),
+    "tag": ("confusion", "tags", "reading"),
+    "regress": ("predicted", "residuals", "reading"),
     "forecast": ("forecasts", "horizon"),
 }
 
@@ -88,12 +90,14 @@ def figures_of(
         return {
             "predicted": lambda: draw_predicted(labels, predictions, names),
             "residuals": lambda: draw_residuals(labels, predictions, names),
+            "reading": lambda: draw_typical_reading(network, data, evaluation),
         }
     matrix = confusion_matrix(flat_labels(test), predictions, len(classes))
     if data.task == "tag":
         return {
             "confusion": lambda: draw_confusion(matrix, classes, "steps"),
             "tags": lambda: draw_tags(test, telling_rows(test, predictions), classes, predictions),
+            "reading": lambda: draw_typical_reading(network, data, evaluation),
         }
     return {
         "confusion": lambda: draw_confusion(matrix, classes),
@@ -103,7 +107,22 @@ def figures_of(
 
 
 def draw_most_telling_reading(network: SequenceClassifier, data: Dataset, evaluation: Evaluation) -> Figure:
-    """The reading of the example, among the first that are read rightly, over which it wavers most."""
+    """The reading of the example, among the first of the correct ones, over which the network wavers most."""
     index = most_telling([network], data.test, [evaluation])
     reading = read_stepwise(network, data.test.sequence(index))
     return draw_reading(reading, data.classes, label=int(flat_labels(data.test)[index]), examples=data.test)
+
+
+def draw_typical_reading(network: SequenceClassifier, data: Dataset, evaluation: Evaluation) -> Figure:
+    """The reading of a test example with numbers, or with classes of its steps, of the median error."""
+    test = data.test
+    if data.numbers is None:
+        rows = telling_rows(test, evaluation.predictions)
+        row = rows[len(rows) // 2]
+    else:
+        assert isinstance(test.labels, Tensor)
+        errors = (evaluation.predictions - test.labels).abs()[:, 0]
+        row = int(errors.argsort(stable=True)[len(errors) // 2])
+    names = data.classes if data.numbers is None else data.numbers.names
+    reading = read_stepwise(network, test.sequence(row), task_of(data))
+    return draw_reading(reading, names, test.labels[row], examples=test)
