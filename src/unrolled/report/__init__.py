@@ -2,6 +2,7 @@
 
 from unrolled.report.confusion import draw_confusion
 from unrolled.report.curves import draw_curves
+from unrolled.report.examination import save_vectors
 from unrolled.report.examples import draw_examples, save_examples
 from unrolled.report.forecasts import Forecasts, draw_forecasts, draw_horizon
 from unrolled.report.misread import draw_misread
@@ -35,5 +36,6 @@ __all__ = [
     "save_figure",
     "save_page",
     "save_pictures",
+    "save_vectors",
     "summarize",
 ]

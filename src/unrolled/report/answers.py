@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import nan
 from typing import Any
 
 import torch
@@ -36,7 +37,10 @@ class Answers:
     """
 
     def __init__(self, reading: Reading, names: Sequence[str], truth: Truth, down: bool) -> None:
-        self.reading, self.truth, self.down = reading, truth, down
+        if isinstance(truth, Tensor) and reading.numbers is None:
+            truth = truth[: len(reading.probabilities)]  # of the beginning, if that is all that is read
+        self.truth = truth
+        self.reading, self.down = reading, down
         self.all_names = names
         self.names = lettered(names, most=14 if down else 22)
 
@@ -72,7 +76,7 @@ class Answers:
                 for name, number, fact in said
             )
         if isinstance(truth, Tensor):
-            correct = reading.probabilities.argmax(dim=1) == truth[: len(reading.probabilities)]
+            correct = reading.probabilities.argmax(dim=1) == truth
             return f"{int(correct.sum())} of {len(correct)} steps predicted correctly"
         names, last = lettered(self.all_names), reading.probabilities[-1]
         answer = int(last.argmax())
@@ -85,9 +89,9 @@ class Answers:
         image = draw_steps(axes, probabilities, self.down, SHARES, (0.0, 1.0))
         size = 4.5 if len(probabilities) <= 40 else 3 if len(probabilities) <= 100 else 1.5
         if isinstance(self.truth, Tensor):
-            true = [shown.index(place) + 1 if place in shown else None for place in self.truth.tolist()]
-            self._plot(axes, true, "s", markersize=2 * size, markerfacecolor="none",
-                       color=rcParams["text.color"], markeredgewidth=0.8)  # fmt: skip
+            true = [shown.index(place) + 1 if place in shown else nan for place in self.truth.tolist()]
+            style = "default" if self.down else "steps-mid"
+            self._plot(axes, true, "-", drawstyle=style, color=rcParams["text.color"], lw=1.2)
         predicted = (probabilities.argmax(dim=1) + 1).tolist()
         self._plot(axes, predicted, "o", markersize=size, color=CURRENT, markeredgecolor="white",
                    markeredgewidth=0.4)  # fmt: skip
@@ -99,9 +103,7 @@ class Answers:
         if isinstance(self.truth, int):
             labels = axes.get_xticklabels() if self.down else axes.get_yticklabels()
             labels[shown.index(self.truth)].set_fontweight("bold")
-        mark = (
-            "" if self.truth is None else ", bold: true" if isinstance(self.truth, int) else ", square: true"
-        )
+        mark = "" if self.truth is None else ", bold: true" if isinstance(self.truth, int) else ", line: true"
         key = f"dot: predicted{mark}"
         (axes.set_xlabel if self.down else axes.set_ylabel)(
             f"class ({key})" if self.down else f"class\n({key})", fontsize=8
@@ -127,6 +129,6 @@ class Answers:
         (axes.set_xlabel if self.down else axes.set_ylabel)(name, fontsize=8)
         (axes.xaxis if self.down else axes.yaxis).set_major_locator(MaxNLocator(4))
 
-    def _plot(self, axes: Axes, places: Sequence[float | None], style: str, **options: Any) -> None:
+    def _plot(self, axes: Axes, places: Sequence[float], style: str, **options: Any) -> None:
         steps = range(1, len(places) + 1)
         axes.plot(*((places, steps) if self.down else (steps, places)), style, **options)

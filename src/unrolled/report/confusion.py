@@ -18,8 +18,8 @@ MOST_COUNTED = 40  # classes of which each count has its place; of more, colour 
 def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples") -> Figure:
     """The confusion matrix: a row for each true class, a column for each predicted one.
 
-    Colour shows the mistakes alone, as a share of the row, so that a few stay visible beside many right
-    answers.
+    Colour shows the mistakes alone, as a share of the row, so that a few stay visible beside many
+    correct predictions.
 
     Args:
         matrix: counts [classes, classes].
@@ -61,8 +61,8 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
     axes.set_yticks(named, labels, fontsize=size)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    right, total = int(matrix.diagonal().sum()), int(matrix.sum())
-    axes.set_title(f"Confusion matrix of {total:,} test {what}\naccuracy {right / max(1, total):.2%}")
+    correct, total = int(matrix.diagonal().sum()), int(matrix.sum())
+    axes.set_title(f"Confusion matrix of {total:,} test {what}\naccuracy {correct / max(1, total):.2%}")
     figure.colorbar(
         image,
         ax=axes,

@@ -40,7 +40,8 @@ def draw_misread(examples: Examples, probabilities: Tensor, classes: Sequence[st
         f"confidence {confidence[index]:.0%}"
         for index in shown
     ]
-    figure, _ = draw_gallery(examples, shown, titles, most_columns=8 if short or not small else 5)
+    columns, across = (8, 1.25) if short or not small else (5, 2.1)
+    figure, _ = draw_gallery(examples, shown, titles, most_columns=columns, across=across)
     order = ", highest confidence first" if len(shown) == len(wrong) else f"; the {len(shown)} most confident"
     figure.suptitle(f"{len(wrong):,} of {len(labels):,} misclassified{order if shown else ''}")
     return figure

@@ -48,7 +48,9 @@ class Sheet(NamedTuple):
     images: dict[str, AxesImage]
 
 
-def draw_panels(lines: Sequence[Sequence[Panel]], along: float, margin: float, down: bool) -> Sheet:
+def draw_panels(
+    lines: Sequence[Sequence[Panel]], along: float, margin: float, down: bool, stretch: bool
+) -> Sheet:
     """Draw panels, each line of them along one axis of steps.
 
     Args:
@@ -56,6 +58,7 @@ def draw_panels(lines: Sequence[Sequence[Panel]], along: float, margin: float, d
         along: inches of the step axes.
         margin: inches that the first line has for names beside its panels, where steps go to the right.
         down: whether steps go down.
+        stretch: whether shorter lines grow as long as the longest, rather than leave room empty.
     """
     longest = max(sum(panel.across + 0.45 for panel in line) for line in lines)
     across, total = longest + 0.7, (along + 0.85) * len(lines) + margin
@@ -75,8 +78,8 @@ def draw_panels(lines: Sequence[Sequence[Panel]], along: float, margin: float, d
         spot = grid[place]
         ratios = [panel.across for panel in line]
         empty = longest - sum(panel.across + 0.45 for panel in line)
-        ratios += [empty] if down and empty > 0.5 else []
-        cells = (
+        ratios += [empty] if not stretch and empty > 0.5 else []
+        cells: Any = (
             spot.subgridspec(1, len(ratios), width_ratios=ratios)
             if down
             else spot.subgridspec(len(ratios), 1, height_ratios=ratios)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -44,9 +45,11 @@ def pictures_of(task: str) -> tuple[str, ...]:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG."""
-    with atomic_path(path) as part:
-        figure.savefig(part, format="png", dpi=110)
+    """Write the figure as what the file is called: PNG, or SVG, whose letters are outlines."""
+    form = path.suffix.removeprefix(".")
+    settings: dict[str, Any] = {"metadata": {"Date": None}} if form == "svg" else {}
+    with atomic_path(path) as part, matplotlib.rc_context({"svg.hashsalt": path.stem}):
+        figure.savefig(part, format=form, dpi=110, **settings)
 
 
 @plain_letters()
@@ -56,6 +59,7 @@ def save_pictures(
     network: SequenceClassifier,
     data: Dataset,
     evaluation: Evaluation,
+    form: str = "png",
 ) -> list[Path]:
     """Draw the pictures of a run, see `pictures_of`, into a folder.
 
@@ -64,11 +68,12 @@ def save_pictures(
         metrics: the run's lines.
         network: the trained network.
         data: with the test examples, of which `evaluation` is what the network said.
+        form: "png", or "svg" for pictures that are sharp at every size.
     """
     figures = {CURVES: lambda: draw_curves(metrics), **figures_of(network, data, evaluation)}
     paths = []
     for name in pictures_of(data.task):
-        paths.append(folder / f"{name}.png")
+        paths.append(folder / f"{name}.{form}")
         save_figure(figures[name](), paths[-1])
     return paths
 

@@ -26,8 +26,8 @@ class Reading(NamedTuple):
 
     Attributes:
         sequence: [T, I].
-        probabilities: [T, classes], what the network would answer if the sequence ended at step t, or, where it
-            answers at every step, what it does there; [T, 0] where numbers are predicted.
+        probabilities: [T, classes], what the network would answer if the sequence ended at step t, or, where
+            it answers at every step, what it does there; [T, 0] where numbers are predicted.
         traces: what each layer does in each direction, when the whole sequence is read.
         numbers: [T, K], the same of numbers, in their own units; None where classes are predicted.
         whole: whether the answers are those of a network that has read all.

@@ -70,12 +70,14 @@ def draw_reading(
         state, gates = lines[1][:count], lines[1][count:]
         lines = [[*first, *state], *([gates] if gates else [])]
     written = max(map(len, (*look.features[:width], *answers.names)))
-    sheet = draw_panels(lines, along, margin=0.4 + 0.06 * written, down=look.downward)
+    picture = look.kind == "picture"
+    margin = 0.4 + 0.06 * written
+    sheet = draw_panels(lines, along, margin, down=look.downward, stretch=not picture)
     _mark_layers(sheet, reading.traces, look.downward)
     look.legend(sheet.panels, width)
     _explain(sheet, reading)
     sheet.figure.suptitle(answers.verdict(), fontsize=13)
-    if look.kind == "picture":
+    if picture:
         fit_picture(sheet, (time, width), look.downward)
     return sheet.figure
 

@@ -75,8 +75,8 @@ def telling_rows(examples: Examples, predictions: Tensor) -> list[int]:
     """The sequences of the lowest, the median and the highest accuracy, each once."""
     assert isinstance(examples.labels, Sequences)
     said = predictions.split(examples.labels.lengths.tolist())
-    right = [float((examples.labels[row] == one).double().mean()) for row, one in enumerate(said)]
-    order = sorted(range(len(examples)), key=right.__getitem__)
+    accuracies = [float((examples.labels[row] == one).double().mean()) for row, one in enumerate(said)]
+    order = sorted(range(len(examples)), key=accuracies.__getitem__)
     return list(dict.fromkeys(order[place] for place in (0, len(order) // 2, -1)))
 
 
