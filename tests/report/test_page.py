@@ -147,12 +147,12 @@ def test_all_runs_read_the_same_example_the_one_over_which_they_waver_most(make_
     networks, sequences = [run.load_network() for run in runs], pets.test.sequences
     evaluations = [evaluate(network, pets.test) for network in networks]
     assert index == most_telling(networks, pets.test, evaluations)
-    rightly = (evaluations[0].predictions == pets.test.labels) & (
+    correct = (evaluations[0].predictions == pets.test.labels) & (
         evaluations[1].predictions == pets.test.labels
     )
     wavering = {
         other: sum(changes_of_mind(outputs_stepwise(network, sequences[other])) for network in networks)
-        for other in rightly.nonzero().flatten().tolist()[:20]
+        for other in correct.nonzero().flatten().tolist()[:20]
     }
     assert wavering[index] == max(wavering.values())
 

@@ -99,7 +99,7 @@ def test_a_class_that_never_occurs_does_not_divide_by_zero():
     draw_confusion(torch.tensor([[0, 0, 0], [0, 2, 0], [0, 0, 1]]), CLASSES)
 
 
-def test_misread_shows_the_mistakes_only_the_surest_first():
+def test_misread_shows_the_mistakes_only_the_most_confident_first():
     labels = torch.tensor([0, 1, 2, 0])
     probabilities = torch.tensor([[0.9, 0.1, 0.0], [0.3, 0.1, 0.6], [0.8, 0.2, 0.0], [0.2, 0.5, 0.3]])
     figure = draw_misread(Examples(torch.rand(4, 5, 3), labels), probabilities, CLASSES)
