@@ -13,18 +13,16 @@ from pathlib import Path
 from PIL import Image
 
 SHOWN = ("reading", "curves", "confusion")  # in the documents
-COLOURS = 200
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
 def shrink(run: Path, folder: Path = IMAGES) -> list[Path]:
-    """Write each picture that the documents show with fewer colours into a folder."""
+    """Write each picture that the documents show into a folder, packed as tightly as it goes."""
     paths = []
     for name in SHOWN:
         paths.append(folder / f"{name}.png")
         with Image.open(run / f"{name}.png") as picture:
-            few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-            few.save(paths[-1], optimize=True)
+            picture.convert("RGB").save(paths[-1], optimize=True)
     return paths
 
 
