@@ -261,7 +261,7 @@ def test_forecasts_stand_beside_what_came_and_the_seasonal_naive_one_in_their_ow
     assert (list(history.get_xdata()), history.get_ydata().tolist()) == ([-3, -2, -1, 0], [1, 2, 3, 1.5])
     assert (list(true.get_xdata()), true.get_ydata().tolist()) == ([1, 2], [2.5, 3.5])
     assert (other.get_ydata().tolist(), predicted.get_ydata().tolist()) == ([2, 3], [2, 3])
-    assert second.get_title() == "test window 1: MAE 2.25, naive 4"
+    assert second.get_title() == "test window 1: MAE 2.25, seasonal naive 4"
 
 
 def test_a_reading_of_many_classes_shows_those_that_matter():

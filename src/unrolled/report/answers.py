@@ -94,7 +94,7 @@ class Answers:
             self._plot(axes, true, "-", drawstyle=style, color=rcParams["text.color"], lw=1.2)
         predicted = (probabilities.argmax(dim=1) + 1).tolist()
         self._plot(axes, predicted, "o", markersize=size, color=CURRENT, markeredgecolor="white",
-                   markeredgewidth=0.4)  # fmt: skip
+                   markeredgewidth=0.4 if len(probabilities) <= 40 else 0)  # fmt: skip
         drawn, ticks = [self.names[place] for place in shown], range(1, len(shown) + 1)
         if self.down:
             axes.set_xticks(ticks, drawn, rotation=90 if max(map(len, drawn)) > 2 else 0, fontsize=8)
