@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from unrolled.data import Examples, Preparation
+from unrolled.networks.traces import Trace
 from unrolled.report import (
     Reading,
     colours,
@@ -20,7 +21,6 @@ from unrolled.report import (
     draw_reading,
     save_figure,
 )
-from unrolled.report.traces import Trace
 
 CLASSES = ("cat", "dog", "eel")
 # Full protanopia, deuteranopia and tritanopia on linear RGB: Machado et al. 2009, doi:10.1109/TVCG.2009.113.

@@ -5,9 +5,9 @@ import torch
 
 from unrolled import networks
 from unrolled.data import Examples, Numbers
+from unrolled.networks.traces import Trace
 from unrolled.report import read_stepwise, reading
 from unrolled.report.reading import changes_of_mind, outputs_stepwise
-from unrolled.report.traces import Trace
 from unrolled.training import Evaluation
 from unrolled.training.tasks.regress import Regress
 

@@ -12,6 +12,7 @@ from PIL import Image
 from tests.report.conftest import make_task, network_of
 from unrolled.data import DataOptions, Dataset, Examples, Numbers, Preparation, Sequences, open_data
 from unrolled.networks import SequenceClassifier
+from unrolled.networks.traces import Trace
 from unrolled.report import (
     Forecasts,
     Reading,
@@ -30,7 +31,6 @@ from unrolled.report import (
 from unrolled.report.answers import Answers
 from unrolled.report.appearance import Appearance
 from unrolled.report.tags import class_colours, telling_rows
-from unrolled.report.traces import Trace
 from unrolled.tasks import TASKS
 from unrolled.training import Evaluation, evaluate, task_of
 

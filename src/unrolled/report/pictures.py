@@ -39,7 +39,7 @@ def pictures_of(task: str) -> tuple[str, ...]:
     """The names of the pictures that a finished training of a task has left, each as NAME.png.
 
     >>> pictures_of("regress")
-    ('curves', 'predicted', 'residuals')
+    ('curves', 'predicted', 'residuals', 'reading')
     """
     return (CURVES, *OF_TASKS[task])
 

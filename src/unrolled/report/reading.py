@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unrolled.data import Examples
 from unrolled.networks import SequenceClassifier
-from unrolled.report.traces import Trace, trace
+from unrolled.networks.traces import Trace, trace
 from unrolled.training import Evaluation
 from unrolled.training.metrics import flat_labels
 from unrolled.training.tasks import Task

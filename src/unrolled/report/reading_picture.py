@@ -14,12 +14,12 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from unrolled.data import Examples
+from unrolled.networks.traces import Trace
 from unrolled.report.answers import Answers, Truth
 from unrolled.report.appearance import Appearance
 from unrolled.report.colours import OPENINGS, SIGNED
 from unrolled.report.panels import Panel, Sheet, draw_panels, draw_steps, fit_picture
 from unrolled.report.reading import Reading
-from unrolled.report.traces import Trace
 
 FULL, SMALL, FLAT = (
     2.3,

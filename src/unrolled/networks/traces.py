@@ -9,8 +9,7 @@ from torch import Tensor
 
 from unrolled.cells import Cell
 from unrolled.cells.state import LSTMState
-from unrolled.networks import SequenceClassifier
-from unrolled.networks.sequence_classifier import last_mean
+from unrolled.networks.sequence_classifier import SequenceClassifier, last_mean
 from unrolled.unroll import dynamic_unroll
 
 
