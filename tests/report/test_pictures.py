@@ -313,6 +313,7 @@ def test_past_the_end_of_a_misread_sequence_nothing_is_drawn_on_a_scale_of_time_
         figure = draw_misread(examples, torch.eye(3)[[1, 1, 1]], CLASSES)
         shown = [axes for axes in figure.axes if axes.get_title()]
         assert {axes.get_xlim() for axes in shown} == {(0.5, 8.5)}
+        assert [axes.get_xlabel() for axes in shown] == ["step"] * 3
         if width == 2:
             assert [len(axes.lines[0].get_xdata()) for axes in shown] == [3, 8, 5]
         else:

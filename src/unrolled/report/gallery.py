@@ -74,6 +74,8 @@ def draw_gallery(
         axes.tick_params(labelsize=7)
         axes.set_xlim(0.5, longest + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+        if place + columns >= len(values):  # nothing below it
+            axes.set_xlabel("step", fontsize=7)
         if place % columns == 0:
             look.label(axes, one.shape[1], size=6 if look.kind == "map" else 7)
         elif look.kind == "map":
