@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -193,6 +194,21 @@ def test_a_finished_run_of_any_task_is_finished_when_its_pictures_are_there(unro
     assert lost.exists()
 
 
+def test_vector_pictures_are_drawn_on_request_as_long_as_the_data_are_there(unrolled, own):
+    run, path = own("classify")
+    assert not list(run.glob("*.svg"))
+    result = unrolled("report", run, "--svg")
+    assert result.code == 0, result.err
+    drawn = [run / f"{name}.svg" for name in pictures_of("classify")]
+    assert result.out.splitlines()[1] == "pictures: " + "  ".join(map(str, drawn))
+    for picture in drawn:
+        assert ElementTree.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    path.unlink()
+    result = unrolled("report", run, "--svg")
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert f"no SVG files for {run}: The data set {path} is not at hand." in result.err
+
+
 def test_a_folder_of_arrays_is_at_hand_for_a_report(unrolled, tmp_path):
     random = np.random.default_rng(0)
     data = tmp_path / "arrays"
@@ -205,7 +221,7 @@ def test_a_folder_of_arrays_is_at_hand_for_a_report(unrolled, tmp_path):
     short = ("--recipe", "default", "--cell", "rnn", "--hidden", 4, "--epochs", 1)
     assert unrolled("train", "--data", data, *short, "--run", run).code == 0
     assert unrolled("report", run).code == 0
-    assert "of 12 test examples right" in (run / "report.html").read_text()
+    assert "of 12 test examples predicted correctly" in (run / "report.html").read_text()
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -41,7 +41,7 @@ def draw_all(classes) -> list[Figure]:
     count = len(classes)
     labels = torch.arange(count)
     probabilities = torch.eye(count).roll(1, dims=1)
-    reading = Reading(torch.rand(4, 3), torch.full((4, count), 1 / count), torch.rand(4, 5))
+    reading = Reading(torch.rand(4, 3), torch.full((4, count), 1 / count))
     return [
         draw_confusion(torch.eye(count, dtype=torch.long), classes),
         draw_misread(Examples(torch.rand(count, 4, 3), labels), probabilities, classes),

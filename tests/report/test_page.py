@@ -9,9 +9,9 @@ import pytest
 from tests.report.conftest import TEST, epoch
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
-from unrolled.report import read_stepwise, save_page, summarize
+from unrolled.report import save_page, summarize
 from unrolled.report.page import MARK, curve_title
-from unrolled.report.reading import changes_of_mind, most_telling
+from unrolled.report.reading import changes_of_mind, most_telling, outputs_stepwise
 from unrolled.report.summary import wilson_interval
 from unrolled.training import Run, evaluate
 
@@ -121,7 +121,7 @@ def test_with_the_data_at_hand_each_run_has_its_confusion_matrix(make_run, page,
             shown = [str(count) if count or other == true else "" for other, count in enumerate(counts)]
             assert table[1 + true] == [name, *shown]
         right.append(int((predictions == pets.test.labels).sum()))
-        assert f"{right[-1]} of 40 test examples right" in made.source
+        assert f"{right[-1]} of 40 test examples predicted correctly" in made.source
     low, high = wilson_interval(right[1] / 40, 40)
     measured = f"{100 * right[1] / 40:.2f} %* {100 * low:.2f} % to {100 * high:.2f} %"
     assert column(made.tables[0], "test")[1] == measured
@@ -147,12 +147,12 @@ def test_all_runs_read_the_same_example_the_one_over_which_they_waver_most(make_
     networks, sequences = [run.load_network() for run in runs], pets.test.sequences
     evaluations = [evaluate(network, pets.test) for network in networks]
     assert index == most_telling(networks, pets.test, evaluations)
-    rightly = (evaluations[0].predictions == pets.test.labels) & (
+    correct = (evaluations[0].predictions == pets.test.labels) & (
         evaluations[1].predictions == pets.test.labels
     )
     wavering = {
-        other: sum(changes_of_mind(read_stepwise(network, sequences[other])) for network in networks)
-        for other in rightly.nonzero().flatten().tolist()[:20]
+        other: sum(changes_of_mind(outputs_stepwise(network, sequences[other])) for network in networks)
+        for other in correct.nonzero().flatten().tolist()[:20]
     }
     assert wavering[index] == max(wavering.values())
 

@@ -57,7 +57,7 @@ def test_runs_of_every_task_stand_on_one_page_each_with_its_own_metrics(page, tm
         "Some forecasts",
     } <= pictures
     assert any(re.match(r"Test example \d+ of classify, class ", name) for name in pictures)
-    assert "test steps right" in made.source
+    assert "test steps predicted correctly" in made.source
     for title in ("rmse", "accuracy", "validation_mase", "validation_macro_f1"):
         assert curve_title(title) in pictures
     assert [f"Runs to {task}" in made.source for task in TASKS] == [True] * 4
@@ -79,11 +79,15 @@ def test_a_run_of_any_task_alone_has_a_page_with_and_without_its_data(page, tmp_
     assert (
         kept
         == {
-            "classify": ["Confusion matrix of classify", "One example, read step by step of classify"],
+            "classify": [
+                "Confusion matrix of classify",
+                "One example, read step by step: answers, state and gates of classify",
+            ],
             "tag": ["Confusion matrix of tag", "True and predicted classes of the steps of tag"],
             "regress": [
                 "Predicted against true numbers of regress",
                 "How the errors are distributed of regress",
+                "One example, read step by step: answers, state and gates of regress",
             ],
             "forecast": [
                 "Mean absolute error at each step of the horizon of forecast",

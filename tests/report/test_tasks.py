@@ -12,6 +12,7 @@ from PIL import Image
 from tests.report.conftest import make_task, network_of
 from unrolled.data import DataOptions, Dataset, Examples, Numbers, Preparation, Sequences, open_data
 from unrolled.networks import SequenceClassifier
+from unrolled.networks.traces import Trace
 from unrolled.report import (
     Forecasts,
     Reading,
@@ -27,8 +28,8 @@ from unrolled.report import (
     save_examples,
     save_pictures,
 )
+from unrolled.report.answers import Answers
 from unrolled.report.appearance import Appearance
-from unrolled.report.reading import classes_shown
 from unrolled.report.tags import class_colours, telling_rows
 from unrolled.tasks import TASKS
 from unrolled.training import Evaluation, evaluate, task_of
@@ -80,9 +81,9 @@ def test_a_training_leaves_the_pictures_of_its_task_and_padding_is_in_none(task,
 @pytest.mark.parametrize("task", TASKS)
 def test_curves_have_axes_for_the_loss_and_for_every_metric_of_the_task(task):
     figure = draw_curves(lines(task))
-    titles = [axes.get_title() for axes in figure.axes if axes.lines]
+    titles = [axes.get_ylabel() for axes in figure.axes if axes.lines]
     labels = {"macro_f1": "macro F1", "rmse": "RMSE", "mae": "MAE", "mase": "MASE"}
-    loss = "cross-entropy (nats)" if "accuracy" in EPOCHS[task] else "loss"
+    loss = "cross-entropy (nats)" if "accuracy" in EPOCHS[task] else "loss (of standardised numbers)"
     assert titles == [loss, *(labels.get(name, name) for name in EPOCHS[task])]
     assert [len(axes.lines) for axes in figure.axes if axes.lines] == [2, 2, *[1] * (len(titles) - 2)]
 
@@ -260,32 +261,35 @@ def test_forecasts_stand_beside_what_came_and_the_seasonal_naive_one_in_their_ow
     assert (list(history.get_xdata()), history.get_ydata().tolist()) == ([-3, -2, -1, 0], [1, 2, 3, 1.5])
     assert (list(true.get_xdata()), true.get_ydata().tolist()) == ([1, 2], [2.5, 3.5])
     assert (other.get_ydata().tolist(), predicted.get_ydata().tolist()) == ([2, 3], [2, 3])
-    assert second.get_title() == "test window 1: MAE 2.25, naive 4"
+    assert second.get_title() == "test window 1: MAE 2.25, seasonal naive 4"
 
 
 def test_a_reading_of_many_classes_shows_those_that_matter():
     probabilities = torch.full((3, 100), 1e-3)
     probabilities[0, 70], probabilities[1, 7], probabilities[2, 50] = 0.5, 0.01, 0.9
-    shown = classes_shown(probabilities, label=99)
+    reading = Reading(torch.rand(3, 4), probabilities)
+    shown = Answers(reading, [""] * 100, 99, down=True).classes_shown()
     assert len(shown) == 20
     assert {70, 7, 50, 99} <= set(shown)
     assert shown == sorted(shown)
     names = [f"word {place}" for place in range(100)]
-    figure = draw_reading(Reading(torch.rand(3, 4), probabilities, torch.rand(3, 5)), names, 99)
+    figure = draw_reading(Reading(torch.rand(3, 4), probabilities), names, 99)
     assert figure.get_suptitle() == "predicted word 50, confidence 90.0%, true word 99"
     dots = figure.axes[1].lines[0].get_xdata().tolist()
     drawn_names = [text.get_text() for text in figure.axes[1].get_xticklabels()]
-    assert [drawn_names[place] for place in dots] == ["word 70", "word 7", "word 50"]
+    assert [drawn_names[place - 1] for place in dots] == ["word 70", "word 7", "word 50"]
 
 
 def test_a_reading_of_no_picture_goes_to_the_right_below_its_lines():
-    reading = Reading(torch.rand(7, 2), torch.full((7, 3), 1 / 3), torch.rand(7, 4))
+    trace = Trace(1, False, {"h": torch.rand(7, 4)})
+    reading = Reading(torch.rand(7, 2), torch.full((7, 3), 1 / 3), (trace,))
     figure = draw_reading(reading, ("a", "b", "c"), examples=examples_of([7], 2, features=("x", "y")))
     lines_axes, class_axes, state_axes = figure.axes[:3]
     assert [len(line.get_xdata()) for line in lines_axes.lines] == [7, 7]
     assert class_axes.images[0].get_array().shape == (3, 7)
     assert state_axes.images[0].get_array().shape == (4, 7)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["x", "y"]
+    (legend,) = figure.subfigs[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["x", "y"]
 
 
 @pytest.mark.parametrize("classes", [1, 2, 60])

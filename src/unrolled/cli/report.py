@@ -42,6 +42,14 @@ class ReportOptions:
             "holds them all."
         ),
     ] = None
+    svg: Annotated[
+        bool,
+        typer.Option(
+            "--svg",
+            help="Also draw each run's pictures anew as vector graphics, NAME.svg in its folder; its data "
+            "must be at hand.",
+        ),
+    ] = False
     data_dir: DataDir = None
     threads: Threads = None
 
@@ -58,10 +66,11 @@ def report(options: ReportOptions) -> None:
         unrolled report
         unrolled report runs/compare-1
         unrolled report runs/first runs/second --output both.html
+        unrolled report runs/first --svg
     """
     from unrolled.cli.machine import set_threads
     from unrolled.cli.terminal import OneByOne, Terminal
-    from unrolled.report import save_page
+    from unrolled.report import save_page, save_vectors
     from unrolled.report.page import check_output
     from unrolled.training.run import newest
 
@@ -92,6 +101,10 @@ def report(options: ReportOptions) -> None:
     if summaries:
         save_page(summaries, output, datasets)
         Terminal().print(f"report  {output}")
+    for summary in summaries if options.svg else ():
+        with one_by_one.each():
+            paths = save_vectors(summary.run, datasets.get(summary.name))
+            Terminal().print("pictures: " + "  ".join(str(path) for path in paths))
     one_by_one.settle()
 
 

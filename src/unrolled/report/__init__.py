@@ -2,12 +2,14 @@
 
 from unrolled.report.confusion import draw_confusion
 from unrolled.report.curves import draw_curves
+from unrolled.report.examination import save_vectors
 from unrolled.report.examples import draw_examples, save_examples
 from unrolled.report.forecasts import Forecasts, draw_forecasts, draw_horizon
 from unrolled.report.misread import draw_misread
 from unrolled.report.page import save_page
 from unrolled.report.pictures import pictures_of, save_figure, save_pictures
-from unrolled.report.reading import Reading, draw_reading, read_stepwise
+from unrolled.report.reading import Reading, read_stepwise
+from unrolled.report.reading_picture import draw_reading
 from unrolled.report.reliability import draw_reliability
 from unrolled.report.residuals import draw_predicted, draw_residuals
 from unrolled.report.summary import RunSummary, summarize
@@ -36,5 +38,6 @@ __all__ = [
     "save_figure",
     "save_page",
     "save_pictures",
+    "save_vectors",
     "summarize",
 ]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data import Examples, Standardization, as_float
+from unrolled.report.colours import VALUES, of_line
 from unrolled.report.lettering import lettered
 
 MOST_LINES = 6
@@ -96,7 +97,9 @@ class Appearance:
         if self.kind == "lines":
             marker = "." if time <= FEW_STEPS else None
             for feature in range(width):
-                axes.plot(range(1, time + 1), values[:, feature], marker=marker, color=f"C{feature}", lw=1.2)
+                axes.plot(
+                    range(1, time + 1), values[:, feature], marker=marker, color=of_line(feature), lw=1.2
+                )
             axes.grid(alpha=0.3)
             axes.margins(x=0.02)
             return None
@@ -108,7 +111,7 @@ class Appearance:
         low, high = colour_limits([values]) if limits is None else limits
         return axes.imshow(
             values.T[:: -1 if self.upward else 1],
-            cmap="viridis",
+            cmap=VALUES,
             vmin=low,
             vmax=high,
             aspect="auto",
@@ -118,6 +121,10 @@ class Appearance:
 
     def label(self, axes: Axes, width: int, size: float = 8) -> None:
         """Write the names of the features beside a heat map, or what the values of lines are."""
+        if self.downward:
+            axes.set_xlabel("pixel", fontsize=size)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            return
         if self.kind == "lines":
             name = self.features[0] if width == 1 and self.features else ""
             scaled = "" if self.standardization is None else "standardised"
@@ -130,10 +137,10 @@ class Appearance:
             places = range(0, width, every)
             axes.set_yticks(places, [self.features[place] for place in places], fontsize=size)
 
-    def legend(self, figure: Figure, width: int) -> None:
+    def legend(self, figure: Figure | SubFigure, width: int) -> None:
         """Name the lines, below everything, if there are several that have names."""
         if self.kind == "lines" and width > 1 and self.features:
-            handles = [Line2D([], [], color=f"C{feature}") for feature in range(width)]
+            handles = [Line2D([], [], color=of_line(feature)) for feature in range(width)]
             figure.legend(handles, self.features, loc="outside lower center", ncols=width, frameon=False)
 
     @property

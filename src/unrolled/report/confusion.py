@@ -1,4 +1,4 @@
-"""What is predicted for what."""
+"""The confusion matrix of a classifier."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from unrolled.report.colours import ERRORS
 from unrolled.report.lettering import lettered
 
 MOST_NAMED = 100  # names along an axis: of more classes every other one, or every third ...
+FEW = 20  # classes whose cells have room for names of two lines
 MOST_COUNTED = 40  # classes of which each count has its place; of more, colour alone is seen
 
 
 def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples") -> Figure:
     """The confusion matrix: a row for each true class, a column for each predicted one.
 
-    Colour shows the mistakes alone, as a share of the row, so that a few stay visible beside many right
-    answers.
+    Colour shows the mistakes alone, as a share of the row, so that a few stay visible beside many
+    correct predictions.
 
     Args:
         matrix: counts [classes, classes].
@@ -26,15 +28,16 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
     """
     counts = matrix.double()
     mistakes = (counts / counts.sum(dim=1, keepdim=True).clamp(min=1)).fill_diagonal_(0)
-    names = lettered(classes)
-    longest = max(map(len, names))
-    side = min(16.0, max(4.4, 0.34 * len(names)))  # of the matrix; beside it are names
+    few = len(classes) <= FEW
+    names = lettered(classes, most=40 if few else 24, wide=22 if few else None)
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    side = min(16.0, max(4.4, (0.46 if few else 0.34) * len(names)))  # of the matrix; beside it are names
     letters = 0.06 * longest
     figure = Figure(figsize=(side + letters + 2.0, side + (letters if longest > 2 else 0) + 1.2))
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
     darkest = max(float(mistakes.max()), 0.01)
-    image = axes.imshow(mistakes.numpy(), cmap="Reds", vmin=0, vmax=darkest)
+    image = axes.imshow(mistakes.numpy(), cmap=ERRORS, vmin=0, vmax=darkest)
     room = 72 * side / len(names)  # points of a cell
     if len(names) <= MOST_COUNTED:
         most = max(1, int(matrix.max()))
@@ -43,8 +46,13 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
             for column in range(len(classes)):
                 if count := int(matrix[row, column]):
                     dark = mistakes[row, column] > 0.6 * darkest
-                    colour = "0.45" if row == column else "white" if dark else "black"
+                    colour = "0.3" if row == column else "white" if dark else "black"
                     axes.text(column, row, str(count), ha="center", va="center", fontsize=size, color=colour)
+    else:
+        axes.plot([-0.5, len(names) - 0.5], [-0.5, len(names) - 0.5], color="0.6", lw=0.8, label="correct")
+    edges = [edge + 0.5 for edge in range(len(names) - 1)]
+    axes.vlines(edges, -0.5, len(names) - 0.5, color="0.9", lw=0.5, zorder=1.5)
+    axes.hlines(edges, -0.5, len(names) - 0.5, color="0.9", lw=0.5, zorder=1.5)
     every = -(-len(names) // MOST_NAMED)
     size = min(10.0, 0.8 * room * every)
     named = range(0, len(names), every)
@@ -53,9 +61,14 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
     axes.set_yticks(named, labels, fontsize=size)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    right, total = int(matrix.diagonal().sum()), int(matrix.sum())
-    axes.set_title(f"Confusion matrix of {total:,} test {what}\naccuracy {right / max(1, total):.2%}")
+    correct, total = int(matrix.diagonal().sum()), int(matrix.sum())
+    axes.set_title(f"Confusion matrix of {total:,} test {what}\naccuracy {correct / max(1, total):.2%}")
     figure.colorbar(
-        image, ax=axes, label="share of the row, mistakes only", format="{x:.1%}", fraction=0.04, pad=0.02
+        image,
+        ax=axes,
+        label="share of the true class, mistakes only",
+        format="{x:.1%}",
+        fraction=0.04,
+        pad=0.02,
     )
     return figure

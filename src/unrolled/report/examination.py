@@ -1,23 +1,26 @@
-"""A run's network and test examples together: what it says of them, as pictures of a page."""
+"""A run's network and test examples together: what it predicts for them, as pictures of a page."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
 from torch import Tensor
 
 from unrolled.data import Dataset
+from unrolled.errors import UnrolledError
 from unrolled.names import printable
 from unrolled.networks import SequenceClassifier
-from unrolled.report.pictures import figures_of
-from unrolled.report.reading import draw_reading, most_telling, read_stepwise
+from unrolled.report.pictures import figures_of, save_pictures
+from unrolled.report.reading import most_telling, read_stepwise
+from unrolled.report.reading_picture import draw_reading
 from unrolled.report.svg import as_svg, page_colours
 from unrolled.training import Evaluation, Run, confusion_matrix, evaluate
 from unrolled.training.calibration import calibrated
-from unrolled.training.contents import Contents, differences
+from unrolled.training.contents import Contents, contents_of, differences
 from unrolled.training.judge import Judge
 from unrolled.training.metrics import flat_labels
 from unrolled.training.run import WEIGHTS
@@ -30,7 +33,7 @@ CAPTIONS = {
     "predicted": "Predicted against true numbers",
     "residuals": "How the errors are distributed",
     "horizon": "Mean absolute error at each step of the horizon",
-    "reading": "One example, read step by step",
+    "reading": "One example, read step by step: answers, state and gates",
     "tags": "True and predicted classes of the steps",
     "forecasts": "Some forecasts",
 }
@@ -41,7 +44,7 @@ RESULTS = {
     "regress": ("predicted", "residuals"),
     "forecast": ("horizon",),
 }
-OF_EXAMPLES = {"classify": "reading", "tag": "tags", "regress": None, "forecast": "forecasts"}
+OF_EXAMPLES = {"classify": "reading", "tag": "tags", "regress": "reading", "forecast": "forecasts"}
 
 
 class Picture(NamedTuple):
@@ -52,7 +55,7 @@ class Picture(NamedTuple):
 
 
 class Examination(NamedTuple):
-    """What a run's network says of test examples, by now."""
+    """What a run's network predicts for test examples when a report is made."""
 
     network: SequenceClassifier
     data: Dataset
@@ -112,6 +115,26 @@ def examine(run: Run, data: Dataset | None, contents: Contents | None = None) ->
     return Examination(network, data, found)
 
 
+def save_vectors(run: Run, data: Dataset | None) -> list[Path]:
+    """Draw a run's pictures anew as vector graphics, each as NAME.svg beside its NAME.png.
+
+    Args:
+        run: a run with weights.
+        data: its data; None if they are not at hand.
+
+    Raises:
+        UnrolledError: there are no weights, or not the run's data, or a file cannot be written.
+    """
+    contents = contents_of(data) if data is not None and run.contents is not None else None
+    examined = examine(run, data, contents)
+    if isinstance(examined, str):
+        raise UnrolledError(f"no SVG files for {run.folder}: {examined}")
+    try:
+        return save_pictures(run.folder, run.metrics(), *examined, form="svg")
+    except OSError as error:
+        raise UnrolledError(f"cannot write SVG files into {run.folder}: {error.strerror or error}") from error
+
+
 def draw_readings(examinations: Sequence[Examination], names: Sequence[str]) -> list[Markup]:
     """How each network reads one and the same example of their data, the most telling one."""
     data = examinations[0].data
@@ -127,8 +150,8 @@ def draw_readings(examinations: Sequence[Examination], names: Sequence[str]) -> 
         answer = data.classes[int(reading.probabilities[-1].argmax())]
         description = (
             f"Test example {index} of {data.name}, class {data.classes[label]}, read step by step: the "
-            f"input, the probability of each class after each step, and the hidden state. In the end "
-            f"{answer} is predicted."
+            f"input, the probability of each class after each step, and state and gates of each layer. "
+            f"In the end {answer} is predicted."
         )
         with page_colours():
             figure = draw_reading(reading, data.classes, label, data.test)

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from unrolled.data import Dataset, Numbers, as_float, batches
+from unrolled.report.colours import BASELINE, PREDICTED
 from unrolled.report.lettering import lettered
 from unrolled.training.metrics import EVALUATION_BATCH
 from unrolled.training.tasks import Forecast, task_of
@@ -59,7 +60,7 @@ def draw_forecasts(data: Dataset, forecasts: Forecasts) -> Figure:
     numbers, count = forecasts.numbers, len(data.test)
     shown = min(MOST_WINDOWS, count)
     windows = [round(place) for place in torch.linspace(0, count - 1, shown).tolist()]
-    names = lettered(numbers.names)[: MOST_NUMBERS // 2]
+    names = lettered(numbers.names, most=40, wide=20)[: MOST_NUMBERS // 2]
     columns = min(2, shown)
     rows = math.ceil(shown / columns)
     figure = Figure(figsize=(6.0 * columns, 2.6 * rows * len(names) + 0.6), layout="constrained")
@@ -74,8 +75,8 @@ def draw_forecasts(data: Dataset, forecasts: Forecasts) -> Figure:
             axes.plot(before, history[:, number], color="0.45", lw=1.1, label="history")
             for values, style in (
                 (forecasts.true, {"color": rcParams["text.color"], "label": "true"}),
-                (forecasts.naive, {"color": "C1", "ls": "--", "label": "seasonal naive forecast"}),
-                (forecasts.predicted, {"color": "C0", "label": "predicted"}),
+                (forecasts.naive, {"color": BASELINE, "ls": "--", "label": "seasonal naive forecast"}),
+                (forecasts.predicted, {"color": PREDICTED, "label": "predicted"}),
             ):
                 axes.plot(ahead, values[window, :, number], marker=marker, lw=1.4, **style)
             axes.axvline(0.5, color="0.8", lw=1, zorder=0)
@@ -86,8 +87,8 @@ def draw_forecasts(data: Dataset, forecasts: Forecasts) -> Figure:
                 float((values[window, :, number] - forecasts.true[window, :, number]).abs().mean())
                 for values in (forecasts.predicted, forecasts.naive)
             )
-            axes.set_title(f"test window {window}: MAE {mae:.3g}, naive {naive:.3g}", fontsize=9)
-            axes.set_xlabel("step after the window's last")
+            axes.set_title(f"test window {window}: MAE {mae:.3g}, seasonal naive {naive:.3g}", fontsize=9)
+            axes.set_xlabel("steps ahead (0: the last step that is read)")
     for axes in grid[-len(names) :, -1] if shown % columns else ():
         axes.axis("off")
     handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -102,7 +103,7 @@ def draw_horizon(forecasts: Forecasts) -> Figure:
         forecasts: of all test windows.
     """
     numbers = forecasts.numbers
-    names = lettered(numbers.names)[:MOST_NUMBERS]
+    names = lettered(numbers.names, most=40)[:MOST_NUMBERS]
     columns = min(2, len(names))
     rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(5.6 * columns, 3.2 * rows + 0.4), layout="constrained")
@@ -112,18 +113,18 @@ def draw_horizon(forecasts: Forecasts) -> Figure:
     for number, (axes, name) in enumerate(zip(panels, names, strict=False)):
         means = []
         for values, style in (
-            (forecasts.naive, {"color": "C1", "ls": "--", "label": "seasonal naive forecast"}),
-            (forecasts.predicted, {"color": "C0", "label": "predicted"}),
+            (forecasts.naive, {"color": BASELINE, "ls": "--", "label": "seasonal naive forecast"}),
+            (forecasts.predicted, {"color": PREDICTED, "label": "predicted"}),
         ):
             errors = (values - forecasts.true)[:, :, number].abs().mean(dim=0)
             axes.plot(ahead, errors, marker=marker, markersize=3.5, **style)
             means.append(float(errors.mean()))
-        axes.set(xlabel="step of the horizon", ylabel="MAE")
+        axes.set(xlabel="steps ahead", ylabel="mean absolute error (MAE)")
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-        axes.set_title(f"{name}: MAE {means[1]:.4g}, naive {means[0]:.4g}", fontsize=10)
+        axes.set_title(f"{name}\nMAE {means[1]:.4g}, seasonal naive {means[0]:.4g}", fontsize=10)
     for axes in panels[len(names) :]:
         axes.axis("off")
     more = (

@@ -27,15 +27,21 @@ class Gallery(NamedTuple):
 
 
 def draw_gallery(
-    examples: Examples, rows: Sequence[int], titles: Sequence[str], *, most_columns: int = 8
+    examples: Examples,
+    rows: Sequence[int],
+    titles: Sequence[str],
+    *,
+    most_columns: int = 8,
+    across: float = 1.25,
 ) -> Gallery:
-    """Draw the sequences in these rows, each on axes of its own length.
+    """Draw the sequences in these rows, all on one scale of time: past the end of one nothing is drawn.
 
     Args:
         examples: what the sequences are of.
         rows: none or more of them.
         titles: of each, of any number of lines.
         most_columns: of small pictures; heat maps and lines, and pictures as wide, are half as many.
+        across: inches of a small picture with what is written above it.
     """
     look = Appearance.of(examples)
     values = [look.values(examples.raw(row)) for row in rows]
@@ -43,10 +49,9 @@ def draw_gallery(
     if look.kind == "picture":
         shapes = [each.shape if look.downward else each.shape[::-1] for each in values]
         tallest = max((height / width for height, width in shapes), default=1.0)
-        across = 1.25
         wide = tallest < 0.5
     else:
-        tallest, across, wide = 1.0, 1.45, True
+        tallest, across, wide = 1.0, max(across, 1.45), True
     columns = max(1, min(most_columns // 2 if wide else most_columns, len(rows)))
     count = max(1, math.ceil(len(rows) / columns))
     width = max(5.0, across * columns * (2 if wide else 1))
@@ -58,6 +63,7 @@ def draw_gallery(
     for axes in all_axes[len(rows) :] if rows else all_axes:
         axes.axis("off")
     limits = colour_limits(values) if look.kind == "map" and values else None
+    longest = max((len(each) for each in values), default=1)
     image = None
     for place, (axes, one, title) in enumerate(zip(all_axes, values, titles, strict=False)):
         image = look.draw(axes, one, limits)
@@ -66,7 +72,10 @@ def draw_gallery(
             axes.axis("off")
             continue
         axes.tick_params(labelsize=7)
+        axes.set_xlim(0.5, longest + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+        if place + columns >= len(values):  # nothing below it
+            axes.set_xlabel("step", fontsize=7)
         if place % columns == 0:
             look.label(axes, one.shape[1], size=6 if look.kind == "map" else 7)
         elif look.kind == "map":

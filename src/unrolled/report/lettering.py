@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import matplotlib
@@ -18,16 +19,19 @@ def plain_letters() -> Iterator[None]:
         yield
 
 
-def lettered(names: Sequence[str], most: int = 24) -> list[str]:
+def lettered(names: Sequence[str], most: int = 24, wide: int | None = None) -> list[str]:
     r"""Each name as matplotlib draws it, in at most about so many characters.
 
     Dollars begin no formula, and a character that the fonts in force lack is its number, not a box. What is
-    left out of a long name is its middle; if two look alike, each has its place in the list behind it.
+    left out of a long name is its middle; if two look alike, each has its place in the list behind it. With
+    `wide` a name takes as many lines as it needs to be no wider than so many characters.
 
     >>> lettered(["naïve", "$x$", "a\tb"])
     ['naïve', '\\$x\\$', 'a\\tb']
     >>> lettered(["a very long name", "a very wrong name", "another"], most=9)
     ['a very…me (0)', 'a very…me (1)', 'another (2)']
+    >>> lettered(["a very long name"], wide=9)
+    ['a very\nlong name']
     """
     known: set[int] = set()
     for family in FontProperties().get_family():
@@ -35,6 +39,8 @@ def lettered(names: Sequence[str], most: int = 24) -> list[str]:
     shown = [_shortened(_drawable(name, known), most) for name in names]
     if len(set(shown)) < len(shown):
         shown = [f"{name} ({place})" for place, name in enumerate(shown)]
+    if wide is not None:
+        shown = [textwrap.fill(name, wide) for name in shown]
     return [name.replace("$", r"\$") for name in shown]
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from unrolled.report.colours import BASELINE, PREDICTED
 from unrolled.report.lettering import lettered
 
 MOST = 12  # numbers that have a panel
@@ -27,14 +28,14 @@ def draw_predicted(labels: Tensor, predictions: Tensor, names: Sequence[str]) ->
         names: of the K numbers.
     """
     figure, panels = _panels(len(labels), names, 3.9)
-    for number, (axes, name) in enumerate(zip(panels, lettered(names), strict=False)):
+    for number, (axes, name) in enumerate(zip(panels, lettered(names, most=60, wide=30), strict=False)):
         true, said = (values[:, number].double().numpy() for values in (labels, predictions))
         low, high = min(true.min(), said.min()), max(true.max(), said.max())
         margin = 0.04 * (high - low) or 0.5
         ends = (low - margin, high + margin)
         axes.plot(ends, ends, color="0.5", lw=1, label="predicted = true")
         alpha, many = min(1.0, max(0.15, 200 / len(true))), len(true) > MOST_DRAWN
-        axes.plot(true, said, ".", markersize=4, alpha=alpha, color="C0", rasterized=many)
+        axes.plot(true, said, ".", markersize=4, alpha=alpha, color=PREDICTED, rasterized=many)
         axes.set(xlim=ends, ylim=ends, xlabel="true", ylabel="predicted", aspect="equal")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5))
@@ -51,15 +52,17 @@ def draw_residuals(labels: Tensor, predictions: Tensor, names: Sequence[str]) ->
         labels, predictions, names: as for `draw_predicted`.
     """
     figure, panels = _panels(len(labels), names, 3.2)
-    for number, (axes, name) in enumerate(zip(panels, lettered(names), strict=False)):
+    for number, (axes, name) in enumerate(zip(panels, lettered(names, most=60, wide=30), strict=False)):
         errors = (predictions[:, number].double() - labels[:, number].double()).numpy()
         if errors.min() == errors.max():
-            axes.hist(errors, bins=1, range=(errors[0] - 0.5, errors[0] + 0.5), color="C0")
+            axes.hist(errors, bins=1, range=(errors[0] - 0.5, errors[0] + 0.5), color=PREDICTED)
         else:
-            axes.hist(errors, bins=min(60, max(5, math.isqrt(len(errors)))), color="C0", edgecolor="white")
+            axes.hist(
+                errors, bins=min(60, max(5, math.isqrt(len(errors)))), color=PREDICTED, edgecolor="white"
+            )
         axes.axvline(0, color=rcParams["text.color"], lw=1)
-        axes.axvline(errors.mean(), color="C1", ls="--", lw=1.2, label=f"mean {errors.mean():.3g}")
-        axes.set(xlabel="predicted minus true", ylabel="test examples")
+        axes.axvline(errors.mean(), color=BASELINE, ls="--", lw=1.2, label=f"mean {errors.mean():.3g}")
+        axes.set(xlabel="residual: predicted − true", ylabel="number of test examples")
         axes.legend(fontsize=8)
         axes.set_title(f"{name}\n{_errors(errors)}", fontsize=10)
     return figure

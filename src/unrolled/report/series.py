@@ -8,10 +8,11 @@ from matplotlib.patches import Patch
 
 from unrolled.data import Dataset, Sequences, as_float
 from unrolled.data.dataset import PARTS
+from unrolled.report.colours import TEST, TRAINING, VALIDATION
 from unrolled.report.lettering import lettered
 
 MOST_SERIES, MOST_NUMBERS = 4, 4
-COLOURS = {"train": "C0", "validation": "C1", "test": "C2"}
+COLOURS = {"train": TRAINING, "validation": VALIDATION, "test": TEST}
 
 
 def draw_series(data: Dataset) -> Figure:
@@ -35,7 +36,7 @@ def draw_series(data: Dataset) -> Figure:
         crossing.index_add_(0, ends + numbers.horizon, -torch.ones_like(ends))
     pieces = _pieces(crossing.cumsum(0)[1:-1] > 0)
     longest = sorted(sorted(pieces, key=len)[-MOST_SERIES:], key=lambda piece: piece.start)
-    names = lettered(numbers.names)[:MOST_NUMBERS]
+    names = lettered(numbers.names, most=36, wide=18)[:MOST_NUMBERS]
     figure = Figure(figsize=(11, 2.1 * len(longest) * len(names) + 0.7), layout="constrained")
     grid = iter(figure.subplots(len(longest) * len(names), 1, squeeze=False).flatten())
     for piece in longest:

@@ -173,7 +173,7 @@ def judge(summary: RunSummary, evaluation: Evaluation | None, examples: int | No
 
     Args:
         summary: of the run.
-        evaluation: by now, of test examples, if there is one.
+        evaluation: made for the report, of test examples, if there is one.
         examples: how many these are: as many as those of a run that did not record their number.
     """
     task = summary.run.config.task
@@ -213,7 +213,7 @@ def most_confused(matrix: Tensor, classes: Sequence[str], most: int = 3) -> list
 
 
 def recalls(matrix: Tensor) -> list[float]:
-    """Of each class, the share that was read rightly: NaN of one that does not occur."""
+    """Of each class, the share that was predicted correctly (its recall): NaN of one that does not occur."""
     counts = matrix.double()
     shares: list[float] = (counts.diagonal() / counts.sum(dim=1)).tolist()
     return shares
