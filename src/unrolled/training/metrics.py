@@ -64,7 +64,7 @@ def flat_labels(examples: Examples) -> Tensor:
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor, classes: int) -> Tensor:
-    """How often class i (row) was taken for class j (column): int64 [classes, classes].
+    """How often true class i (row) was predicted as class j (column): int64 [classes, classes].
 
     >>> confusion_matrix(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), classes=2).tolist()
     [[1, 1], [0, 1]]

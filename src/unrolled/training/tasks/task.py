@@ -23,7 +23,7 @@ class Evaluation(NamedTuple):
         metrics: by name, see the task.
         probabilities: [M, classes], in the order of the examples; of tags [S, classes], of all steps one
             behind the other; [M, 0] where numbers are predicted.
-        predictions: [M], the likeliest class of each, of tags [S]; or the numbers [M, K].
+        predictions: [M], the predicted class of each, of tags [S]; or the numbers [M, K].
     """
 
     loss: float
