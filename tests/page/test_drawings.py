@@ -102,7 +102,7 @@ def test_digits_as_pens_drew_them_are_prepared_as_pictures_are(blank):
     with np.load(STROKES_DATA) as data:
         steps, lengths = data["steps"][:4000], data["lengths"]
     ends = lengths.astype(int).cumsum()
-    for row in range(0, 40):
+    for row in range(40):
         check_alike(blank, pen_strokes(steps[ends[row] - lengths[row] : ends[row]].astype(float)))
 
 

@@ -194,7 +194,7 @@ def unrolled_layers(network: SequenceClassifier, x: Tensor) -> dict[str, list[di
         else {config.direction: network.cell.cells}
     )
     found: dict[str, list[dict]] = {way: [] for way in cells}
-    inputs = {way: x[None] for way in cells}
+    inputs = dict.fromkeys(cells, x[None])
     with torch.no_grad():
         for layer in range(len(config.layers)):
             outputs = {}

@@ -11,11 +11,14 @@ import numpy as np
 from torch import Tensor, nn
 
 from unrolled.cells import GRUCell, LSTMCell, RNNCell
-from unrolled.errors import UnrolledError
+from unrolled.errors import UnrolledError, is_number
+from unrolled.foreign import MissingFileError
 from unrolled.networks import SequenceClassifier
 from unrolled.training import Run
 from unrolled.training.data_file import DataRecord
+from unrolled.training.run_file import parse_json, read_text, shortened
 
+CALIBRATION = "calibration.json"
 MOST_NUMBERS = 1 << 23  # 32 MB of float32: a browser opens larger files slowly, if at all
 
 
@@ -67,14 +70,28 @@ def model_of(run: Run, name: str) -> dict[str, Any]:
         "task": config.task,
         "classes": list(config.classes),
         "numbers": None if numbers is None else dataclasses.asdict(numbers),
-        "temperature": temperature_of(run),
+        **calibration_of(run),
         **as_values(network),
     }
 
 
-def temperature_of(run: Run) -> float:
-    """What a run's logits are divided by before they become probabilities; 1 where nothing was fitted."""
-    return 1.0
+def calibration_of(run: Run) -> dict[str, float]:
+    """What a run's logits are divided by before they become probabilities, and below which it isn't sure.
+
+    Raises:
+        UnrolledError: calibration.json is damaged.
+    """
+    path = run.folder / CALIBRATION
+    try:
+        values = parse_json(read_text(path))
+    except MissingFileError:
+        return {"temperature": 1.0, "sure": 0.0}
+    except ValueError as error:
+        raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
+    found = {name: values.get(name) if isinstance(values, dict) else None for name in ("temperature", "sure")}
+    if not all(is_number(value) for value in found.values()) or found["temperature"] <= 0:
+        raise UnrolledError(f"{path} is damaged: it says {found}, expected a temperature above 0 and a share")
+    return found
 
 
 def as_values(network: SequenceClassifier) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import { onTheme } from "./colours.js";
 import { NoDigit, asMnist, SIDE } from "./digit.js";
 import { choices, element, setText } from "./dom.js";
 import { NoPicture, digitIn, saveGrey } from "./files.js";
-import { InputView } from "./input.js";
 import { bytes, floats, networkOf } from "./model.js";
 import { Reading, UNCHANGED } from "./network.js";
 import { Panel, largest } from "./panel.js";
@@ -83,9 +82,7 @@ function change(values, { keep = false } = {}) {
 }
 
 function show() {
-  const { order } = readingOf(state.network, state.changes);
   const truth = state.example === null ? null : examples[state.example].true;
-  view.show(rows, order, state.t);
   for (const [place, at] of [["first", state.network], ["second", state.beside]]) {
     const root = find(place);
     root.hidden = at === null;
@@ -106,7 +103,7 @@ function show() {
 
 function panelAt(place, at) {
   const key = `${place} ${at}`;
-  if (!panels.has(key)) panels.set(key, new Panel(runs[at], networkAt(at), { down: input.kind !== "lines", noun, features: input.features, change }));
+  if (!panels.has(key)) panels.set(key, new Panel(runs[at], networkAt(at), { input, noun, change }));
   return panels.get(key);
 }
 
@@ -213,7 +210,7 @@ function hear() {
 }
 
 // --- the page is put together ---
-document.body.dataset.kind = input.kind;
+find("changing").open = matchMedia("(min-width: 901px)").matches;
 const names = runs.map(({ name }, value) => ({ value, text: name }));
 choices(find("network"), names, 0);
 choices(find("beside"), [{ value: "", text: "none" }, ...names], "");
@@ -227,7 +224,6 @@ find("example-list").append(...examples.map(exampleButton));
 find("hear").hidden = !examples.some(({ sound }) => sound);
 find("hear").addEventListener("click", hear);
 find("version").textContent = content.version;
-const view = new InputView(find("seen"), input);
 const sketch = drawing ? new Sketch(find("sheet"), draw) : null;
 const player = new Player(find("player"), noun, (t) => {
   state.t = t;
@@ -237,10 +233,13 @@ const changes = new Changes(find("changes"), runs.map((_, at) => networkAt(at)),
   () => (state.t ? readingOf(state.network, state.changes).order[state.t - 1] : null), (value) => change({ changes: value }));
 
 if (drawing) {
-  const clear = () => { sketch.set([]); paintAnew([]); };
-  const paintAnew = (strokes) => { change({ drawing: strokes, pixels: null, example: null }); paint(); };
-  find("clear").addEventListener("click", clear);
-  find("undo").addEventListener("click", () => { sketch.set(sketch.strokes.slice(0, -1)); paintAnew(sketch.strokes); });
+  const drawAnew = (strokes) => {
+    sketch.set(strokes);
+    change({ drawing: strokes, pixels: null, example: null });
+    paint();
+  };
+  find("clear").addEventListener("click", () => drawAnew([]));
+  find("undo").addEventListener("click", () => drawAnew(sketch.strokes.slice(0, -1)));
   find("save").addEventListener("click", save);
   find("file").addEventListener("change", ({ target }) => target.files[0] && open(target.files[0]));
   document.addEventListener("dragover", (event) => event.preventDefault());

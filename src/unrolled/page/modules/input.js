@@ -4,19 +4,22 @@ import { colour } from "./colours.js";
 import { element } from "./dom.js";
 
 const MOST_LINES = 16;
+const TITLE = "what it reads";
 
 export class InputView {
-  constructor(root, { kind, features }) {
+  constructor({ kind, features }) {
     this.features = features;
     this.picture = kind !== "lines" || features.length > MOST_LINES;
     this.down = kind !== "lines";
+    this.flipped = this.picture && !this.down; // the first number at the bottom, as in a spectrogram
     if (this.picture) {
-      this.canvas = element("canvas", { class: "heat seen", role: "img" });
+      this.canvas = element("canvas", { class: "heat", role: "img" });
       this.cursor = element("div", { class: "cursor" });
-      root.append(element("div", { class: `frame ${this.down ? "rows" : "columns"}` }, this.canvas, this.cursor));
+      this.figure = element("figure", { class: `map input ${this.down ? "down" : "across"}` },
+        element("figcaption", { text: TITLE }), element("div", { class: "frame" }, this.canvas, this.cursor));
     } else {
-      this.chart = new LineChart("what the network reads");
-      root.append(this.chart.figure);
+      this.chart = new LineChart(TITLE);
+      this.figure = this.chart.figure;
     }
   }
 
@@ -48,6 +51,6 @@ export class InputView {
     Object.assign(this.cursor.style, this.down
       ? { top: share, height: size, left: "0", width: "100%" }
       : { left: share, width: size, top: "0", height: "100%" });
-    this.canvas.setAttribute("aria-label", `what the network reads: ${steps} steps of ${width} numbers, ${t} of them read`);
+    this.canvas.setAttribute("aria-label", `${TITLE}: ${steps} steps of ${width} numbers, ${t} of them read`);
   }
 }

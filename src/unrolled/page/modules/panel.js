@@ -3,6 +3,7 @@ import { GATES } from "./cells.js";
 import { LineChart } from "./charts.js";
 import { choices, element, percent, setText, short } from "./dom.js";
 import { HeatMap } from "./heat.js";
+import { InputView } from "./input.js";
 import { Listening } from "./listening.js";
 
 const MOST_NUMBERS = 60; // of a forecast that are listed
@@ -12,8 +13,9 @@ const NAMES = {
 };
 
 export class Panel {
-  // change(values): the state of the page that a choice here changes; down: whether steps go down.
-  constructor(run, network, { down, noun, features, change }) {
+  // change(values): the state of the page that a choice here changes; input: what is read, and how it is shown.
+  constructor(run, network, { input, noun, change }) {
+    const down = input.kind !== "lines";
     Object.assign(this, { run, network, down, noun, change });
     this.kinds = run.classes;
     const kind = (title, colours, options) => new HeatMap({ title, kind: colours, down, ...options });
@@ -26,11 +28,12 @@ export class Panel {
     this.hanging = kind(`its gradient by ${noun}`, "share");
     this.choice = element("div", { class: "choice" });
     this.maps = element("div", { class: "maps" });
-    this.reasons = element("div", { class: "maps reasons" }, this.overTime.figure, this.slope.figure, this.hanging.figure);
+    this.view = new InputView(input);
+    this.reasons = element("div", { class: "maps reasons" }, this.view.figure, this.overTime.figure, this.slope.figure, this.hanging.figure);
     this.hangs = element("p", { class: "note" });
     this.parts = new Map();
     this.trace = new LineChart("the unit's trace");
-    this.listening = new Listening(network, features, (unit) => change({ unit }));
+    this.listening = new Listening(network, input.features, (unit) => change({ unit }));
     this.unit = element("input", { type: "number", min: 1, class: "unit", onchange: () => change({ unit: this.unit.value - 1 }) });
     this.root = element("section", { class: "panel", "aria-label": `network ${run.name}` },
       element("h2", { text: run.name }), this.verdict, this.detail, this.bars,
@@ -87,6 +90,7 @@ export class Panel {
     const best = answer && this.kinds.length ? largest(answer.shares) : null;
     const explained = Math.min(state.explained ?? best ?? 0, this.rows.length - 1);
     this.showAnswer(answer, best, explained, plain && t ? plain.answer(Math.min(t, plain.steps)) : null, truth, t);
+    this.view.show(reading.rows, reading.order, t);
     this.showReasons(reading, t, explained);
     const width = layer.width;
     const unit = Math.min(Math.max(Math.round(state.unit) || 0, 0), width - 1);
@@ -111,7 +115,8 @@ export class Panel {
     }
     const details = [];
     if (named) {
-      setText(this.verdict, `Predicted ${this.kinds[best]}, confidence ${percent(answer.shares[best])}`);
+      const sure = answer.shares[best] >= this.run.sure;
+      setText(this.verdict, `${sure ? "Predicted" : "Not sure:"} ${this.kinds[best]}, confidence ${percent(answer.shares[best])}`);
       const second = largest(answer.shares.map((one, k) => (k === best ? -1 : one)));
       if (this.kinds.length > 1) details.push(`runner-up ${this.kinds[second]} (${percent(answer.shares[second])})`);
       if (truth !== null) {
@@ -151,10 +156,11 @@ export class Panel {
     const sizes = slopes.map((row) => Math.hypot(...row));
     const most = Math.max(...sizes, 1e-12);
     const name = this.rows[explained].name;
-    this.slope.show(rows, { now: t ? t - 1 : null, bound: largestOf(rows), caption: `gradient of ${name} by number` });
+    const order = this.view.flipped ? reading.rows[0].map((_, k, all) => all.length - 1 - k) : null;
+    this.slope.show(rows, { order, now: t ? t - 1 : null, bound: largestOf(rows), caption: `gradient of ${name} by number` });
     this.hanging.show(rows.map((_, k) => (k < sizes.length ? [sizes[k] / most] : null)), { now: t ? t - 1 : null, caption: `by ${this.noun}` });
-    const order = sizes.map((_, k) => k).sort((a, b) => sizes[b] - sizes[a]).slice(0, 3);
-    setText(this.hangs, !t ? "" : `The score of ${name} hangs most on ${this.noun}s ${order.map((k) => `${reading.order[k] + 1} (${Math.round((100 * sizes[k]) / sum(sizes))} %)`).join(", ")}.`);
+    const strongest = sizes.map((_, k) => k).sort((a, b) => sizes[b] - sizes[a]).slice(0, 3);
+    setText(this.hangs, !t ? "" : `The score of ${name} hangs most on ${this.noun}s ${strongest.map((k) => `${reading.order[k] + 1} (${Math.round((100 * sizes[k]) / sum(sizes))} %)`).join(", ")}.`);
   }
 
   showMemory(reading, plain, { t, layerAt, layer, way, unit }) {

@@ -52,6 +52,7 @@ export class Sketch {
   // Show grey levels, as they lie in the file that is saved.
   paint({ width, height, values }) {
     Object.assign(this.canvas, { width, height });
+    this.canvas.classList.toggle("coarse", width < PAPER);
     paintGrey(this.canvas, values);
   }
 }
