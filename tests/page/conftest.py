@@ -108,7 +108,7 @@ class Visit:
     def shares(self, network=0, t="state.t"):
         """The probabilities that are shown."""
         return self.page.evaluate(
-            f"(() => {{ const {{ state, of }} = reading; return Array.from(of({network}).answer({t}).shares); }})()"
+            f"(({{ state, of }}) => Array.from(of({network}).answer({t}).shares))(reading)"
         )
 
     def state(self):
@@ -127,7 +127,7 @@ class Visit:
 
 @pytest.fixture
 def visit(chromium):
-    """`visit(path, "#t=3", ...)`: the page opened; at the end nothing may have gone wrong, or been asked for."""
+    """`visit(path, "#t=3")`: the page, opened; at the end nothing may have gone wrong, or been asked for."""
     visits = []
 
     def call(path, fragment="", **context):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.page.test_page import BAR, RING, SEVEN
+from unrolled.page import modules
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -73,8 +74,6 @@ def test_motion_can_be_reduced(visit, two):
 
 def test_colours_differ_for_those_who_confuse_red_and_green(blank):
     """Orange and blue, as a dichromat sees them (Viénot et al. 1999), lie far apart, and lightness rises."""
-    from unrolled.page import modules
-
     blank.add_script_tag(
         content=f"{modules.script('colours')}\nglobalThis.colours = $colours;", type="module"
     )

@@ -121,7 +121,7 @@ def test_networks_that_read_other_steps_are_not_compared(tmp_path):
 def test_a_run_without_weights_is_refused(tmp_path):
     run = make_run(tmp_path, "run", SMALL)
     (run.folder / "weights.safetensors").unlink()
-    with pytest.raises(UnrolledError, match="has no weights.safetensors"):
+    with pytest.raises(UnrolledError, match=r"has no weights\.safetensors"):
         render({"run": run})
 
 

@@ -101,7 +101,7 @@ def render(runs: Mapping[str, Run], data: Dataset | None = None) -> str:
     parts = {
         "policy": POLICY.format(script=_digest(script), style=_digest(style)),
         "mark": MARK,
-        "title": escape(f"{', '.join(names)}: see it read"),
+        "title": escape(f"{names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: see it read"),
         "style": style,
         "content": json.dumps(content).replace("<", "\\u003c"),
         "script": script,

@@ -98,6 +98,7 @@ function show() {
     button.setAttribute("aria-pressed", String(Number(button.dataset.example) === state.example));
   });
   setText(find("problem"), problem);
+  fill();
   later();
 }
 
@@ -105,6 +106,21 @@ function panelAt(place, at) {
   const key = `${place} ${at}`;
   if (!panels.has(key)) panels.set(key, new Panel(runs[at], networkAt(at), { input, noun, change }));
   return panels.get(key);
+}
+
+// Answers that each take a pass of their own are found one after another, while nothing else is to be done.
+let filling = null;
+function fill() {
+  clearTimeout(filling);
+  const shown = [state.network, state.beside].filter((at) => at !== null).map((at) => readingOf(at, state.changes));
+  const unknown = shown.flatMap((reading) =>
+    Array.from({ length: reading.steps }, (_, k) => ({ reading, t: k + 1 })).filter(({ t }) => !reading.knows(t)));
+  if (!unknown.length) return;
+  filling = setTimeout(() => {
+    unknown[0].reading.answer(unknown[0].t);
+    if (unknown.length === 1) show();
+    else fill();
+  }, 5);
 }
 
 // What takes time or is heard by screen readers waits until nothing has changed for a while.

@@ -40,6 +40,11 @@ export class Reading {
     return this.passes.get(length);
   }
 
+  // Whether the answer after t steps is at hand: else it takes a pass of its own.
+  knows(t) {
+    return this.once || this.answers.has(t);
+  }
+
   // {logits, shares}: what the network would answer if the sequence ended after t steps; shares: softmax.
   answer(t) {
     if (!this.answers.has(t)) {

@@ -143,9 +143,8 @@ export class Panel {
 
   showReasons(reading, t, explained) {
     const named = this.kinds.length > 0;
-    const known = reading.once || reading.steps <= 64;
     const answers = Array.from({ length: reading.steps }, (_, k) => {
-      if (k >= t || !(known || k === t - 1)) return null;
+      if (k >= t || !reading.knows(k + 1)) return null;
       const { shares, logits } = reading.answer(k + 1);
       return named ? shares : logits;
     });
