@@ -136,7 +136,7 @@ def test_changes_change_the_answer_and_are_said(visit, two):
     page.get_by_role("button", name="Skip row 14").click()
     assert seen.state()["changes"]["erased"] == [13]
     assert seen.state()["changes"]["skipped"] == [13]
-    page.get_by_label("forget gate f").select_option("1")
+    page.get_by_role("combobox", name="forget gate f").select_option("1")
     page.get_by_label("read rows from below").check()
     page.click("[data-player=last]")
     assert seen.text("[data-player=label]") == "row 27 of 27"
@@ -195,7 +195,7 @@ def test_the_address_brings_everything_back(visit, two):
     page.get_by_label("beside it").select_option("1")
     page.locator("[data-player=slider]").fill("17")
     page.get_by_role("button", name="Skip row 17").click()
-    page.get_by_label("forget gate f").select_option("0")
+    page.get_by_role("combobox", name="forget gate f").select_option("0")
     page.locator("#first .bars button").nth(4).click()
     page.locator("#first .unit").fill("33")
     page.keyboard.press("Enter")

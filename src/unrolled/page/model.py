@@ -88,10 +88,15 @@ def calibration_of(run: Run) -> dict[str, float]:
         return {"temperature": 1.0, "sure": 0.0}
     except ValueError as error:
         raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
-    found = {name: values.get(name) if isinstance(values, dict) else None for name in ("temperature", "sure")}
-    if not all(is_number(value) for value in found.values()) or found["temperature"] <= 0:
-        raise UnrolledError(f"{path} is damaged: it says {found}, expected a temperature above 0 and a share")
-    return found
+    said: dict[str, Any] = values if isinstance(values, dict) else {}
+    temperature: Any = said.get("temperature")
+    sure: Any = said.get("sure")
+    if not (is_number(temperature) and is_number(sure) and temperature > 0):
+        raise UnrolledError(
+            f"{path} is damaged: the temperature is {temperature!r} and sure {sure!r}, expected a number "
+            "above 0 and a share"
+        )
+    return {"temperature": temperature, "sure": sure}
 
 
 def as_values(network: SequenceClassifier) -> dict[str, Any]:
