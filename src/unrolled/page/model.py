@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unrolled.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.errors import UnrolledError, is_number
 from unrolled.foreign import MissingFileError
+from unrolled.names import printable
 from unrolled.networks import SequenceClassifier
 from unrolled.training import Run
 from unrolled.training.data_file import DataRecord
@@ -68,8 +69,10 @@ def model_of(run: Run, name: str) -> dict[str, Any]:
         "name": name,
         "data": config.data,
         "task": config.task,
-        "classes": list(config.classes),
-        "numbers": None if numbers is None else dataclasses.asdict(numbers),
+        "classes": [printable(label) for label in config.classes],
+        "numbers": None
+        if numbers is None
+        else dataclasses.asdict(numbers) | {"names": [printable(number) for number in numbers.names]},
         **calibration_of(run),
         **as_values(network),
     }
