@@ -37,7 +37,7 @@ def test_a_drawn_digit_gets_the_answer_that_predict_gives(visit, two, tmp_path, 
     for at, run in enumerate(runs.values()):
         close(seen.shares(at), predicted(picture, run, capsys))
     best = max(range(10), key=seen.shares().__getitem__)
-    assert re.match(rf"Predicted {best}, confidence [\d.]+ %", seen.text("#first .verdict"))
+    assert re.match(rf"Predicted {best}, confidence [\d.]+%", seen.text("#first .verdict"))
 
 
 def test_a_finger_draws_too(visit, two):
@@ -163,7 +163,7 @@ def test_two_networks_read_the_same_drawing_side_by_side(visit, two, tmp_path, c
     for place, run in zip(("#first", "#second"), runs.values(), strict=True):
         expected = predicted(picture, run, capsys)
         best = max(range(10), key=expected.__getitem__)
-        assert f"Predicted {best}, confidence {100 * expected[best]:.1f} %" == seen.text(f"{place} .verdict")
+        assert f"Predicted {best}, confidence {expected[best]:.1%}" == seen.text(f"{place} .verdict")
         lefts.append(seen.page.locator(place).bounding_box()["x"])
     assert lefts[1] > lefts[0] + 300
 

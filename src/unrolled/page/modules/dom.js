@@ -30,7 +30,7 @@ export function choices(select, options, chosen) {
 }
 
 export function percent(share) {
-  return `${(100 * share).toFixed(share > 0.9995 && share < 1 ? 2 : 1)} %`;
+  return `${(100 * share).toFixed(1)}%`;
 }
 
 export function short(number) {

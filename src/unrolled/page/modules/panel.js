@@ -159,7 +159,7 @@ export class Panel {
     this.slope.show(rows, { order, now: t ? t - 1 : null, bound: largestOf(rows), caption: `gradient of ${name} by number` });
     this.hanging.show(rows.map((_, k) => (k < sizes.length ? [sizes[k] / most] : null)), { now: t ? t - 1 : null, caption: `by ${this.noun}` });
     const strongest = sizes.map((_, k) => k).sort((a, b) => sizes[b] - sizes[a]).slice(0, 3);
-    setText(this.hangs, !t ? "" : `The score of ${name} hangs most on ${this.noun}s ${strongest.map((k) => `${reading.order[k] + 1} (${Math.round((100 * sizes[k]) / sum(sizes))} %)`).join(", ")}.`);
+    setText(this.hangs, !t ? "" : `The score of ${name} hangs most on ${this.noun}s ${strongest.map((k) => `${reading.order[k] + 1} (${Math.round((100 * sizes[k]) / sum(sizes))}%)`).join(", ")}.`);
   }
 
   showMemory(reading, plain, { t, layerAt, layer, way, unit }) {
@@ -179,7 +179,7 @@ export class Panel {
     names.forEach((name, n) => {
       const signed = !"iforz".includes(name);
       const bound = signed ? Math.max(1, largestOf(all[n])) : 1;
-      const caption = `${NAMES[name]}, ${signed ? `−${short(bound)} to ${short(bound)}` : "0 to 1"}`;
+      const caption = `${NAMES[name]}, ${signed ? `±${Number(bound.toPrecision(2))}` : "0 to 1"}`;
       // With a projection h is narrower than c, and its units are others.
       const own = all[n].find(Boolean)?.length === order.length ? order : null;
       this.parts.get(name).show(all[n], { order: own, bound, now: t ? t - 1 : null, chosen: own ? unit : null, caption });

@@ -39,7 +39,10 @@ export function withoutFrame(ink) {
 export function withoutLines(ink) {
   let longest = longestReach(ink);
   for (const share of LENGTHS) {
-    const seen = picture(ink.height, ink.width, Uint8Array.from(ink.values, (one) => rint(Math.fround(255 * one))));
+    const seen = picture(ink.height, ink.width, new Uint8Array(ink.values.length));
+    ink.values.forEach((one, at) => {
+      if (one) seen.values[at] = rint(Math.fround(255 * one));
+    });
     const flat = share < longest[0] ? lines(seen, share, false) : [];
     const steep = share < longest[1] ? lines(turned(seen), share, true) : [];
     for (const found of [[...flat, ...steep], flat, steep]) {
@@ -94,9 +97,7 @@ function lines(ink, share, upright) {
   const length = Math.max(rint(share * ink.width), 8);
   const box = measured(grouped(mask(ink, (one) => one > (255 * FAINTEST) / 2))).slice(1).reduce(around);
   const straight = straightness(ink, box, length);
-  const groups = grouped(
-    mask(ink, (one, at) => straight[at] && one > (255 * FAINTEST) / 2),
-  );
+  const groups = grouped(mask(ink, (one, at) => straight[at] && one > (255 * FAINTEST) / 2));
   const found = [];
   measured(groups).forEach((of, number) => {
     if (!number || of.size < length / 2) return;
@@ -142,10 +143,13 @@ function straightness(whole, box, length) {
     const slope = -ASKEW + (2 * ASKEW * each) / (slopes - 1);
     const shift = Int32Array.from({ length: width }, (_, x) => rint(slope * (x - width / 2)));
     for (let y = -reach; y < height + reach; y++) {
+      let inked = 0;
       for (let x = 0; x < width; x++) {
         const at = y + shift[x] + 1;
         row[x] = at >= 0 && at < thicker.height ? thicker.values[at * width + x] : 0;
+        if (row[x]) inked++;
       }
+      if (inked * (2 * smooth + 1) < length) continue; // too little for such a run, however it is spread
       markRuns(row, smooth, length, (x) => {
         const at = y + shift[x];
         if (at >= 0 && at < height) result[(box.top + at) * whole.width + box.left + x] = 1;

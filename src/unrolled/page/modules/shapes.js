@@ -47,7 +47,7 @@ export function grouped({ height, width, values }) {
   return { height, width, values: number, count };
 }
 
-// For each group its size, the sum of some weights over it, and the rectangle around it.
+// For each group, from 1, its size, the sum of some weights over it, and the rectangle around it.
 export function measured(groups, weights = null) {
   const found = Array.from({ length: groups.count + 1 }, () => ({
     size: 0, mass: 0, top: Infinity, left: Infinity, bottom: -1, right: -1,
@@ -57,6 +57,7 @@ export function measured(groups, weights = null) {
       x = 0;
       y++;
     }
+    if (!groups.values[at]) continue;
     const one = found[groups.values[at]];
     one.size++;
     one.mass += weights ? weights[at] : 1;
