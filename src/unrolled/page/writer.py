@@ -36,7 +36,7 @@ def write_page(runs: Mapping[str, Run], path: str | os.PathLike[str], data: Data
     """Write a page in which the networks of runs read: a drawing, or examples, step by step.
 
     The file holds the weights and needs neither a network nor a server. What it says of a drawing is what
-    `unrolled predict` says of the picture that it saves.
+    `unrolled predict` says of the picture that it saves, unless that looks like a sheet of paper on a table.
 
     Args:
         runs: one or more, by the names that the page shows; networks that read the same steps.

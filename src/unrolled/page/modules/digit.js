@@ -1,6 +1,7 @@
 // A picture of one digit brought into the form that MNIST's have, step by step as unrolled.data.digit does it.
 //
-// What differs is the paper: here it is taken to be of one lightness all over, as that of a drawing in the page is.
+// What differs is the paper: it is taken to be of one lightness all over, as that of a drawing in the page is, and
+// no sheet is looked for on a table.
 import { withoutDots, withoutFrame, withoutLines } from "./paper.js";
 import { cropped, extent, grouped, grown, map, mask, measured, median, padded, picture, rint, strokeWidth } from "./shapes.js";
 
