@@ -143,7 +143,7 @@ def test_an_address_holds_a_picture_as_it_is(blank, pixels):
     assert found == pixels
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
 @given(
     text=st.one_of(
         st.text(max_size=80),
