@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test_capped test_gpu hostile check bench bench-grid bench-busy bench-peers bench-recipes results soak docs \
+.PHONY: train test test_page test_capped test_gpu hostile check bench bench-grid bench-busy bench-peers bench-recipes results soak docs \
 	sanitize fuzz torch_tests third_party packages wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
@@ -28,6 +28,12 @@ test_capped: $(VENV)/installed $(addprefix cap-,$(subst =,-is-,$(CAPS)))
 
 cap-%: $(VENV)/installed
 	env $(subst $(comma), ,$(subst -is-,=,$*)) $(BIN)/python -m pytest -q $(TOGETHER) $(NUMERIC) $(ARGS)
+
+# The page in a browser: needs chromium (or Chrome) on the PATH, and is skipped by name without it in `make test`.
+test_page: $(VENV)/installed
+	@command -v chromium chromium-browser google-chrome chrome >/dev/null || \
+		{ echo "make test_page: no chromium on the PATH: install the package chromium"; exit 1; }
+	$(BIN)/python -m pytest tests/page $(ARGS)
 
 # The tests that take a device, on a GPU; skipped by name where torch has none.
 test_gpu: $(VENV)/installed

@@ -24,6 +24,7 @@ from unrolled.cli.info import info
 from unrolled.cli.inspect import inspect
 from unrolled.cli.networks import networks
 from unrolled.cli.options import add_verb
+from unrolled.cli.page import page
 from unrolled.cli.predict import predict
 from unrolled.cli.report import report
 from unrolled.cli.run_tf1 import run_tf1
@@ -38,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 VERBS = (
-    *(train, evaluate, predict, inspect, compare, report, networks, info, bench),
+    *(train, evaluate, predict, inspect, compare, report, page, networks, info, bench),
     *(import_tf1, export_tf1, run_tf1),
 )
 for verb in VERBS:

@@ -24,6 +24,7 @@ CELLS = 56  # to a side of the grid in which strokes are told from specks
 PIECES, HOLES = 4, 4  # of a digit, at most, with a break or two in its strokes and a blot or two
 SPECK = 0.05  # of the largest stroke
 DIGIT = 0.1  # of the longer side: the smallest digit
+TIE = 1e-6  # pixels: a symmetric digit lies between two places, and rounding shall not choose
 THIN, THICKER = 0.065, 0.1  # of the longer side: the width of MNIST's thinnest strokes, and of common ones
 
 
@@ -179,10 +180,10 @@ def _placed(digit: Floats) -> NDArray[np.uint8]:
     """A digit in 28 x 28: its centre of mass at (14, 14), to the nearest whole pixel."""
     picture = np.zeros((SIDE, SIDE), dtype=np.uint8)
     height, width = digit.shape
-    mass = digit.sum()
-    y = digit.sum(axis=1) @ np.arange(height) / mass
-    x = digit.sum(axis=0) @ np.arange(width) / mass
-    top = min(max(SIDE // 2 - int(y + 0.5), 0), SIDE - height)
-    left = min(max(SIDE // 2 - int(x + 0.5), 0), SIDE - width)
+    ink = digit.astype(np.float64)
+    y = ink.sum(axis=1) @ np.arange(height) / ink.sum()
+    x = ink.sum(axis=0) @ np.arange(width) / ink.sum()
+    top = min(max(SIDE // 2 - int(y + 0.5 + TIE), 0), SIDE - height)
+    left = min(max(SIDE // 2 - int(x + 0.5 + TIE), 0), SIDE - width)
     picture[top : top + height, left : left + width] = np.rint(digit)
     return picture

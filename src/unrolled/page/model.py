@@ -1,0 +1,159 @@
+"""A run's network as the page holds it: its configuration, and all its weights behind one another."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from unrolled.cells import GRUCell, LSTMCell, RNNCell
+from unrolled.errors import UnrolledError, is_number
+from unrolled.foreign import MissingFileError
+from unrolled.names import printable
+from unrolled.networks import SequenceClassifier
+from unrolled.training import Run
+from unrolled.training.data_file import DataRecord
+from unrolled.training.run_file import parse_json, read_text, shortened
+
+CALIBRATION = "calibration.json"
+MOST_NUMBERS = 1 << 23  # 32 MB of float32: a browser opens larger files slowly, if at all
+
+
+class Weights:
+    """Float32 numbers behind one another, and where each tensor lies among them."""
+
+    def __init__(self) -> None:
+        self._parts: list[np.ndarray] = []
+        self._count = 0
+
+    def place(self, tensor: Tensor) -> list[int]:
+        """Add a tensor, row by row: [from, until)."""
+        values = tensor.detach().cpu().float().numpy().ravel()
+        start, self._count = self._count, self._count + values.size
+        self._parts.append(values)
+        return [start, self._count]
+
+    def encoded(self) -> str:
+        """All of them, base64 of little-endian bytes."""
+        return encoded(np.concatenate(self._parts).astype("<f4"))
+
+
+def encoded(values: np.ndarray) -> str:
+    """The bytes of an array as base64."""
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
+
+
+def model_of(run: Run, name: str) -> dict[str, Any]:
+    """A run as plain values.
+
+    Args:
+        run: it must have weights.
+        name: what the page calls it.
+
+    Raises:
+        UnrolledError: there are no weights, they are damaged, or there are too many for a page.
+    """
+    network = run.load_network()
+    count = sum(parameter.numel() for parameter in network.parameters())
+    if count > MOST_NUMBERS:
+        raise UnrolledError(
+            f"{run.folder} cannot be shown: its network has {count:,} weights, expected at most "
+            f"{MOST_NUMBERS:,} in a page"
+        )
+    config, numbers = run.config, DataRecord.load(run.folder).numbers
+    return {
+        "name": name,
+        "data": config.data,
+        "task": config.task,
+        "classes": [printable(label) for label in config.classes],
+        "numbers": None
+        if numbers is None
+        else dataclasses.asdict(numbers) | {"names": [printable(number) for number in numbers.names]},
+        **calibration_of(run),
+        **as_values(network),
+    }
+
+
+def calibration_of(run: Run) -> dict[str, float]:
+    """What a run's logits are divided by before they become probabilities, and below which it isn't sure.
+
+    Raises:
+        UnrolledError: calibration.json is damaged.
+    """
+    path = run.folder / CALIBRATION
+    try:
+        values = parse_json(read_text(path))
+    except MissingFileError:
+        return {"temperature": 1.0, "sure": 0.0}
+    except ValueError as error:
+        raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
+    said: dict[str, Any] = values if isinstance(values, dict) else {}
+    temperature: Any = said.get("temperature")
+    sure: Any = said.get("sure")
+    if not (is_number(temperature) and is_number(sure) and temperature > 0):
+        raise UnrolledError(
+            f"{path} is damaged: the temperature is {temperature!r} and sure {sure!r}, expected a number "
+            "above 0 and a share"
+        )
+    return {"temperature": temperature, "sure": sure}
+
+
+def as_values(network: SequenceClassifier) -> dict[str, Any]:
+    """A network as plain values: what it is made of, and all its weights as one text."""
+    config, weights = network.config, Weights()
+    ways = (
+        {"backward" if config.direction == "backward" else "forward": network.cell.cells}
+        if config.one_way
+        else {"forward": network.forward_cells, "backward": network.backward_cells}
+    )
+    layers = []
+    for place, (kind, width, *options) in enumerate(config.layers):
+        cells = {way: _bare(cells[place]) for way, cells in ways.items()}
+        own = {
+            way: {key: weights.place(tensor) for key, tensor in cell.named_parameters()}
+            for way, cell in cells.items()
+        }
+        layers.append(
+            {"kind": kind, "width": width, "options": options[0] if options else {}, "weights": own}
+        )
+    made = {
+        "config": {
+            "direction": config.direction,
+            "read": config.read,
+            "centre": config.centre,
+            "input_size": config.input_size,
+        },
+        "layers": layers,
+        "input_layers": _dense(network, "input_layers", config.input_layers, weights),
+        "output_layers": _dense(network, "output_layers", config.output_layers, weights),
+        "classifier": {
+            "weight": weights.place(network.classifier.weight),
+            "bias": weights.place(network.classifier.bias),
+        },
+    }
+    return {"network": made, "weights": weights.encoded()}
+
+
+def _bare(cell: Any) -> nn.Module:
+    """The cell that is inside wrappers: what they do is in the configuration."""
+    while not isinstance(cell, LSTMCell | GRUCell | RNNCell):
+        cell = cell.cell
+    return cell
+
+
+def _dense(
+    network: SequenceClassifier, name: str, layers: Iterable[tuple[int, str]], weights: Weights
+) -> list[dict[str, Any]]:
+    modules = list(getattr(network, name, ()))
+    return [
+        {
+            "weight": weights.place(linear.weight),
+            "bias": weights.place(linear.bias),
+            "activation": activation,
+        }
+        for linear, (_, activation) in zip(modules[::2], layers, strict=True)
+    ]

@@ -1,0 +1,218 @@
+// What one network makes of the sequence: its answer, what the answer hangs on, its states and gates, one unit.
+import { GATES } from "./cells.js";
+import { LineChart } from "./charts.js";
+import { choices, element, percent, setText, short } from "./dom.js";
+import { HeatMap } from "./heat.js";
+import { InputView } from "./input.js";
+import { Listening } from "./listening.js";
+
+const MOST_NUMBERS = 60; // of a forecast that are listed
+const NAMES = {
+  h: "h, what it shows", c: "c, what it keeps", i: "input gate i", f: "forget gate f", g: "candidate g",
+  o: "output gate o", r: "reset gate r", z: "update gate z", n: "candidate n",
+};
+
+export class Panel {
+  // change(values): the state of the page that a choice here changes; input: what is read, and how it is shown.
+  constructor(run, network, { input, noun, change }) {
+    const down = input.kind !== "lines";
+    Object.assign(this, { run, network, down, noun, change });
+    this.kinds = run.classes;
+    const kind = (title, colours, options) => new HeatMap({ title, kind: colours, down, ...options });
+    this.verdict = element("p", { class: "verdict" });
+    this.detail = element("p", { class: "detail" });
+    this.bars = element("ul", { class: "bars" });
+    this.rows = this.makeBars();
+    this.overTime = kind(run.classes.length ? `answer after each ${noun}` : `numbers after each ${noun}`, run.classes.length ? "share" : "signed");
+    this.slope = kind("its gradient by number", "signed");
+    this.hanging = kind(`its gradient by ${noun}`, "share");
+    this.choice = element("div", { class: "choice" });
+    this.maps = element("div", { class: "maps" });
+    this.view = new InputView(input);
+    this.reasons = element("div", { class: "maps reasons" }, this.view.figure, this.overTime.figure, this.slope.figure, this.hanging.figure);
+    this.hangs = element("p", { class: "note" });
+    this.parts = new Map();
+    this.trace = new LineChart("the unit's trace");
+    this.listening = new Listening(network, input.features, (unit) => change({ unit }));
+    this.unit = element("input", { type: "number", min: 1, class: "unit", onchange: () => change({ unit: this.unit.value - 1 }) });
+    this.root = element("section", { class: "panel", "aria-label": `network ${run.name}` },
+      element("h2", { text: run.name }), this.verdict, this.detail, this.bars,
+      element("h3", { text: "What the answer hangs on" }), this.reasons, this.hangs,
+      element("h3", { text: "What it remembers" }), this.choice, this.maps,
+      element("h3", {}, element("label", {}, "Unit ", this.unit)), this.trace.figure, this.listening.root);
+    this.makeChoice();
+  }
+
+  makeBars() {
+    const names = this.kinds.length ? this.kinds : this.outputs().slice(0, MOST_NUMBERS);
+    const rows = names.map((name, output) => {
+      const fill = element("span", { class: "fill" });
+      const value = element("span", { class: "value" });
+      const button = element("button", { type: "button", onclick: () => this.change({ explained: output }) },
+        element("span", { class: "name", text: name }), element("span", { class: "track" }, fill), value);
+      this.bars.append(element("li", {}, button));
+      return { fill, value, button, name };
+    });
+    this.bars.classList.toggle("many", rows.length > 12);
+    return rows;
+  }
+
+  // The names of the numbers that are predicted, of a forecast one for each step ahead.
+  outputs() {
+    const { names, horizon } = this.run.numbers;
+    if (!horizon) return names;
+    return Array.from({ length: horizon }, (_, step) => names.map((name) => `${name}, ${step + 1} ahead`)).flat();
+  }
+
+  makeChoice() {
+    const { layers } = this.network;
+    const select = (name, label, options) => {
+      const made = element("select", { onchange: () => this.change({ [name]: name === "layer" ? Number(made.value) : made.value }) });
+      choices(made, options);
+      this.choice.append(element("label", {}, `${label} `, made));
+      return made;
+    };
+    const layerNames = layers.map(({ kind, width }, n) => ({ value: n, text: `${n + 1} of ${layers.length} (${kind.toUpperCase()}, ${width} units)` }));
+    const ways = Object.keys(layers[0].weights);
+    if (layers.length > 1) this.layer = select("layer", "Layer", layerNames);
+    if (ways.length > 1) this.way = select("way", "Direction", ways.map((way) => ({ value: way, text: way })));
+  }
+
+  // reading: of the network; plain: the same without changes, or null; state: what the page shows; truth: or null.
+  show(reading, plain, state, truth) {
+    const { t } = state;
+    const layerAt = Math.min(state.layer, this.network.layers.length - 1);
+    const layer = this.network.layers[layerAt];
+    const way = state.way in layer.weights ? state.way : Object.keys(layer.weights)[0];
+    if (this.layer) this.layer.value = layerAt;
+    if (this.way) this.way.value = way;
+    const answer = t ? reading.answer(t) : null;
+    const best = answer && this.kinds.length ? largest(answer.shares) : null;
+    const explained = Math.min(state.explained ?? best ?? 0, this.rows.length - 1);
+    this.showAnswer(answer, best, explained, plain && t ? plain.answer(Math.min(t, plain.steps)) : null, truth, t);
+    this.view.show(reading.rows, reading.order, t);
+    this.showReasons(reading, t, explained);
+    const width = layer.width;
+    const unit = Math.min(Math.max(Math.round(state.unit) || 0, 0), width - 1);
+    this.showMemory(reading, plain ?? reading, { t, layerAt, layer, way, unit });
+    Object.assign(this.unit, { max: width, value: unit + 1 });
+    this.listening.show(layerAt, way, unit);
+  }
+
+  showAnswer(answer, best, explained, unchanged, truth, t) {
+    const named = this.kinds.length > 0;
+    this.rows.forEach(({ fill, value, button }, k) => {
+      const number = answer ? (named ? answer.shares[k] : this.inUnits(answer.logits[k], k)) : 0;
+      fill.style.width = named ? `${100 * number}%` : "0";
+      setText(value, !answer ? "–" : named ? percent(number) : short(number));
+      button.classList.toggle("best", k === best);
+      button.setAttribute("aria-pressed", String(k === explained));
+    });
+    if (!answer) {
+      setText(this.verdict, "Nothing has been read.");
+      setText(this.detail, "");
+      return;
+    }
+    const details = [];
+    if (named) {
+      const sure = answer.shares[best] >= this.run.sure;
+      setText(this.verdict, `${sure ? "Predicted" : "Not sure:"} ${this.kinds[best]}, confidence ${percent(answer.shares[best])}`);
+      const second = largest(answer.shares.map((one, k) => (k === best ? -1 : one)));
+      if (this.kinds.length > 1) details.push(`runner-up ${this.kinds[second]} (${percent(answer.shares[second])})`);
+      if (truth !== null) {
+        const label = Array.isArray(truth) ? truth[t - 1] : truth;
+        if (label >= 0) details.push(label === best ? "correct" : `true ${this.kinds[label]}`);
+      }
+      if (unchanged) {
+        const was = largest(unchanged.shares);
+        details.push(`without the changes ${this.kinds[was]} (${percent(unchanged.shares[was])})`);
+      }
+    } else {
+      const list = (numbers) => numbers.slice(0, 4).map((one) => short(one)).join(", ") + (numbers.length > 4 ? ", …" : "");
+      setText(this.verdict, `Predicted ${list(Array.from(answer.logits, (one, k) => this.inUnits(one, k)))}`);
+      if (truth !== null) details.push(`true ${list(truth)}`);
+      if (unchanged) details.push(`without the changes ${list(Array.from(unchanged.logits, (one, k) => this.inUnits(one, k)))}`);
+    }
+    setText(this.detail, details.join(" · "));
+  }
+
+  inUnits(number, k) {
+    const { names, mean, deviation } = this.run.numbers;
+    return number * deviation[k % names.length] + mean[k % names.length];
+  }
+
+  showReasons(reading, t, explained) {
+    const named = this.kinds.length > 0;
+    const answers = Array.from({ length: reading.steps }, (_, k) => {
+      if (k >= t || !reading.knows(k + 1)) return null;
+      const { shares, logits } = reading.answer(k + 1);
+      return named ? shares : logits;
+    });
+    const bound = named ? 1 : largestOf(answers);
+    this.overTime.show(answers, { now: t ? t - 1 : null, bound, chosen: t ? explained : null });
+    const slopes = t ? reading.gradient(t, explained) : [];
+    const rows = Array.from({ length: reading.steps }, (_, k) => slopes[k] ?? null);
+    const sizes = slopes.map((row) => Math.hypot(...row));
+    const most = Math.max(...sizes, 1e-12);
+    const name = this.rows[explained].name;
+    const order = this.view.flipped ? reading.rows[0].map((_, k, all) => all.length - 1 - k) : null;
+    this.slope.show(rows, { order, now: t ? t - 1 : null, bound: largestOf(rows), caption: `gradient of ${name} by number` });
+    this.hanging.show(rows.map((_, k) => (k < sizes.length ? [sizes[k] / most] : null)), { now: t ? t - 1 : null, caption: `by ${this.noun}` });
+    const strongest = sizes.map((_, k) => k).sort((a, b) => sizes[b] - sizes[a]).slice(0, 3);
+    setText(this.hangs, !t ? "" : `The score of ${name} hangs most on ${this.noun}s ${strongest.map((k) => `${reading.order[k] + 1} (${Math.round((100 * sizes[k]) / sum(sizes))}%)`).join(", ")}.`);
+  }
+
+  showMemory(reading, plain, { t, layerAt, layer, way, unit }) {
+    const names = layer.kind === "lstm" ? ["c", "h", ...GATES.lstm] : ["h", ...GATES[layer.kind]];
+    if (this.shown !== layer.kind) {
+      this.shown = layer.kind;
+      this.parts = new Map(names.map((name) => [name, new HeatMap({
+        title: NAMES[name], kind: "iforz".includes(name) ? "share" : "signed", down: this.down,
+        choose: (chosen) => this.change({ unit: chosen }),
+      })]));
+      this.maps.replaceChildren(...Array.from(this.parts.values(), ({ figure }) => figure));
+    }
+    const steps = t || reading.once ? reading.pass(Math.max(t, 1)).layers[layerAt][way] : [];
+    const all = names.map((name) => Array.from({ length: reading.steps }, (_, k) =>
+      (k < t && steps[k] ? (steps[k][name] ?? steps[k].gates[name]).value : null)));
+    const order = this.orderOf(plain, layerAt, way, layer);
+    names.forEach((name, n) => {
+      const signed = !"iforz".includes(name);
+      const bound = signed ? Math.max(1, largestOf(all[n])) : 1;
+      const caption = `${NAMES[name]}, ${signed ? `±${Number(bound.toPrecision(2))}` : "0 to 1"}`;
+      // With a projection h is narrower than c, and its units are others.
+      const own = all[n].find(Boolean)?.length === order.length ? order : null;
+      this.parts.get(name).show(all[n], { order: own, bound, now: t ? t - 1 : null, chosen: own ? unit : null, caption });
+    });
+    this.trace.show(names.map((name, n) => ({ name, values: all[n].map((row) => row?.[unit] ?? null) })), t ? t - 1 : null);
+  }
+
+  // Units that end up alike stand side by side, so that the eye finds bands instead of noise.
+  orderOf(reading, layerAt, way, { kind, width }) {
+    const place = Array.from({ length: width }, (_, k) => k);
+    if (!reading.steps) return place;
+    const walked = reading.pass(reading.steps).layers[layerAt][way];
+    const last = walked[way === "backward" ? 0 : reading.steps - 1];
+    const end = (kind === "lstm" ? last.c : last.h).value;
+    return place.sort((a, b) => end[a] - end[b] || a - b);
+  }
+
+  forgetColours() {
+    for (const map of [this.overTime, this.slope, this.hanging, ...this.parts.values()]) map.forgetColours();
+    this.listening.forgetColours();
+  }
+}
+
+export function largest(numbers) {
+  return numbers.indexOf(Math.max(...numbers));
+}
+
+function largestOf(rows) {
+  let most = 1e-12;
+  for (const row of rows) if (row) for (const one of row) most = Math.max(most, Math.abs(one));
+  return most;
+}
+
+function sum(numbers) {
+  return numbers.reduce((total, one) => total + one, 0) || 1;
+}

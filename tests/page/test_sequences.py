@@ -1,0 +1,76 @@
+"""Pages of what is no digit: lines of features, numbers, a class for each step, recordings."""
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.report.conftest import make_task, write_task_run
+from unrolled.data import DataOptions, load
+from unrolled.networks import NetworkConfig
+from unrolled.page import write_page
+from unrolled.page.sounds import sounds_of
+from unrolled.training import Recipe, Run, RunConfig
+from unrolled.training.data_file import DataRecord
+
+RECORDINGS = Path(os.environ.get("UNROLLED_DATA_DIR", "")) / "free-spoken-digits" / "recordings"
+
+
+@pytest.fixture(params=["classify", "tag", "regress", "forecast"])
+def task(request):
+    return request.param
+
+
+def test_a_page_of_any_task_answers_as_the_network(visit, tmp_path, task):
+    data, run = make_task(task), write_task_run(tmp_path, task)
+    path = write_page({task: run}, tmp_path / "page.html", data)
+    seen = visit(path)
+    content = json.loads(seen.page.locator("#content").text_content())
+    assert seen.page.evaluate("document.querySelector('#drawing').hidden")
+    network = run.load_network()
+    for at in (0, 3):
+        seen.page.locator(f"[data-example='{at}']").click()
+        row = int(content["examples"][at]["name"].split()[-1])
+        said = network(data.test.sequence(row)[None])[0].detach()
+        steps = len(data.test.sequence(row))
+        expected = said[-1] if task == "tag" else said
+        found = seen.page.evaluate("(t) => Array.from(reading.of(0).answer(t).logits)", steps)
+        torch.testing.assert_close(torch.tensor(found, dtype=torch.float32), expected, rtol=0, atol=1e-4)
+        if data.numbers is not None:
+            value = float(expected[0]) * data.numbers.deviation[0] + data.numbers.mean[0]
+            shown = seen.text("#first .bars .value").replace("−", "-")
+            assert float(shown) == pytest.approx(value, rel=1e-3, abs=1e-6)
+    assert seen.page.locator("#first .chart .legend li").first.text_content().startswith("feature 0")
+
+
+@pytest.mark.skipif(not RECORDINGS.exists(), reason="needs free-spoken-digits in UNROLLED_DATA_DIR")
+def test_a_recording_is_found_by_its_frames_and_heard(tmp_path):
+    soundfile = pytest.importorskip("soundfile", reason="needs soundfile")
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for digit in "01":
+        for take in range(5):
+            name = f"{digit}_george_{take}.wav"
+            (folder / name).write_bytes((RECORDINGS / name).read_bytes())
+    options = DataOptions(names="{label}_{speaker}_{index}")
+    data = load(str(folder), options=options)
+    network = make_network(data)
+    config = RunConfig(network, Recipe(), str(folder), data.classes, seed=0, validation=0)
+    run = Run.create(tmp_path / "run", config)
+    DataRecord.of(data).save(run.folder)
+    frames = [data.test.raw(0), torch.zeros_like(data.test.raw(0))]
+    found, missing = sounds_of(run, frames)
+    assert missing is None
+    assert (folder / found["file"]).exists()
+    samples, rate = soundfile.read(folder / found["file"], dtype="int16")
+    assert found["rate"] == rate
+    heard = np.frombuffer(base64.b64decode(found["samples"]), dtype="<i2").astype(int)
+    assert np.abs(heard - samples).max() <= 1
+
+
+def make_network(data):
+    return NetworkConfig("heard", (("gru", 4),), input_size=data.test.width, classes=len(data.classes))
