@@ -27,7 +27,7 @@ ARROWS = {
     "data": BASE,
     "tf1": BASE | {"cells", "unroll", "data", "networks"},
     "training": BASE | {"data", "cells", "kernels", "unroll", "networks", "tf1"},
-    "report": BASE | {"data", "networks", "training"},
+    "report": BASE | {"data", "networks", "training", "page"},
     "page": BASE | {"data", "cells", "networks", "training"},
     "bench": {"errors", "cells", "unroll", "kernels"},
     "cli": BASE | {"data", "networks", "training", "report", "page", "kernels", "bench", "tf1"},

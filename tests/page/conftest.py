@@ -67,7 +67,7 @@ def two(tmp_path_factory):
         "lstm": make_run(folder, "lstm", lookup("single-layer-dynamic-lstm")),
         "gru": make_run(folder, "gru", lookup("single-layer-dynamic-gru")),
     }
-    return write_page(runs, folder / "reading.html", load("sample")), runs
+    return write_page(folder / "reading.html", runs, load("sample")), runs
 
 
 class Visit:

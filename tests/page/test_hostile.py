@@ -1,7 +1,6 @@
 """Names, addresses and files that mean harm, and runs that a page cannot show."""
 
 import dataclasses
-import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +13,7 @@ from unrolled.names import printable
 from unrolled.networks import NetworkConfig
 from unrolled.page import write_page
 from unrolled.page.writer import render
+from unrolled.training.judge import Judge
 
 SMALL = NetworkConfig("small", (("lstm", 5),))
 
@@ -23,7 +23,7 @@ def test_names_full_of_html_are_only_text(visit, tmp_path):
     plain = tuple(map(str, range(len(classes))))
     run = make_run(tmp_path, "nasty", SMALL.changed(classes=len(classes)), classes=plain)
     run.config = dataclasses.replace(run.config, classes=classes)  # halves of characters, too
-    path = write_page({name: run for name in NASTY if name.strip()}, tmp_path / "nasty.html")
+    path = write_page(tmp_path / "nasty.html", {name: run for name in NASTY if name.strip()})
     seen = visit(path, "#n=17&b=18&t=9")
     assert seen.page.evaluate("document.querySelectorAll('img, link:not([rel=icon]), iframe').length") == 0
     assert seen.page.evaluate("document.scripts.length") == 2
@@ -136,13 +136,13 @@ def test_a_network_that_is_too_large_is_refused(tmp_path):
 
 def test_a_page_takes_the_place_of_a_page_alone(tmp_path):
     run = make_run(tmp_path, "run", SMALL)
-    path = write_page({"run": run}, tmp_path / "page.html")
-    write_page({"run": run}, path)
+    path = write_page(tmp_path / "page.html", {"run": run})
+    write_page(path, {"run": run})
     (tmp_path / "mine.html").write_text("<p>mine</p>")
     with pytest.raises(UnrolledError, match=r"mine\.html is no page of this kind: choose another file"):
-        write_page({"run": run}, tmp_path / "mine.html")
+        write_page(tmp_path / "mine.html", {"run": run})
     with pytest.raises(UnrolledError, match="is a folder: name a file"):
-        write_page({"run": run}, tmp_path)
+        write_page(tmp_path, {"run": run})
     with pytest.raises(UnrolledError, match="no runs came"):
         render({})
 
@@ -159,8 +159,8 @@ def test_a_damaged_calibration_is_refused(tmp_path, text):
 
 def test_a_calibration_cools_the_answers_and_sets_a_threshold(visit, tmp_path):
     run = make_run(tmp_path, "run", SMALL)
-    (run.folder / "calibration.json").write_text(json.dumps({"temperature": 9.0, "sure": 0.9}))
-    seen = visit(write_page({"run": run}, tmp_path / "page.html"))
+    Judge(temperature=9.0, sure=0.9).save(run.folder)
+    seen = visit(write_page(tmp_path / "page.html", {"run": run}))
     seen.draw([(0.5, 0.1), (0.5, 0.9)])
     assert max(seen.shares()) < 0.2
     assert seen.text("#first .verdict").startswith("Not sure: ")

@@ -27,7 +27,7 @@ def task(request):
 
 def test_a_page_of_any_task_answers_as_the_network(visit, tmp_path, task):
     data, run = make_task(task), write_task_run(tmp_path, task)
-    path = write_page({task: run}, tmp_path / "page.html", data)
+    path = write_page(tmp_path / "page.html", {task: run}, data)
     seen = visit(path)
     content = json.loads(seen.page.locator("#content").text_content())
     assert seen.page.evaluate("document.querySelector('#drawing').hidden")

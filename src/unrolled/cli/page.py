@@ -64,5 +64,5 @@ def page(options: PageOptions) -> None:
     except UnrolledError as error:
         terminal.print(f"note: the page has no test examples: {error}")
         data = None
-    write_page(runs, options.output, data)
+    write_page(options.output, runs, data)
     terminal.print(f"page  {options.output}  ({options.output.stat().st_size / 1e6:.1f} MB)")

@@ -11,15 +11,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from unrolled.cells import GRUCell, LSTMCell, RNNCell
-from unrolled.errors import UnrolledError, is_number
-from unrolled.foreign import MissingFileError
+from unrolled.errors import UnrolledError
 from unrolled.names import printable
 from unrolled.networks import SequenceClassifier
 from unrolled.training import Run
 from unrolled.training.data_file import DataRecord
-from unrolled.training.run_file import parse_json, read_text, shortened
+from unrolled.training.judge import Judge
 
-CALIBRATION = "calibration.json"
 MOST_NUMBERS = 1 << 23  # 32 MB of float32: a browser opens larger files slowly, if at all
 
 
@@ -64,7 +62,7 @@ def model_of(run: Run, name: str) -> dict[str, Any]:
             f"{run.folder} cannot be shown: its network has {count:,} weights, expected at most "
             f"{MOST_NUMBERS:,} in a page"
         )
-    config, numbers = run.config, DataRecord.load(run.folder).numbers
+    config, numbers, judge = run.config, DataRecord.load(run.folder).numbers, Judge.of(run)
     return {
         "name": name,
         "data": config.data,
@@ -73,33 +71,10 @@ def model_of(run: Run, name: str) -> dict[str, Any]:
         "numbers": None
         if numbers is None
         else dataclasses.asdict(numbers) | {"names": [printable(number) for number in numbers.names]},
-        **calibration_of(run),
+        "temperature": judge.temperature,
+        "sure": judge.sure,
         **as_values(network),
     }
-
-
-def calibration_of(run: Run) -> dict[str, float]:
-    """What a run's logits are divided by before they become probabilities, and below which it isn't sure.
-
-    Raises:
-        UnrolledError: calibration.json is damaged.
-    """
-    path = run.folder / CALIBRATION
-    try:
-        values = parse_json(read_text(path))
-    except MissingFileError:
-        return {"temperature": 1.0, "sure": 0.0}
-    except ValueError as error:
-        raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
-    said: dict[str, Any] = values if isinstance(values, dict) else {}
-    temperature: Any = said.get("temperature")
-    sure: Any = said.get("sure")
-    if not (is_number(temperature) and is_number(sure) and temperature > 0):
-        raise UnrolledError(
-            f"{path} is damaged: the temperature is {temperature!r} and sure {sure!r}, expected a number "
-            "above 0 and a share"
-        )
-    return {"temperature": temperature, "sure": sure}
 
 
 def as_values(network: SequenceClassifier) -> dict[str, Any]:

@@ -32,15 +32,15 @@ POLICY = (
 )
 
 
-def write_page(runs: Mapping[str, Run], path: str | os.PathLike[str], data: Dataset | None = None) -> Path:
+def write_page(path: str | os.PathLike[str], runs: Mapping[str, Run], data: Dataset | None = None) -> Path:
     """Write a page in which the networks of runs read: a drawing, or examples, step by step.
 
     The file holds the weights and needs neither a network nor a server. What it says of a drawing is what
     `unrolled predict` says of the picture that it saves, unless that looks like a sheet of paper on a table.
 
     Args:
-        runs: one or more, by the names that the page shows; networks that read the same steps.
         path: the file, new or such a page.
+        runs: one or more, by the names that the page shows; networks that read the same steps.
         data: what the first run was trained on, of which some test examples are put in; None for none.
 
     Returns:
@@ -58,7 +58,7 @@ def write_page(runs: Mapping[str, Run], path: str | os.PathLike[str], data: Data
     >>> config = RunConfig(network, Recipe(), "sample", tuple("0123456789"), seed=0, validation=0)
     >>> run = Run.create(folder / "run", config)
     >>> run.save_weights(SequenceClassifier(network).state_dict())
-    >>> write_page({"untrained": run}, folder / "reading.html").name
+    >>> write_page(folder / "reading.html", {"untrained": run}).name
     'reading.html'
     """
     path = Path(path)

@@ -1,5 +1,6 @@
 """Reports: pictures of data, of what was learnt and of how a network reads, and a page that compares runs."""
 
+from unrolled.page import write_page
 from unrolled.report.confusion import draw_confusion
 from unrolled.report.curves import draw_curves
 from unrolled.report.examination import save_vectors
@@ -40,4 +41,5 @@ __all__ = [
     "save_pictures",
     "save_vectors",
     "summarize",
+    "write_page",
 ]
