@@ -24,7 +24,7 @@ export class Panel {
     this.bars = element("ul", { class: "bars" });
     this.rows = this.makeBars();
     this.overTime = kind(run.classes.length ? `answer after each ${noun}` : `numbers after each ${noun}`, run.classes.length ? "share" : "signed");
-    this.slope = kind("its gradient by number", "signed");
+    this.slope = kind("its gradient by input", "signed");
     this.hanging = kind(`its gradient by ${noun}`, "share");
     this.choice = element("div", { class: "choice" });
     this.maps = element("div", { class: "maps" });
@@ -156,7 +156,7 @@ export class Panel {
     const most = Math.max(...sizes, 1e-12);
     const name = this.rows[explained].name;
     const order = this.view.flipped ? reading.rows[0].map((_, k, all) => all.length - 1 - k) : null;
-    this.slope.show(rows, { order, now: t ? t - 1 : null, bound: largestOf(rows), caption: `gradient of ${name} by number` });
+    this.slope.show(rows, { order, now: t ? t - 1 : null, bound: largestOf(rows), caption: `gradient of ${name} by input` });
     this.hanging.show(rows.map((_, k) => (k < sizes.length ? [sizes[k] / most] : null)), { now: t ? t - 1 : null, caption: `by ${this.noun}` });
     const strongest = sizes.map((_, k) => k).sort((a, b) => sizes[b] - sizes[a]).slice(0, 3);
     setText(this.hangs, !t ? "" : `The score of ${name} hangs most on ${this.noun}s ${strongest.map((k) => `${reading.order[k] + 1} (${Math.round((100 * sizes[k]) / sum(sizes))}%)`).join(", ")}.`);
