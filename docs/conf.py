@@ -1,19 +1,35 @@
 """How Sphinx builds the documentation: `make docs`."""
 
 import re
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))  # where the extensions and the drawings are
 
 project = "unrolled"
 author = "The unrolled contributors"
 copyright = author
 release = version = installed_version("unrolled")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "extensions.diagrams",
+    "extensions.equations",
+    "extensions.live",
+    "extensions.pages",
+]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "unrolled"
-myst_enable_extensions = ["colon_fence"]
+html_static_path = ["static"]
+html_css_files = ["equations.css", "live.css"]
+html_math_renderer = "mathml"
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
