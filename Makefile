@@ -134,7 +134,7 @@ docs: $(DOCS)/installed
 	@echo "Setting up .venv-docs, once: PyTorch and Sphinx, a minute or two and 1 GB of disk. Nothing is compiled."
 	$(PYTHON) -m venv .venv-docs
 	$(PYTHON) scripts/requirements.py docs | .venv-docs/bin/pip install -q -c constraints.txt -r /dev/stdin
-	.venv-docs/bin/pip install -q --no-deps -C wheel.cmake=false -e .
+	.venv-docs/bin/pip install -q --no-deps -C wheel.cmake=false -C wheel.py-api=py3 -e .
 	touch $@
 
 # The requirements apart from the package, so that what is compiled is compiled once and shows how far it is.
