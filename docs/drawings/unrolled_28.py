@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 def draw() -> Figure:
     """28 boxes that are one cell, the rows that go in, the states between them, and the answer at the end."""
-    sheet = Sheet(19, 8.2)
+    sheet = Sheet(19.8, 8.2)
     places = {1: 2.6, 2: 5.6, 3: 8.6, 28: 15.2}
     for step, x in places.items():
         sheet.box((x, 4), f"cell\n(step {step})", size=(2.0, 1.3), colour=BLUE)
