@@ -130,9 +130,18 @@ packages: $(BENCH_PACKAGES)/bin/python
 wheel: $(VENV)/installed
 	$(BIN)/pip wheel -q --no-deps -w dist .
 
-docs: $(VENV)/installed
-	$(BIN)/python scripts/requirements.py docs | $(BIN)/pip install -q -c constraints.txt -r /dev/stdin
-	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+# The documentation. Its Python runs, and what it prints is compared; in an environment of its own nothing is compiled.
+DOCS := $(if $(wildcard $(VENV)/installed),$(VENV),.venv-docs)
+docs: $(DOCS)/installed
+	$(DOCS)/bin/python scripts/requirements.py docs | $(DOCS)/bin/pip install -q -c constraints.txt -r /dev/stdin
+	$(DOCS)/bin/sphinx-build -W -q -b html docs docs/_build/html
+
+.venv-docs/installed: pyproject.toml constraints.txt
+	@echo "Setting up .venv-docs, once: PyTorch and Sphinx, a minute or two and 1 GB of disk. Nothing is compiled."
+	$(PYTHON) -m venv .venv-docs
+	$(PYTHON) scripts/requirements.py docs | .venv-docs/bin/pip install -q -c constraints.txt -r /dev/stdin
+	.venv-docs/bin/pip install -q --no-deps -C wheel.cmake=false -C wheel.py-api=py3 -e .
+	touch $@
 
 # The requirements apart from the package, so that what is compiled is compiled once and shows how far it is.
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -191,8 +191,8 @@ class BahdanauAttention(AttentionMechanism):
 
         score_t = attention_v · tanh(keys_t + query query_layer/kernel)
 
-    With normalize attention_g attention_v / |attention_v| stands in the place of attention_v, and attention_b
-    is added inside of tanh.
+    With normalize attention_g attention_v / norm(attention_v) stands in the place of attention_v, and
+    attention_b is added inside of tanh.
 
     Args:
         num_units: how wide keys and processed queries are.
