@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unrolled.cli.answers import Answer
     from unrolled.training import Run
 
+EVALUATED = 500  # sequences at a time
 WIDTH = 28  # of what `read_digits` makes
 DIGITS = ("sample", "mnist")  # the data sets of such digits
 
@@ -34,7 +35,8 @@ class PredictOptions:
         list[Path],
         typer.Argument(
             help="For a run on files or a folder: the same kind of files. For one on digits: PNG, JPEG or "
-            "other images of one digit each, or IDX files of many."
+            "other images of one digit each, or IDX files of many. For one that was imported: also .npy "
+            "files of sequences [N, T, I], or of tokens [N, T]."
         ),
     ]
     run: Annotated[
@@ -64,6 +66,7 @@ def predict(options: PredictOptions) -> None:
         unrolled predict t10k-images-idx3-ubyte.gz --json
         unrolled predict visits-of-today.csv --csv
         unrolled predict recordings/*.wav
+        unrolled predict x.npy --run runs/model-1 --json
     """
     from unrolled import training
     from unrolled.cli.machine import check_device, set_threads
@@ -78,6 +81,8 @@ def predict(options: PredictOptions) -> None:
     preparation = DataRecord.load(run.folder).preparation
     if preparation is not None and preparation.reading:
         predict_sequences(run, options)
+    elif all(path.suffix == ".npy" for path in options.files):
+        predict_arrays(run, options)
     else:
         predict_digits(run, options)
 
@@ -85,32 +90,88 @@ def predict(options: PredictOptions) -> None:
 def predict_sequences(run: Run, options: PredictOptions) -> None:
     """Answer for each sequence in the files."""
     from unrolled import training
-    from unrolled.cli.answers import answers, headings
-    from unrolled.cli.terminal import OneByOne, Terminal
+    from unrolled.cli.answers import answers
     from unrolled.training.again import Again
 
-    terminal, one_by_one = Terminal(), OneByOne()
     again = Again(run)
     network = run.load_network().to(options.device)
 
-    def found() -> Iterator[Answer]:
+    def found(path: Path) -> Iterator[Answer]:
+        collection, examples = again.read(path)
+        examples.check_finite(str(path))
+        said = training.evaluate(network, examples, again.task)
+        return answers(run.config, collection.names, examples.all_lengths(), said)
+
+    show(found, run, options, f"{run.folder}, which was trained on {run.config.data}")
+
+
+def predict_arrays(run: Run, options: PredictOptions) -> None:
+    """Answer for each sequence in .npy files."""
+    import torch
+
+    from unrolled.cli.answers import answers
+    from unrolled.training.tasks.task import Evaluation
+
+    network = run.load_network().to(options.device)
+    whole = getattr(run.config.network, "tokens", False)
+
+    def found(path: Path) -> Iterator[Answer]:
+        x = read_array(path, whole)
+        with torch.inference_mode():
+            said = torch.cat([network(part.to(options.device)).cpu() for part in x.split(EVALUATED)])
+        rows = said.flatten(0, 1) if run.config.task == "tag" else said
+        evaluation = Evaluation(float("nan"), {}, rows.float().softmax(dim=1), rows.argmax(dim=1))
+        names = [f"{path}[{index}]" for index in range(len(x))]
+        lengths = torch.full((len(x),), x.shape[1])
+        for answer, outputs in zip(answers(run.config, names, lengths, evaluation), said, strict=True):
+            yield answer._replace(values={**answer.values, "outputs": outputs.tolist()})
+
+    show(found, run, options, str(run.folder))
+
+
+def read_array(path: Path, tokens: bool) -> Tensor:
+    """The sequences [N, T, I] in a .npy file, as float32; or of tokens, [N, T], as whole numbers."""
+    import torch
+
+    from unrolled.data.mapped import MappedFile
+    from unrolled.data.npy import read_header
+
+    header = read_header(path)
+    if header.dtype.kind not in "iufb" or not header.dtype.isnative or 0 in header.shape:
+        raise UnrolledError(f"{path} holds {header}, expected numbers [N, T, I] in this machine's byte order")
+    if len(header.shape) not in (2, 3) or (len(header.shape) == 2 and header.dtype.kind not in "iu"):
+        raise UnrolledError(f"{path} holds {header}, expected numbers [N, T, I], or whole numbers [N, T]")
+    values = MappedFile(path).tensor(header.offset, header.dtype, header.shape)
+    if len(header.shape) == 2 or tokens:
+        return values.clone()
+    values = values.to(torch.float32, copy=True)
+    if not values.isfinite().all():
+        raise UnrolledError(f"{path} holds numbers that are not finite")
+    return values
+
+
+def show(found: Callable[[Path], Iterator[Answer]], run: Run, options: PredictOptions, title: str) -> None:
+    """Print the answers about all files; one that cannot be read gets a line among the errors."""
+    from unrolled.cli.answers import headings
+    from unrolled.cli.terminal import OneByOne, Terminal
+
+    terminal, one_by_one = Terminal(), OneByOne()
+
+    def of_all() -> Iterator[Answer]:
         for path in options.files:
             with one_by_one.each():
-                collection, examples = again.read(path)
-                examples.check_finite(str(path))
-                said = training.evaluate(network, examples, again.task)
-                yield from answers(run.config, collection.names, examples.all_lengths(), said)
+                yield from found(path)
 
     if options.json:
-        for answer in found():
+        for answer in of_all():
             terminal.print(json.dumps(answer.values, ensure_ascii=False))
     elif options.csv:
-        write_csv(row for answer in found() for row in answer.rows)
+        write_csv(row for answer in of_all() for row in answer.rows)
     else:
         columns = headings(run.config)
-        rows = [row for answer in found() for row in answer.shown]
+        rows = [row for answer in of_all() for row in answer.shown]
         if rows:
-            terminal.print_table(columns, rows, f"{run.folder}, which was trained on {run.config.data}")
+            terminal.print_table(columns, rows, title)
     one_by_one.settle()
 
 

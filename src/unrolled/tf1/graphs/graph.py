@@ -116,6 +116,17 @@ class Graph:
         ends = [n for n in self._nodes.values() if n.name in found and n.name not in readers]
         return [f"{node.name}:0" for node in ends[::-1] if node.op not in WITHOUT_OUTPUT | PLACEHOLDERS]
 
+    def needed(self, fetches: Sequence[str], feeds: Iterable[str]) -> tuple[set[str], set[str]]:
+        """The names of the nodes and of the functions without which `run` cannot compute these tensors.
+
+        Raises:
+            UnrolledError: as `run`, of a name, a placeholder or an operator.
+        """
+        fed = [self._port(name, output=True) for name in feeds]
+        plan = self._plan([self._port(name) for name in fetches], fed)
+        nodes = {step.node.name for step in plan.steps if step.node is not None} | {p.node for p in fed}
+        return nodes, self._library.look_through(plan.functions)
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """The trainable variables, for an optimizer."""
         return (value for value in self.variables.values() if isinstance(value, nn.Parameter))
