@@ -3,53 +3,49 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
-    from unrolled.cli.import_tf1 import ImportOptions
+    from unrolled.networks import NetworkConfig
     from unrolled.networks.graph_config import GraphConfig
 
-GRAPH_OPTIONS = ("lengths", "feed", "layout", "width")
-# What changes a network that is found: a graph has its own.
-NETWORK_OPTIONS = ("forget_bias", "cell_clip", "proj_clip", "ignore", "cell", "activation", "read")
 
+def import_as_graph(prefix: Path, folder: Path | None, data: str | None, **said: Any) -> None:
+    """Find a graph's ends, and make a run folder of what of it lies between them.
 
-def import_as_graph(options: ImportOptions) -> None:
-    """Find a graph's ends, and make a run folder of what of it lies between them."""
+    Args:
+        said: as `tf1.import_graph` takes it.
+    """
     from unrolled import tf1
-    from unrolled.cli.import_tf1 import fits_mnist, name_of
     from unrolled.cli.terminal import Terminal
     from unrolled.training import Run
     from unrolled.training.run import next_free
     from unrolled.training.run_config import NO_DATA
 
-    for option in NETWORK_OPTIONS:
-        if getattr(options, option) is not None:
-            raise UnrolledError(
-                f"--{option.replace('_', '-')} changes a network that is found, but --as-graph came: leave "
-                "one of them out"
-            )
-    if options.scope:
-        raise UnrolledError(
-            "--scope takes a part of the variables, but --as-graph came: say --output instead"
-        )
-    said: dict[str, Any] = {
-        key: getattr(options, key) for key in ("input", "output", "lengths", "layout", "width")
-    }
-    name = name_of(options.prefix)
-    found = tf1.import_graph(options.prefix, feeds=read_feeds(options.feed or []), name=name, **said)
-    network = found.network
-    data = options.data or ("mnist" if fits_mnist(network.config) else NO_DATA)
-    run = Run.of_graph(options.run or next_free(Path("runs"), name), network, data)
+    name = name_of(prefix)
+    network, nodes, notes = tf1.import_graph(prefix, name=name, **said)
+    reads = data or ("mnist" if fits_mnist(network.config) else NO_DATA)
+    run = Run.of_graph(folder or next_free(Path("runs"), name), network, reads)
     say = Terminal().print
-    say(f"{options.prefix}: {found.nodes} nodes, {len(network.graph.variables)} variables")
+    say(f"{prefix}: {nodes} nodes, {len(network.graph.variables)} variables")
     say(f"graph: {describe(network.config)}")
-    for note in found.notes:
+    for note in notes:
         say(f"note: {note}")
     say(f"imported  {run.folder}")
+
+
+def name_of(path: Path) -> str:
+    """The name of a network, from that of a file."""
+    return re.sub(r"[^\w-]+", "-", path.name.split(".")[0]).strip("-") or "imported"
+
+
+def fits_mnist(config: NetworkConfig | GraphConfig) -> bool:
+    """Whether a network reads rows of 28 into ten classes."""
+    return (config.input_size, config.classes, config.read == "steps") == (28, 10, False)
 
 
 def describe(config: GraphConfig) -> str:

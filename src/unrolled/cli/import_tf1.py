@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,10 @@ from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
     from unrolled.networks import NetworkConfig
-    from unrolled.networks.graph_config import GraphConfig
+
+# What is said of a network that is found, and of a graph as it is.
+OF_NETWORKS = ("forget_bias", "cell_clip", "proj_clip", "scope", "ignore", "cell", "activation", "read")
+OF_GRAPHS = ("lengths", "feed", "layout", "width")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +120,7 @@ def import_tf1(options: ImportOptions) -> None:
         unrolled import-tf1 frozen.pb --as-graph --output logits:0 --lengths lengths:0
     """
     from unrolled import tf1
-    from unrolled.cli.import_graph import GRAPH_OPTIONS, import_as_graph
+    from unrolled.cli.import_graph import fits_mnist, import_as_graph, name_of, read_feeds
     from unrolled.cli.terminal import Terminal
     from unrolled.tf1.checkpoints.checkpoint import find_prefix
     from unrolled.training import Recipe, Run, RunConfig
@@ -128,12 +130,13 @@ def import_tf1(options: ImportOptions) -> None:
     say = Terminal().print
     if options.run is not None:
         check_free(options.run)
+    check_goes_together(options)
     if options.as_graph:
-        import_as_graph(options)
+        said = {key: getattr(options, key) for key in ("input", "output", "lengths", "layout", "width")}
+        import_as_graph(
+            options.prefix, options.run, options.data, feeds=read_feeds(options.feed or []), **said
+        )
         return
-    for option in GRAPH_OPTIONS:
-        if getattr(options, option) is not None:
-            raise UnrolledError(f"--{option} is said of a graph as it is: give --as-graph, too")
     prefix = find_prefix(options.prefix)
     choices = ("scope", "ignore", "cell", "activation", "read", "input", "output")
     given: dict[str, Any] = {key: getattr(options, key) for key in choices}
@@ -181,19 +184,23 @@ def import_tf1(options: ImportOptions) -> None:
     say(f"imported  {run.folder}")
 
 
-def name_of(path: Path) -> str:
-    """The name of a network, from that of a file."""
-    return re.sub(r"[^\w-]+", "-", path.name.split(".")[0]).strip("-") or "imported"
+def check_goes_together(options: ImportOptions) -> None:
+    """Raise an UnrolledError if something is said of graphs as they are, or of networks, and the other comes."""
+    others = OF_NETWORKS if options.as_graph else OF_GRAPHS
+    default = {field.name: field.default for field in dataclasses.fields(options)}
+    for name in others:
+        if getattr(options, name) != default[name]:
+            flag = f"--{name.replace('_', '-')}"
+            raise UnrolledError(
+                f"{flag} is said of a network that is found, and --as-graph came: leave one of them out"
+                if options.as_graph
+                else f"{flag} is said of a graph as it is: give --as-graph, too"
+            )
 
 
 def describe_read(config: NetworkConfig) -> str:
     """What the classifier sees, where that is not the last output."""
     return "" if config.one_way and config.read == "final" else f", reads {config.read}"
-
-
-def fits_mnist(config: NetworkConfig | GraphConfig) -> bool:
-    """Whether a network reads rows of 28 into ten classes."""
-    return (config.input_size, config.classes, config.read == "steps") == (28, 10, False)
 
 
 def ask_forget_bias(name: str) -> float:

@@ -10,11 +10,13 @@ from typing import Any
 from unrolled.errors import UnrolledError, check_count, check_fields, is_number, unknown_name
 from unrolled.networks.config import MOST_LETTERS, MOST_WIDTH
 
-LAYOUTS = ("N T I", "T N I", "N TI", "NT I", "TN I", "N T I 1", "N T", "T N", "N T 1")
+OF_NUMBERS = ("N T I", "T N I", "N TI", "NT I", "TN I", "N T I 1")
+OF_ONE_NUMBER, OF_TOKENS = ("N T", "T N"), ("N T", "T N", "N T 1")
+LAYOUTS = (*OF_NUMBERS, *OF_TOKENS)
 ANSWERS = ("N C", "N T C", "T N C")
 LENGTHS, ZEROS = "lengths", "zeros"
 WORDS = re.compile(rf"N|T|{LENGTHS}|{ZEROS}( (N|T|[0-9]{{1,8}})){{0,8}}")
-MOST_FEEDS, MOST_STEPS = 1000, 1_000_000
+MOST_FEEDS, MOST_SIZE = 1000, 2**16
 DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -69,6 +71,12 @@ class GraphConfig:
         for field in ("tokens", "ragged"):
             if not isinstance(getattr(self, field), bool):
                 raise UnrolledError(f"{field} is {getattr(self, field)!r}, expected true or false")
+        fitting = OF_TOKENS if self.tokens else OF_NUMBERS + OF_ONE_NUMBER * (self.input_size == 1)
+        if self.layout not in fitting:
+            raise UnrolledError(
+                f"layout is {self.layout!r}, expected one of {', '.join(fitting)}: so lie "
+                f"{'tokens' if self.tokens else f'steps of {self.input_size} numbers'}"
+            )
         for field in ("feeds", "sizes", "digests"):
             values = getattr(self, field)
             if not isinstance(values, dict) or len(values) > MOST_FEEDS:
@@ -80,7 +88,7 @@ class GraphConfig:
         for name, size in self.sizes.items():
             if name not in ("N", "T"):
                 raise unknown_name("size", name, ("N", "T"))
-            check_count(f"graph {self.name}: the size {name}", size, most=MOST_STEPS)
+            check_count(f"graph {self.name}: the size {name}", size, most=MOST_SIZE)
         for name, digest in self.digests.items():
             if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
                 raise UnrolledError(f"the digest of {name} is {digest!r}, expected 64 hexadecimal digits")

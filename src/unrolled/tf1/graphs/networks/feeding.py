@@ -152,7 +152,10 @@ def _choices(entrance: Entrance, states: Sequence[int]) -> list[Feed]:
         return [LENGTHS] if shape else [LENGTHS, "N", "T"]
     if shape is None:
         return [1.0, 0.0, *(f"{ZEROS} N {width}" for width in states)]
-    return [" ".join([ZEROS, *("N" if size < 0 else str(size) for size in shape)])]
+    # Of two free sizes one may be the steps'.
+    orders = ("NT", "TN") if sum(size < 0 for size in shape) == 2 else ("N" * len(shape),)
+    frees = [iter(order) for order in orders]
+    return [" ".join([ZEROS, *(next(free) if size < 0 else str(size) for size in shape)]) for free in frees]
 
 
 def filled(feed: Feed, n: int, t: int, lengths: ndarray) -> Any:
