@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -73,6 +74,15 @@ def test_a_run_of_a_graph_is_evaluated(unrolled, with_graph, tmp_path):
     assert f"test accuracy 1.0000  {tmp_path / 'run'}" in result.out
 
 
+def test_the_page_shows_what_the_import_of_a_graph_prints(unrolled, with_graph, monkeypatch):
+    prefix, _, _ = with_graph("own-initial-state")
+    monkeypatch.chdir(prefix.parent)
+    page = (Path(__file__).parents[2] / "docs/tf1-checkpoints.md").read_text(encoding="utf-8")
+    section = page.partition("### A run that holds a graph")[2]
+    command, _, printed = section.partition("$ unrolled ")[2].partition("\n```")[0].partition("\n")
+    assert unrolled(*command.split()).out.splitlines() == printed.splitlines()
+
+
 def test_what_the_ends_of_a_graph_are_is_said(unrolled, with_graph, tmp_path):
     prefix, _, _ = with_graph("lengths-last")
     ends = ("--input", "x:0", "--lengths", "seqlen:0", "--output", "fc/add:0", "--layout", "N T I")
@@ -123,8 +133,6 @@ def test_options_that_do_not_go_together_are_refused(unrolled, with_graph, optio
     ],
 )
 def test_sequences_that_a_graph_does_not_read_get_a_line(unrolled, with_graph, tmp_path, array, message):
-    import re
-
     prefix, _, _ = with_graph("max")
     assert unrolled("import-tf1", prefix, "--as-graph", "--run", tmp_path / "run").code == 0
     np.save(tmp_path / "x.npy", array)
