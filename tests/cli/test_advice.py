@@ -35,6 +35,7 @@ ADVISED = re.compile(r"\bunrolled ([a-z][a-z0-9-]*)((?: [^`\n]*)?)(?:`|\n|$)")
 REACHED_BY = {
     "cli/bench_grid.py": {"bench"},
     "cli/advice.py": set(OPTIONS),
+    "cli/import_graph.py": {"import-tf1"},
     "cli/machine.py": {"train", "compare", "evaluate", "predict"},
     "cli/options.py": {"train", "compare"},
     "cli/progress.py": {"train", "compare"},

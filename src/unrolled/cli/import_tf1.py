@@ -185,7 +185,7 @@ def import_tf1(options: ImportOptions) -> None:
 
 
 def check_goes_together(options: ImportOptions) -> None:
-    """Raise an UnrolledError if something is said of networks and a graph as it is comes, or the other way."""
+    """Raise an UnrolledError if what is said is of networks and a graph as it is comes, or the other way."""
     others = OF_NETWORKS if options.as_graph else OF_GRAPHS
     default = {field.name: field.default for field in dataclasses.fields(options)}
     for name in others:
