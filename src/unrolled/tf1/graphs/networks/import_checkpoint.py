@@ -117,7 +117,8 @@ def _running(prefix: Path, constants: dict[str, float]) -> RunningGraph:
     """The graph with other constants, to be run."""
     try:
         source = read_source(prefix)
-        return RunningGraph(with_constants(source, constants) if constants else source)
+        # Step by step: what proves the network shares none of its kernels.
+        return RunningGraph(with_constants(source, constants) if constants else source, loops="steps")
     except DamagedError as error:
         raise UnrolledError(f"{prefix}.meta is damaged: {error}") from error
     except UnrolledError as error:
