@@ -1,4 +1,4 @@
-"""Recurrent loops of a plan become one step each, which runs whole sequences through the library's unrolling."""
+"""Recurrent loops of a plan become one step each, which runs whole sequences through the unrolling here."""
 
 from __future__ import annotations
 
