@@ -50,6 +50,7 @@ REACHED_BY = {
     "tf1/graphs/networks/answer_tensor.py": {"import-tf1"},
     "tf1/graphs/networks/graph_ends.py": {"import-tf1"},
     "tf1/graphs/networks/graph_network.py": {"evaluate", "predict"},
+    "tf1/graphs/networks/import_checkpoint.py": {"import-tf1"},
     "tf1/graphs/networks/interpretation.py": {"import-tf1"},
     "tf1/graphs/networks/model.py": {"import-tf1"},
     "tf1/graphs/networks/verification.py": {"import-tf1"},

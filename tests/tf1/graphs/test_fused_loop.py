@@ -147,11 +147,13 @@ OTHERS = {
 
 
 def changed(node):
-    """A node of a loop in other ways: another operator, its inputs in other orders, one of them only."""
+    """A node of a loop in other ways: another operator, inputs in another order, one of them, or itself."""
     message = Message(node)
     op, inputs = message.text(2), message.texts(3)
     ways = [(OTHERS[op], inputs)] if op in OTHERS else []
     values = [text for text in inputs if not text.startswith("^")]
+    if values and op not in ("Switch", "Merge", "Enter", "NextIteration", "Exit"):
+        ways.append((op, [message.text(1), *values[1:], "^" + values[0].partition(":")[0]]))  # a circle
     if len(values) > 1 and op not in ("Switch", "Merge"):
         ways += [(op, [*values[1:], values[0]]), (op, [values[0], values[0], *values[2:]])]
     for new_op, new_inputs in ways:

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from unrolled.cells import Cell, GRUCell, LSTMCell, RNNCell
+from unrolled.tf1.graphs.loop_recognition import recognised
 from unrolled.tf1.graphs.ops.tensor_arrays import FLOW, TensorArray
-from unrolled.tf1.graphs.plan import COMPUTE, Plan, Step
-from unrolled.tf1.graphs.recurrent_loop import LayerOfLoop, RecurrentLoop, Value, recognised
+from unrolled.tf1.graphs.plan import COMPUTE, ENTER, Plan, Step
+from unrolled.tf1.graphs.recurrent_loop import LayerOfLoop, RecurrentLoop, Value
 from unrolled.tf1.graphs.run import RunError
 from unrolled.tf1.rnn import gate_layout
 from unrolled.unroll import dynamic_unroll
 
+MOST_LOOPS = 100  # of one plan: each costs a look at all of it
 GATES = {"lstm": 4, "gru": 2, "rnn": 1}  # of the first kernel
 
 
@@ -25,12 +27,17 @@ class NotFusedError(RunError):
 
 def fuse(plan: Plan) -> dict[str, str]:
     """Put one step in the place of each loop that is layers of cells; their kinds, by the loops' names."""
-    found = {}
-    for frame in plan.enters:
-        sources = sources_of(plan)
-        loop = recognised(plan, frame, sources)
+    entering: dict[str, list[Step]] = {}
+    for step in plan.steps:
+        if step.kind == ENTER:
+            entering.setdefault(step.frame, []).append(step)
+    found: dict[str, str] = {}
+    sources = sources_of(plan)
+    for frame, enters in entering.items():
+        loop = recognised(enters, sources) if len(found) < MOST_LOOPS else None
         if loop is not None:
-            _replace(plan, loop, sources)
+            _replace(plan, loop)
+            sources = sources_of(plan)
             found[frame] = loop.name
     return found
 
@@ -45,7 +52,7 @@ def sources_of(plan: Plan) -> dict[int, list[Value | None]]:
     return sources
 
 
-def _replace(plan: Plan, loop: RecurrentLoop, sources: dict[int, list[Value | None]]) -> None:
+def _replace(plan: Plan, loop: RecurrentLoop) -> None:
     """Lead what enters a loop into one step, and what leaves it out of that."""
     fused = Step(len(plan.steps), COMPUTE, loop.variables[0].switch.node)
     plan.steps.append(fused)
