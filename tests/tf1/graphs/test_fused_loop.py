@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tf1.graphs.graph_files import constant, node
 from unrolled import UnrolledError
 from unrolled.tf1 import Graph
 from unrolled.tf1.checkpoints.wire import DamagedError, Message, bytes_field
@@ -146,9 +147,9 @@ OTHERS = {
 }
 
 
-def changed(node):
+def changed(content):
     """A node of a loop in other ways: another operator, inputs in another order, one of them, or itself."""
-    message = Message(node)
+    message = Message(content)
     op, inputs = message.text(2), message.texts(3)
     ways = [(OTHERS[op], inputs)] if op in OTHERS else []
     values = [text for text in inputs if not text.startswith("^")]
@@ -157,9 +158,9 @@ def changed(node):
     if len(values) > 1 and op not in ("Switch", "Merge"):
         ways += [(op, [*values[1:], values[0]]), (op, [values[0], values[0], *values[2:]])]
     for new_op, new_inputs in ways:
-        content = bytes_field(1, message.text(1).encode()) + bytes_field(2, new_op.encode())
-        content += b"".join(bytes_field(3, text.encode()) for text in new_inputs)
-        yield memoryview(content + b"".join(bytes_field(5, bytes(each)) for each in message.all_bytes(5)))
+        other = bytes_field(1, message.text(1).encode()) + bytes_field(2, new_op.encode())
+        other += b"".join(bytes_field(3, text.encode()) for text in new_inputs)
+        yield memoryview(other + b"".join(bytes_field(5, bytes(each)) for each in message.all_bytes(5)))
 
 
 def outcome(source, loops, end, feeds):
@@ -174,10 +175,10 @@ def test_a_loop_in_which_anything_is_changed_stays_right(golden, name):
     prefix, end, feeds = golden(name)
     source = read_source(prefix)
     right, tried, taken = Graph(source).run(end, feeds), 0, 0
-    for place, node in enumerate(source.nodes):
-        if "/while/" not in Message(node).text(1) or "gradients" in Message(node).text(1):
+    for place, content in enumerate(source.nodes):
+        if "/while/" not in Message(content).text(1) or "gradients" in Message(content).text(1):
             continue
-        for other in changed(node):
+        for other in changed(content):
             nodes = [*source.nodes[:place], other, *source.nodes[place + 1 :]]
             changed_source = source._replace(nodes=nodes)
             expected = outcome(changed_source, "steps", end, feeds)
@@ -191,6 +192,25 @@ def test_a_loop_in_which_anything_is_changed_stays_right(golden, name):
                 taken += bool(np.abs(came - right).max() > 1e-3)
     assert tried > 40
     assert taken > 10  # changes that make another function of it
+
+
+def test_a_loop_with_one_node_more_runs_step_by_step(golden):
+    prefix, end, feeds = golden("max")
+    source = read_source(prefix)
+    more = [
+        constant("rnn/while/three", np.int32(3), "^rnn/while/Identity"),
+        node("rnn/while/early", "Less", "rnn/while/Identity_1", "rnn/while/three", T=np.int32),
+        node("rnn/while/checked", "Assert", "rnn/while/early"),
+    ]
+    nodes = []
+    for each in source.nodes:
+        if Message(each).text(1) == "rnn/while/add":
+            each = memoryview(bytes(each) + bytes_field(3, b"^rnn/while/checked"))
+        nodes.append(each)
+    graph = Graph(source._replace(nodes=[*nodes, *map(memoryview, more)]))
+    assert graph.loops(end, feeds) == {}
+    with pytest.raises(UnrolledError, match="an assertion of the graph does not hold"):
+        graph.run(end, feeds)
 
 
 def test_two_layers_of_other_widths_are_one_above_the_other(golden):
