@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -15,7 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load, save
 
-from attacks import innocent, mutate, sequences
+from attacks import innocent, mutate, runs, sequences
 from attacks.mutate import Mutation
 from unrolled import data, tf1
 from unrolled.data.readers import folder as folder_reader
@@ -27,6 +28,7 @@ from unrolled.tf1.checkpoints.wire import bytes_field, write_varint
 from unrolled.tf1.graphs.networks.definition import Graph
 from unrolled.training import Run, train_run
 from unrolled.training.checkpoint import _digest as digest_of
+from unrolled.training.graph_files import GRAPH
 from unrolled.training.run import CHECKPOINT, CONFIG, METRICS, WEIGHTS
 
 Files = dict[str, bytes]
@@ -206,6 +208,20 @@ def _read_run(folder: Path) -> object:
     return run.load_network()
 
 
+def _imported(folder: Path) -> list[Files]:
+    """A run that holds a graph."""
+    return [files_of(runs.graph_run(folder / "run"))]
+
+
+def _read_imported(folder: Path) -> object:
+    """Its graph, whose digest is right again, and what it says."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OSError, RecursionError):
+        runs.redigested(folder)
+    network = Run.open(folder).load_network()
+    feeds = {name: np.ones((2, 4, 3), "f4") for name in network.graph.placeholders}
+    return network.graph.run(network.config.output, feeds, seconds=0.05)
+
+
 def _read_checkpoint(folder: Path) -> object:
     return train_run(folder, Run.open(folder).config, _run_data(), resume=True, say=lambda line: None)
 
@@ -340,6 +356,15 @@ PARSERS = {
             WEIGHTS: [mutate.in_tensors, mutate.anyhow],
         },
         _read_run,
+    ),
+    "imported": Parser(
+        _imported,
+        {
+            CONFIG: [mutate.in_json, mutate.anyhow],
+            GRAPH: [mutate.in_meta, mutate.in_meta, mutate.anyhow],
+            WEIGHTS: [mutate.in_tensors, mutate.anyhow],
+        },
+        _read_imported,
     ),
     "checkpoint": Parser(
         _trained, {CHECKPOINT: [_redigested, _redigested, mutate.in_tensors, mutate.anyhow]}, _read_checkpoint

@@ -9,11 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from attacks import innocent
+from attacks import graphs, innocent
 from attacks.attack import Call, add, attack
+from unrolled import tf1
+from unrolled.tf1.checkpoints.wire import bytes_field, integer_field
+from unrolled.training import Run
+from unrolled.training.graph_files import GRAPH
 from unrolled.training.run import CHECKPOINT, CONFIG, METRICS, WEIGHTS
 
 
@@ -156,3 +161,107 @@ def a_checkpoint_of_a_terabyte(folder: Path) -> Call:
     start = tensors(b'{"w":{"dtype":"F32","shape":[274877906944],"data_offsets":[0,1099511627776]}}')
     innocent.sparse(innocent.run(folder / "run") / CHECKPOINT, len(start) + (1 << 40), start)
     return ["train", "--resume", str(folder / "run")]
+
+
+def graph_run(folder: Path, factor: str = "w") -> Path:
+    """A run that holds a graph: y [N, T, 3], of x [N, T, 3] times a variable [3]."""
+    shape = {"x": [2**64 - 1, 2**64 - 1, 3], factor: [3]}
+    nodes = [
+        graphs.node(name, op, attributes=graphs.attribute("shape", sizes(shape[name])) + FLOAT)
+        for name, op in (("x", "Placeholder"), (factor, "VariableV2"))
+    ]
+    nodes.append(graphs.node("y", "Mul", "x", factor))
+    prefix = folder.parent / f"{folder.name}.ckpt"
+    tf1.write_checkpoint(prefix, {factor: np.array([1, 2, 3], "f4")})
+    definition = b"".join(bytes_field(1, node) for node in nodes)
+    prefix.with_name(f"{prefix.name}.meta").write_bytes(bytes_field(2, definition))
+    Run.of_graph(folder, tf1.import_graph(prefix, layout="N T I", output="y:0").network)
+    return folder
+
+
+def sizes(shape: list[int]) -> bytes:
+    return bytes_field(7, b"".join(bytes_field(2, integer_field(1, size)) for size in shape))
+
+
+FLOAT = graphs.attribute("dtype", integer_field(6, 1))
+
+
+def with_graph(change: Callable[[Path], object], verb: str = "predict") -> Callable[[Path], Call]:
+    """A run that holds a graph, in whose folder something is changed."""
+
+    def make(folder: Path) -> Call:
+        run = graph_run(folder / "run")
+        change(run)
+        np.save(folder / "x.npy", np.ones((2, 4, 3), "f4"))
+        return (
+            ["predict", str(folder / "x.npy"), "--run", str(run)] if verb == "predict" else [verb, str(run)]
+        )
+
+    return make
+
+
+def redigested(run: Path) -> None:
+    """The digests of the files as they are now."""
+    values = json.loads((run / CONFIG).read_text())
+    for name in values["network"]["digests"]:
+        values["network"]["digests"][name] = hashlib.sha256((run / name).read_bytes()).hexdigest()
+    (run / CONFIG).write_text(json.dumps(values))
+
+
+def cut(name: str, lies: bool = False) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        content = (run / name).read_bytes()
+        (run / name).write_bytes(content[: len(content) * 2 // 3])
+        if lies:
+            redigested(run)
+
+    return change
+
+
+def taken_from(name: str, factor: str, lies: bool = False) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        other = graph_run(run.parent / "other", factor)
+        (run / name).write_bytes((other / name).read_bytes())
+        if lies:
+            redigested(run)
+
+    return change
+
+
+def saying(**changes: Any) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        values = json.loads((run / CONFIG).read_text())
+        values["network"].update(changes)
+        (run / CONFIG).write_text(json.dumps(values))
+
+    return change
+
+
+add("a graph that is cut", with_graph(cut(GRAPH)), f"{GRAPH} is not the file that was imported")
+add("a graph that is cut, and its digest lies", with_graph(cut(GRAPH, lies=True)), f"{GRAPH} is damaged")
+add("a graph that is not there", with_graph(lambda run: (run / GRAPH).unlink()), f"has no {GRAPH}")
+add("another graph", with_graph(taken_from(GRAPH, "v")), "is not the file that was imported")
+add(
+    "another graph, and its digest lies",
+    with_graph(taken_from(GRAPH, "v", lies=True)),
+    "another graph's variables",
+)
+add("variables of a graph that are cut", with_graph(cut(WEIGHTS)), WEIGHTS)
+add(
+    "another graph's variables",
+    with_graph(taken_from(WEIGHTS, "v")),
+    "variables .* v differs",
+)
+add("a graph without digests", with_graph(saying(digests={})), "says nothing of it")
+add("a graph that is fed a terabyte", with_graph(saying(feeds={"x:0": "zeros 99999 99999 99"})), "zeros")
+add("a graph that is fed words", with_graph(saying(feeds={"x:0": "rm -rf"})), "x:0 is fed 'rm -rf'")
+add("a graph that is fed nowhere", with_graph(saying(input="z:0")), "unknown node 'z'")
+add("a graph of numbers that lie as tokens", with_graph(saying(layout="N T 1")), "layout is 'N T 1'")
+add("a graph of batches of a billion", with_graph(saying(sizes={"N": 10**9})), "the size N is 1000000000")
+add(
+    "a graph whose answer is no tensor of it",
+    with_graph(saying(output="\0")),
+    "unknown node",
+)
+add("a graph whose layout is none", with_graph(saying(layout=["N"])), "layout")
+add("a report about a graph", with_graph(lambda run: None, "report"), "is a graph of TensorFlow 1")

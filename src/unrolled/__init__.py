@@ -1,4 +1,4 @@
-"""Recurrent networks for PyTorch: every cell, stack and unrolling of TensorFlow 1's recurrent toolbox.
+"""Recurrent networks for PyTorch: the cells, stacks and unrollings of TensorFlow 1's recurrent toolbox.
 
 Names are loaded when they are first used, so that importing the package (and `unrolled --help`) does not
 wait for torch.

@@ -35,6 +35,7 @@ ADVISED = re.compile(r"\bunrolled ([a-z][a-z0-9-]*)((?: [^`\n]*)?)(?:`|\n|$)")
 REACHED_BY = {
     "cli/bench_grid.py": {"bench"},
     "cli/advice.py": set(OPTIONS),
+    "cli/import_graph.py": {"import-tf1"},
     "cli/machine.py": {"train", "compare", "evaluate", "predict"},
     "cli/options.py": {"train", "compare"},
     "cli/progress.py": {"train", "compare"},
@@ -45,6 +46,11 @@ REACHED_BY = {
         for name in ("fit", "forecast", "open", "targets", "windows", "readers/labelling", "readers/table")
     },
     "report/page.py": {"report"},
+    "networks/graph_config.py": {"import-tf1"},
+    "tf1/graphs/networks/answer_tensor.py": {"import-tf1"},
+    "tf1/graphs/networks/graph_ends.py": {"import-tf1"},
+    "tf1/graphs/networks/graph_network.py": {"evaluate", "predict"},
+    "tf1/graphs/networks/import_checkpoint.py": {"import-tf1"},
     "tf1/graphs/networks/interpretation.py": {"import-tf1"},
     "tf1/graphs/networks/model.py": {"import-tf1"},
     "tf1/graphs/networks/verification.py": {"import-tf1"},

@@ -87,7 +87,7 @@ def test_a_network_that_is_not_the_graph_s_is_refused_in_one_line(unrolled, with
     result = unrolled("import-tf1", prefix, "--run", tmp_path / "run")
     assert (result.code, len(result.err.splitlines())) == (2, 1)
     assert "the network that was found is not the graph's: they part at Sum:0, by" in result.err
-    assert f"nothing is imported; `unrolled run-tf1 {prefix}` runs the graph as it is" in result.err
+    assert f"nothing is imported; `unrolled import-tf1 {prefix} --as-graph` makes a run of" in result.err
     assert not (tmp_path / "run").exists()
     assert unrolled("run-tf1", prefix).code == 0
 

@@ -24,7 +24,7 @@ OF_OTHER_KINDS = {
     *("load_variables", "read_checkpoint", "write_checkpoint", "constant", "zeros", "glorot_uniform"),
     *("random_normal", "random_uniform", "truncated_normal", "set_random_seed", "Dense", "TensorArray"),
     *("TensorShape", "VariableScope", "LayerNormLSTMCell", "cudnn_rnn", "legacy_seq2seq", "seq2seq"),
-    *("Imported", "import_checkpoint"),
+    *("Imported", "import_checkpoint", "ImportedGraph", "import_graph"),
 }
 
 

@@ -239,7 +239,7 @@ def make_row(run: Run) -> Row:
     best = [line for line in epochs if line.get("best")][-1]
     return Row(
         network=run.config.network.name,
-        parameters=SequenceClassifier.outline(run.config.network).parameter_count,
+        parameters=SequenceClassifier.outline(run.config.cells).parameter_count,
         metric=metric,
         validation=best.get(f"validation_{metric}"),
         test=test[f"test_{metric}"],

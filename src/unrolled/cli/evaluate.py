@@ -132,11 +132,13 @@ def examples_for(run: Run, options: EvaluateOptions, terminal: Terminal) -> tupl
     if not is_its_own and preparation is not None and preparation.reading and name not in datasets.DATASETS:
         again = Again(run)
         return again.read(name, labelled=True).examples, again.task, name
+    # What was imported reads numbers as they are.
+    others = {"standardize": False} if config.data == NO_DATA else {}
     data = datasets.load(
         name,
         options.data_dir,
         validation=config.validation if is_its_own else None,  # others have examples of their own for that
-        options=datasets.DataOptions.from_dict(config.options if is_its_own else {}),
+        options=datasets.DataOptions.from_dict(config.options if is_its_own else others),
     )
     reads = (config.network.input_size, config.network.classes)
     gives = (data.train.width, task_of(data).outputs)

@@ -53,7 +53,7 @@ def export_tf1(options: ExportOptions) -> None:
         )
     say = Terminal().print
     run = Run.open(options.run)
-    network = run.load_network()
+    network = run.load_classifier()
     optimizer = run.config.recipe.optimizer
     slots = options.slots or (optimizer if optimizer in SLOTS else "none")
     variables = network_checkpoint(network, slots)
@@ -61,7 +61,7 @@ def export_tf1(options: ExportOptions) -> None:
     for name, value in variables.items():
         say(f"  {name} {list(value.shape)}")
     lstms: list[dict[str, Any]] = [
-        dict(*options) for kind, _, *options in run.config.network.layers if kind == "lstm"
+        dict(*options) for kind, _, *options in run.config.cells.layers if kind == "lstm"
     ]
     for bias in sorted({options.get("forget_bias", 1.0) for options in lstms}):
         say(f"note: TensorFlow adds forget_bias at run time: give its LSTM cells forget_bias={bias}")

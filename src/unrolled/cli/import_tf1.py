@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,10 @@ from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
     from unrolled.networks import NetworkConfig
+
+# What is said of a network that is found, and of a graph as it is.
+OF_NETWORKS = ("forget_bias", "cell_clip", "proj_clip", "scope", "ignore", "cell", "activation", "read")
+OF_GRAPHS = ("lengths", "feed", "layout", "width")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,29 @@ class ImportOptions:
             help="The graph's tensor that is its answer, such as logits:0; by default it is looked for."
         ),
     ] = None
+    as_graph: Annotated[
+        bool,
+        typer.Option("--as-graph", help="Keep the graph itself as the network; PREFIX may be any graph."),
+    ] = False
+    lengths: Annotated[
+        str | None,
+        typer.Option(help="Of a graph: the placeholder that takes lengths [N], such as lengths:0."),
+    ] = None
+    feed: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of a graph: what else it is fed, such as keep_prob:0=1.0 or is_training:0=false; or "
+            'batch_size:0=N, steps:0=T, state:0="zeros N 128". May be given several times.',
+            show_default=False,
+        ),
+    ] = None
+    layout: Annotated[
+        str | None,
+        typer.Option(help='Of a graph: how sequences lie in --input, such as "N T I", "T N I" or "N TI".'),
+    ] = None
+    width: Annotated[
+        int | None, typer.Option(help="Of a graph: I, the numbers in a step, where no shape says it.")
+    ] = None
     data: Annotated[
         str | None, typer.Option(help="The data set it reads; by default mnist where the shapes fit.")
     ] = None
@@ -81,6 +107,8 @@ def import_tf1(options: ImportOptions) -> None:
     The checkpoint may be of version 1 or 2 and have variable names of any era. With its .meta file the
     network and the graph there are run on random sequences: they must agree, else nothing is imported.
     Without it, what no variable says is asked for, or assumed and said. TensorFlow is not needed.
+    With --as-graph the run holds the graph as it is, for evaluate and predict; what a graph does not say
+    of its ends is asked for.
 
     [bold]examples:[/bold]
 
@@ -88,8 +116,11 @@ def import_tf1(options: ImportOptions) -> None:
         unrolled import-tf1 model/ --forget-bias 1.0 --run runs/from-tensorflow
         unrolled import-tf1 seq2seq.ckpt --scope encoder/ --ignore ".*embedding.*"
         unrolled import-tf1 model/model.ckpt-5000 --input x:0 --output logits:0
+        unrolled import-tf1 model/model.ckpt-5000 --as-graph --feed keep_prob:0=1.0
+        unrolled import-tf1 frozen.pb --as-graph --output logits:0 --lengths lengths:0
     """
     from unrolled import tf1
+    from unrolled.cli.import_graph import fits_mnist, import_as_graph, name_of, read_feeds
     from unrolled.cli.terminal import Terminal
     from unrolled.tf1.checkpoints.checkpoint import find_prefix
     from unrolled.training import Recipe, Run, RunConfig
@@ -99,12 +130,19 @@ def import_tf1(options: ImportOptions) -> None:
     say = Terminal().print
     if options.run is not None:
         check_free(options.run)
+    check_goes_together(options)
+    if options.as_graph:
+        said = {key: getattr(options, key) for key in ("input", "output", "lengths", "layout", "width")}
+        import_as_graph(
+            options.prefix, options.run, options.data, feeds=read_feeds(options.feed or []), **said
+        )
+        return
     prefix = find_prefix(options.prefix)
     choices = ("scope", "ignore", "cell", "activation", "read", "input", "output")
     given: dict[str, Any] = {key: getattr(options, key) for key in choices}
     cell_options = {key: getattr(options, key) for key in ("forget_bias", "cell_clip", "proj_clip")}
     given["options"] = {key: value for key, value in cell_options.items() if value is not None}
-    name = re.sub(r"[^\w-]+", "-", prefix.name.split(".")[0]).strip("-") or "imported"
+    name = name_of(prefix)
     imported = tf1.import_checkpoint(prefix, name=name, **given)
     if imported.model.asks_forget_bias:
         given["options"]["forget_bias"] = ask_forget_bias(prefix.name)
@@ -146,14 +184,23 @@ def import_tf1(options: ImportOptions) -> None:
     say(f"imported  {run.folder}")
 
 
+def check_goes_together(options: ImportOptions) -> None:
+    """Raise an UnrolledError if what is said is of networks and a graph as it is comes, or the other way."""
+    others = OF_NETWORKS if options.as_graph else OF_GRAPHS
+    default = {field.name: field.default for field in dataclasses.fields(options)}
+    for name in others:
+        if getattr(options, name) != default[name]:
+            flag = f"--{name.replace('_', '-')}"
+            raise UnrolledError(
+                f"{flag} is said of a network that is found, and --as-graph came: leave one of them out"
+                if options.as_graph
+                else f"{flag} is said of a graph as it is: give --as-graph, too"
+            )
+
+
 def describe_read(config: NetworkConfig) -> str:
     """What the classifier sees, where that is not the last output."""
     return "" if config.one_way and config.read == "final" else f", reads {config.read}"
-
-
-def fits_mnist(config: NetworkConfig) -> bool:
-    """Whether a network reads rows of 28 into ten classes."""
-    return (config.input_size, config.classes) == (28, 10)
 
 
 def ask_forget_bias(name: str) -> float:

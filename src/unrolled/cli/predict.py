@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,10 +18,13 @@ from unrolled.errors import UnrolledError
 from unrolled.names import pasteable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from unrolled.cli.answers import Answer
     from unrolled.training import Run
     from unrolled.training.judge import Judge
 
+EVALUATED = 500  # sequences at a time
 WIDTH = 28  # of what `read_digits` makes
 DIGITS = ("sample", "mnist")  # the data sets of such digits
 
@@ -34,7 +37,8 @@ class PredictOptions:
         list[Path],
         typer.Argument(
             help="For a run on files or a folder: the same kind of files. For one on digits: PNG, JPEG or "
-            "other images of one digit each, or IDX files of many."
+            "other images of one digit each, or IDX files of many. For one that was imported: also .npy "
+            "files of sequences [N, T, I], or of tokens [N, T]."
         ),
     ]
     run: Annotated[
@@ -81,6 +85,7 @@ def predict(options: PredictOptions) -> None:
         unrolled predict mine.png --picture seen
         unrolled predict visits-of-today.csv --csv
         unrolled predict recordings/*.wav
+        unrolled predict x.npy --run runs/model-1 --json
     """
     from unrolled import training
     from unrolled.cli.machine import check_device, set_threads
@@ -95,6 +100,8 @@ def predict(options: PredictOptions) -> None:
     preparation = DataRecord.load(run.folder).preparation
     if preparation is not None and preparation.reading:
         predict_sequences(run, options)
+    elif all(path.suffix == ".npy" for path in options.files):
+        predict_arrays(run, options)
     else:
         predict_digits(run, options)
 
@@ -102,52 +109,116 @@ def predict(options: PredictOptions) -> None:
 def predict_sequences(run: Run, options: PredictOptions) -> None:
     """Answer for each sequence in the files."""
     from unrolled import training
-    from unrolled.cli.answers import answers, class_answers, headings
-    from unrolled.cli.terminal import OneByOne, Terminal
+    from unrolled.cli.answers import answers, class_answers
     from unrolled.cli.what_was_seen import Album
     from unrolled.training.again import Again
     from unrolled.training.judge import Judge
 
-    terminal, one_by_one = Terminal(), OneByOne()
     again, config = Again(run), run.config
-    network = run.load_network().to(options.device)
-    names_classes = config.task == "classify"
-    album = None
-    if options.picture is not None:
-        if not names_classes:
+    network = run.load_classifier().to(options.device)
+    if config.task != "classify":
+        if options.picture is not None:
             raise UnrolledError(
                 f"--picture is for runs that name a class, but {run.folder} is to {config.task}"
             )
-        album = Album(options.picture, network, config.classes)
-    judge = Judge.of(run) if names_classes else None
-    if judge is not None:
+
+        def found(path: Path) -> Iterator[Answer]:
+            collection, examples = again.read(path)
+            examples.check_finite(str(path))
+            said = training.evaluate(network, examples, again.task)
+            return answers(config, collection.names, examples.all_lengths(), said)
+    else:
+        album = None if options.picture is None else Album(options.picture, network, config.classes)
+        judge = Judge.of(run)
         note_calibration(run, judge)
 
-    def found() -> Iterator[Answer]:
+        def found(path: Path) -> Iterator[Answer]:
+            collection, examples = again.read(path)
+            examples.check_finite(str(path))
+            yield from class_answers(config.classes, collection.names, judge.judge(network, examples))
+            if album is not None:
+                album.add(collection.names, examples, judge.temperature)
+
+    show(found, run, options, f"{run.folder}, which was trained on {config.data}")
+
+
+def predict_arrays(run: Run, options: PredictOptions) -> None:
+    """Answer for each sequence in .npy files."""
+    import torch
+
+    from unrolled.cli.answers import answers, class_answers
+    from unrolled.training.judge import Judge
+    from unrolled.training.tasks.task import Evaluation
+
+    if options.picture is not None:
+        raise UnrolledError(
+            "--picture is for pictures, and for the files of a run's own kind: not for arrays"
+        )
+    config = run.config
+    network = run.load_network().to(options.device)
+    whole = getattr(config.network, "tokens", False)
+    judge = Judge.of(run)
+
+    def found(path: Path) -> Iterator[Answer]:
+        x = read_array(path, whole)
+        with torch.inference_mode():
+            said = torch.cat([network(part.to(options.device)).cpu() for part in x.split(EVALUATED)])
+        names = [f"{path}[{index}]" for index in range(len(x))]
+        if config.task == "classify":
+            said_of = class_answers(config.classes, names, judge.weigh(said))
+        else:
+            rows = said.flatten(0, 1) if config.task == "tag" else said
+            evaluation = Evaluation(float("nan"), {}, rows.float().softmax(dim=1), rows.argmax(dim=1))
+            said_of = answers(config, names, torch.full((len(x),), x.shape[1]), evaluation)
+        for answer, outputs in zip(said_of, said, strict=True):
+            yield answer._replace(values={**answer.values, "outputs": outputs.tolist()})
+
+    show(found, run, options, str(run.folder))
+
+
+def read_array(path: Path, tokens: bool) -> Tensor:
+    """The sequences [N, T, I] in a .npy file, as float32; or of tokens, [N, T], as whole numbers."""
+    import torch
+
+    from unrolled.data.mapped import MappedFile
+    from unrolled.data.npy import read_header
+
+    header = read_header(path)
+    if header.dtype.kind not in "iufb" or not header.dtype.isnative or 0 in header.shape:
+        raise UnrolledError(f"{path} holds {header}, expected numbers [N, T, I] in this machine's byte order")
+    if len(header.shape) not in (2, 3) or (len(header.shape) == 2 and header.dtype.kind not in "iu"):
+        raise UnrolledError(f"{path} holds {header}, expected numbers [N, T, I], or whole numbers [N, T]")
+    values = MappedFile(path).tensor(header.offset, header.dtype, header.shape)
+    if len(header.shape) == 2 or tokens:
+        return values.clone()
+    values = values.to(torch.float32, copy=True)
+    if not values.isfinite().all():
+        raise UnrolledError(f"{path} holds numbers that are not finite")
+    return values
+
+
+def show(found: Callable[[Path], Iterator[Answer]], run: Run, options: PredictOptions, title: str) -> None:
+    """Print the answers about all files; one that cannot be read gets a line among the errors."""
+    from unrolled.cli.answers import headings
+    from unrolled.cli.terminal import OneByOne, Terminal
+
+    terminal, one_by_one = Terminal(), OneByOne()
+
+    def of_all() -> Iterator[Answer]:
         for path in options.files:
             with one_by_one.each():
-                collection, examples = again.read(path)
-                examples.check_finite(str(path))
-                if judge is None:
-                    said = training.evaluate(network, examples, again.task)
-                    yield from answers(config, collection.names, examples.all_lengths(), said)
-                    continue
-                judgement = judge.judge(network, examples)
-                yield from class_answers(config.classes, collection.names, judgement)
-                if album is not None:
-                    album.add(collection.names, examples, judge.temperature)
+                yield from found(path)
 
     if options.json:
-        for answer in found():
-            values = {"run": str(run.folder), **answer.values} if names_classes else answer.values
-            terminal.print(json.dumps(values, ensure_ascii=False))
+        for answer in of_all():
+            terminal.print(json.dumps({"run": str(run.folder), **answer.values}, ensure_ascii=False))
     elif options.csv:
-        write_csv(row for answer in found() for row in answer.rows)
+        write_csv(row for answer in of_all() for row in answer.rows)
     else:
-        columns = headings(config)
-        rows = [row for answer in found() for row in answer.shown]
+        columns = headings(run.config)
+        rows = [row for answer in of_all() for row in answer.shown]
         if rows:
-            terminal.print_table(columns, rows, f"{run.folder}, which was trained on {config.data}")
+            terminal.print_table(columns, rows, title)
     one_by_one.settle()
 
 
@@ -186,7 +257,7 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
     network = run.load_network().to(options.device)
     judge, classes = Judge.of(run), run.config.classes
     terminal, notes, one_by_one = Terminal(), Terminal(stderr=True), OneByOne()
-    album = None if options.picture is None else Album(options.picture, network, classes)
+    album = None if options.picture is None else Album(options.picture, run.load_classifier(), classes)
     if not options.json:
         notes.print(f"{run.folder}, which was trained on {run.config.data}:")
     if run.config.data not in DIGITS:

@@ -35,7 +35,7 @@ class TrainingProgress:
 
     def __init__(self, console: Terminal, config: RunConfig, data: Dataset) -> None:
         self.console = console
-        recipe, network = config.recipe, config.network
+        recipe, network = config.recipe, config.cells
         self._protocol = config.protocol
         self._asked = task_of(data)
         total_steps = recipe.total_steps(len(data.train))

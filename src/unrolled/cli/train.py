@@ -129,7 +129,7 @@ def run_to_train(options: TrainOptions) -> Iterator[Run]:
     if options.start is not None:
         config = started_from(options.start, config, options)
     else:
-        config = dataclasses.replace(config, network=options.described(config.network))
+        config = dataclasses.replace(config, network=options.described(config.cells))
     with begun(options.run or next_free("runs", config.network.name), config) as run:
         yield run
 
@@ -141,7 +141,7 @@ def started_from(start: Path, config: RunConfig, options: TrainOptions) -> RunCo
     if options.describes:
         raise UnrolledError("--from takes the network of that run: leave out what describes another")
     if options.network is None:
-        network = Run.open(start).config.network
+        network = Run.open(start).config.cells
         if options.read is not None:
             network = network.changed(read=options.read)
         config = dataclasses.replace(config, network=network)

@@ -47,7 +47,7 @@ def _chosen(run: Run, data: Dataset, test: Examples) -> list[int]:
     if data.task != "classify":
         return list(range(min(RIGHT, len(test))))
     labels = flat_labels(test)
-    right = evaluate(run.load_network(), test, task_of(data)).predictions == labels
+    right = evaluate(run.load_classifier(), test, task_of(data)).predictions == labels
     first = [
         (labels == number).logical_and(right).nonzero().flatten().tolist()[:2]
         for number in range(min(len(data.classes), MOST_CLASSES))

@@ -55,7 +55,7 @@ def model_of(run: Run, name: str) -> dict[str, Any]:
     Raises:
         UnrolledError: there are no weights, they are damaged, or there are too many for a page.
     """
-    network = run.load_network()
+    network = run.load_classifier()
     count = sum(parameter.numel() for parameter in network.parameters())
     if count > MOST_NUMBERS:
         raise UnrolledError(

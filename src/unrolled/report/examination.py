@@ -93,7 +93,7 @@ def examine(run: Run, data: Dataset | None, contents: Contents | None = None) ->
     """
     if not (run.folder / WEIGHTS).exists():
         return "There are no weights: no epoch was finished."
-    network = run.load_network()
+    network = run.load_classifier()
     if data is None:
         return f"The data set {run.config.data} is not at hand."
     config, outputs = run.config.network, task_of(data).outputs

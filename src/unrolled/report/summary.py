@@ -67,7 +67,7 @@ def summarize(run: Run, name: str) -> RunSummary:
         name=name,
         run=run,
         settings=_settings(run, trained=status != "imported"),
-        parameters=SequenceClassifier.outline(run.config.network).parameter_count,
+        parameters=SequenceClassifier.outline(run.config.cells).parameter_count,
         epochs=epochs,
         status=status,
         best=next((line for line in reversed(epochs) if line.get("best")), last),

@@ -5,6 +5,7 @@ from unrolled.tf1.checkpoints.checkpoint import read_checkpoint, write_checkpoin
 from unrolled.tf1.graphs import Graph
 from unrolled.tf1.graphs.networks.found_model import FoundModel
 from unrolled.tf1.graphs.networks.import_checkpoint import Imported, import_checkpoint
+from unrolled.tf1.graphs.networks.import_graph import ImportedGraph, import_graph
 from unrolled.tf1.graphs.networks.load import load_variables
 from unrolled.tf1.graphs.networks.model import find_model
 from unrolled.tf1.replay.data_sets import DataSet, Datasets, read_data_sets
@@ -89,6 +90,7 @@ __all__ = [
     "Graph",
     "HighwayWrapper",
     "Imported",
+    "ImportedGraph",
     "IndRNNCell",
     "IndyGRUCell",
     "IndyLSTMCell",
@@ -119,6 +121,7 @@ __all__ = [
     "find_model",
     "glorot_uniform",
     "import_checkpoint",
+    "import_graph",
     "legacy_seq2seq",
     "load_variables",
     "random_normal",

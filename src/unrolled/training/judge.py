@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled.atomic import atomic_path
 from unrolled.data import Batch, Dataset, Examples, batches
@@ -89,19 +89,23 @@ class Judge:
         likeness = Likeness.fit(shown, labels, seen, predicted, network.config.classes)
         return cls(temperature, held_out=len(held_out), likeness=likeness)
 
-    def judge(self, network: SequenceClassifier, examples: Examples) -> Judgement:
+    def judge(self, network: nn.Module, examples: Examples) -> Judgement:
         """Let the network read examples, whose labels don't matter."""
         ways = () if self.likeness is None else tuple(self.likeness.ways)
         seen, logits = _see(network, examples, ways)
-        probabilities = (logits / self.temperature).softmax(dim=1)
-        confidence, predicted = probabilities.max(dim=1)
-        unlike, threshold = torch.full((len(logits),), math.nan), math.inf
-        if self.likeness is not None:
-            unlike, threshold = self.likeness.unlike(seen, predicted), self.likeness.threshold
+        if self.likeness is None:
+            return self.weigh(logits)
+        unlike = self.likeness.unlike(seen, logits.argmax(dim=1))
+        return self.weigh(logits, unlike, self.likeness.threshold)
+
+    def weigh(self, logits: Tensor, unlike: Tensor | None = None, threshold: float = math.inf) -> Judgement:
+        """What logits [M, classes] say, of sequences that are so far from the training's examples [M]."""
+        probabilities = (logits.float() / self.temperature).softmax(dim=1)
+        unlike = torch.full((len(logits),), math.nan) if unlike is None else unlike
         statuses = [
             UNLIKE if far else ANSWERED if sure else NOT_SURE
             for far, sure in zip(
-                (unlike > threshold).tolist(), (confidence >= self.sure).tolist(), strict=True
+                (unlike > threshold).tolist(), (probabilities.amax(dim=1) >= self.sure).tolist(), strict=True
             )
         ]
         return Judgement(probabilities, unlike, statuses)
@@ -137,7 +141,7 @@ class Judge:
         Raises:
             UnrolledError: a file is damaged, of a later version, or of another network.
         """
-        folder, network = run.folder, run.config.network
+        folder = run.folder
         path = folder / CALIBRATION
         try:
             values = parse_json(read_text(path))
@@ -148,6 +152,7 @@ class Judge:
         except ValueError as error:
             raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
         try:
+            network = run.config.cells
             return cls._from(values, folder / LIKENESS, network.feature_size, network.classes)
         except MissingFileError:
             raise UnrolledError(f"{folder} has a {CALIBRATION} but no {LIKENESS}: put it back") from None
@@ -207,10 +212,10 @@ def _read_ways(path: Path, widths: dict[str, int], classes: int) -> dict[str, Ga
 
 
 def _see(
-    network: SequenceClassifier, examples: Examples, ways: tuple[str, ...], rows: Tensor | None = None
+    network: Any, examples: Examples, ways: tuple[str, ...], rows: Tensor | None = None
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The vectors by which examples are told from others, [M, F] by way, and their logits [M, classes]."""
-    device = next(network.parameters()).device
+    device = next((weights.device for weights in network.parameters()), torch.device("cpu"))
     was_training = network.training
     network.eval()
     seen: dict[str, list[Tensor]] = {name: [] for name in ways}
@@ -219,6 +224,9 @@ def _see(
     with torch.inference_mode():
         for batch in read:
             there = batch.to(device)
+            if not ways:  # of a TensorFlow graph, too, which has no features to show
+                logits.append(network(there.x, there.lengths).cpu())
+                continue
             features = network.features(there.x, there.lengths)
             logits.append(network.speak(features).cpu())
             for name in ways:

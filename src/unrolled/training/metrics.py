@@ -7,18 +7,17 @@ from torch import Tensor
 
 from unrolled.data import Batch, Examples, Sequences, batches
 from unrolled.errors import UnrolledError
-from unrolled.networks import SequenceClassifier
 from unrolled.training.tasks import Classify, Tag, Task
 from unrolled.training.tasks.task import Evaluation
 
 EVALUATION_BATCH = 500
 
 
-def evaluate(network: SequenceClassifier, examples: Examples, task: Task | None = None) -> Evaluation:
+def evaluate(network: torch.nn.Module, examples: Examples, task: Task | None = None) -> Evaluation:
     """Run the network in evaluation mode over all examples, and leave it in the mode it was in.
 
     Args:
-        network: it may be on any device.
+        network: a `SequenceClassifier` or a `tf1` graph's; it may be on any device.
         examples: whose lengths are respected.
         task: as `tasks.task_of(data)` says it; labels that are classes say it themselves.
 
@@ -26,7 +25,7 @@ def evaluate(network: SequenceClassifier, examples: Examples, task: Task | None 
         UnrolledError: labels are numbers, and no task came.
     """
     task = _task_of_classes(examples) if task is None else task
-    device = next(network.parameters()).device
+    device = next((weights.device for weights in network.parameters()), torch.device("cpu"))
     was_training = network.training
     network.eval()
     said, asked, baseline = [], [], []

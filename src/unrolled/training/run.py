@@ -23,13 +23,14 @@ from unrolled.foreign import MissingFileError
 from unrolled.training.lock import LOCK, RunLock
 from unrolled.training.metrics_file import METRICS as METRICS
 from unrolled.training.metrics_file import parse_metrics
-from unrolled.training.run_config import RunConfig
+from unrolled.training.run_config import NO_DATA, RunConfig
 from unrolled.training.run_file import parse_json, read_text, shortened
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unrolled.networks import SequenceClassifier
+    from unrolled.tf1.graphs.networks.graph_network import GraphNetwork
     from unrolled.training.contents import Contents
 
 CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
@@ -48,6 +49,7 @@ class Run:
         config.json              the network, the recipe, the data and their digests, the seed, versions and
                                  machine
         metrics.jsonl            one line for each epoch, and a last one for the test
+        graph.meta               in the place of a network of cells: TensorFlow 1's graph, which was imported
         weights.safetensors      the best weights: what evaluating, predicting and serving use
         checkpoint.safetensors   all that a training needs to go on
         data.json                how files were read and what was done to sequences, if anything was
@@ -108,6 +110,35 @@ class Run:
             raise UnrolledError(
                 f"cannot make the run folder {folder}: {error.strerror}: choose another with --run"
             ) from error
+        return run
+
+    @classmethod
+    def of_graph(cls, folder: PathLike, network: GraphNetwork, data: str = NO_DATA) -> Run:
+        """Make a folder for a graph of TensorFlow 1, see `tf1.import_graph`.
+
+        Args:
+            data: the name of the data set that it reads, if it is known.
+
+        Raises:
+            UnrolledError: as `create`, or a variable is text.
+        """
+        from unrolled.training.graph_files import described
+        from unrolled.training.recipe import Recipe
+
+        config = described(network)
+        run = cls.create(
+            folder,
+            RunConfig(
+                config,
+                Recipe(),
+                data=data,
+                classes=tuple(str(number) for number in range(config.classes)),
+                seed=0,
+                validation=0,
+                task="tag" if config.read == "steps" else "classify",
+            ),
+        )
+        run.save_graph(network)
         return run
 
     @classmethod
@@ -238,7 +269,7 @@ class Run:
         from unrolled.training.state import check_finite, check_fits
         from unrolled.training.tensors_file import TensorsFile
 
-        path, network = self.folder / WEIGHTS, self.config.network
+        path, network = self.folder / WEIGHTS, self.config.cells
         expected = SequenceClassifier.outline(network).state_dict()
         try:
             file = TensorsFile(path)
@@ -259,16 +290,35 @@ class Run:
             raise UnrolledError(f"{path} is damaged: {error}") from error
         return weights
 
-    def load_network(self) -> SequenceClassifier:
+    def save_graph(self, network: GraphNetwork) -> None:
+        """Write the graph and its variables: `graph.meta` and `weights.safetensors`."""
+        from unrolled.training.graph_files import files_of
+
+        self.check_there()
+        for name, content in files_of(network).items():
+            with atomic_path(self.folder / name) as path:
+                path.write_bytes(content)
+
+    def load_network(self) -> SequenceClassifier | GraphNetwork:
         """The trained network, in evaluation mode.
 
         Raises:
             UnrolledError: there are no weights yet, they are damaged, or they are another network's.
         """
+        from unrolled.networks.graph_config import GraphConfig
+
+        if isinstance(self.config.network, GraphConfig):
+            from unrolled.training.graph_files import read_network
+
+            return read_network(self.folder, self.config.network)
+        return self.load_classifier()
+
+    def load_classifier(self) -> SequenceClassifier:
+        """As `load_network`, of a network that is made of cells; any other is an UnrolledError."""
         from unrolled.networks import SequenceClassifier
 
         weights = self.load_weights()
-        network = SequenceClassifier(self.config.network)
+        network = SequenceClassifier(self.config.cells)
         network.load_state_dict(weights)
         return network.eval()
 

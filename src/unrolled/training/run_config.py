@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import UnrolledError, check_count, check_fields, unknown_name
 from unrolled.networks.config import NetworkConfig
+from unrolled.networks.graph_config import GraphConfig
 from unrolled.tasks import OF_NUMBERS, TASKS
 from unrolled.training.recipe import MOST, Recipe, check_seed
 
@@ -34,7 +35,7 @@ class RunConfig:
     A run that was begun before its data were read has no classes yet: see `is_complete`.
 
     Attributes:
-        network: the network.
+        network: the network, made of cells, or a graph as it was imported.
         recipe: how it was trained.
         data: the name of the data set.
         classes: the names of the classes, in the order of the logits; none where numbers are predicted.
@@ -53,7 +54,7 @@ class RunConfig:
         UnrolledError: a value is of another type or out of range.
     """
 
-    network: NetworkConfig
+    network: NetworkConfig | GraphConfig
     recipe: Recipe
     data: str
     classes: tuple[str, ...]
@@ -68,9 +69,9 @@ class RunConfig:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, kind in (("network", NetworkConfig), ("recipe", Recipe)):
-            if not isinstance(getattr(self, name), kind):
-                raise UnrolledError(f"{name} is {getattr(self, name)!r}, expected a {kind.__name__}")
+        for name, kinds in (("network", (NetworkConfig, GraphConfig)), ("recipe", (Recipe,))):
+            if not isinstance(getattr(self, name), kinds):
+                raise UnrolledError(f"{name} is {getattr(self, name)!r}, expected a {kinds[0].__name__}")
         for name in ("data", "recipe_name", "data_dir", "start"):
             value = getattr(self, name)
             optional = name in ("data_dir", "start")
@@ -107,6 +108,20 @@ class RunConfig:
             )
 
     @property
+    def cells(self) -> NetworkConfig:
+        """The network, where it is made of cells.
+
+        Raises:
+            UnrolledError: it is a graph.
+        """
+        if isinstance(self.network, GraphConfig):
+            raise UnrolledError(
+                f"the network {self.network.name} is a graph of TensorFlow 1, which was imported as it is: "
+                "`unrolled evaluate` and `unrolled predict` can run it, and nothing else"
+            )
+        return self.network
+
+    @property
     def is_complete(self) -> bool:
         """Whether the data have been read, and have said what they have to say of the run."""
         return bool(self.classes or self.numbers)
@@ -119,7 +134,7 @@ class RunConfig:
         if self.is_complete:
             return self
         outputs = len(data.classes) if data.numbers is None else data.numbers.outputs
-        network = self.network.changed(input_size=data.train.width, classes=outputs)
+        network = self.cells.changed(input_size=data.train.width, classes=outputs)
         if data.task == "forecast" and data.numbers is not None:
             network = network.changed(centre=data.numbers.season)
         return dataclasses.replace(
@@ -142,7 +157,12 @@ class RunConfig:
         if missing:
             raise UnrolledError(f"it has no {missing[0]!r}")
         parts = {
-            "network": NetworkConfig.from_dict(values["network"]),
+            "network": _network(values["network"]),
             "recipe": Recipe.from_dict(values["recipe"]),
         }
         return cls(**{**values, **parts})
+
+
+def _network(values: Any) -> NetworkConfig | GraphConfig:
+    is_graph = isinstance(values, dict) and "digests" in values
+    return (GraphConfig if is_graph else NetworkConfig).from_dict(values)

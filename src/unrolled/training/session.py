@@ -213,7 +213,7 @@ def _check_alike(first: Contents, here: Contents) -> None:
 
 def _check_data(run: Run, data: Dataset, contents: Contents, device: torch.device | str) -> list[str]:
     """See that the data are those of the run; if its config says nothing of them, they are written there."""
-    network, width, outputs = run.config.network, data.train.width, task_of(data).outputs
+    network, width, outputs = run.config.cells, data.train.width, task_of(data).outputs
     changed = differences(run.contents, contents) if run.contents is not None else []
     if not changed and network.input_size != width:
         changed.append(f"the steps of train are {width} wide, not {network.input_size}")
@@ -252,7 +252,7 @@ def _load_state(run: Run) -> TrainingState | None:
                 f"`unrolled train --from {pasteable(run.folder)}` starts a new training with its weights"
             )
         return None
-    network = SequenceClassifier.outline(run.config.network)
+    network = SequenceClassifier.outline(run.config.cells)
     try:
         return load_checkpoint(path, lambda shapes: _fit(run, lambda: check_sizes(shapes, network)))
     except UnrolledError as error:
@@ -278,14 +278,14 @@ def _make_trainer(
         source = Path(config.start)
         weights = distributed.from_first(lambda: Run.open(source).load_weights())
         try:
-            check_fits(SequenceClassifier.outline(config.network).state_dict(), weights)
+            check_fits(SequenceClassifier.outline(config.cells).state_dict(), weights)
         except UnrolledError as error:
             raise UnrolledError(
                 f"{source} has weights of another network than {config.network.name}: {error}"
             ) from error
     torch.manual_seed(config.seed)
     try:
-        network = SequenceClassifier(config.network).to(device)
+        network = SequenceClassifier(config.cells).to(device)
     except RuntimeError as error:  # what torch raises when the memory is not enough
         reason = str(error).splitlines()[0]
         raise UnrolledError(f"cannot make the network {config.network.name}: {reason}") from error

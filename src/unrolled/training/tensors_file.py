@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -64,8 +65,11 @@ class TensorsFile:
             raise UnrolledError(f"{path} is damaged: it has {size:,} bytes, expected {expected:,}")
         self._size = size
 
-    def load(self) -> dict[str, Tensor]:
+    def load(self, check: Callable[[bytes], None] | None = None) -> dict[str, Tensor]:
         """All tensors, read into memory: whoever writes into the file later changes nothing here.
+
+        Args:
+            check: sees the file's content before anything is made of it.
 
         Raises:
             UnrolledError: the file is damaged, or no longer the one whose header was read.
@@ -75,6 +79,8 @@ class TensorsFile:
                 content = file.read(self._size + 1)
             if len(content) != self._size or not content.startswith(self._header):
                 raise UnrolledError(f"{self.path} was changed while it was read")
+            if check is not None:
+                check(content)
             return load(content)
         except (OSError, safetensors.SafetensorError) as error:
             raise UnrolledError(f"{self.path} is damaged: {shortened(error)}") from error

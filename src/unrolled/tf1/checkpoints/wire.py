@@ -82,6 +82,9 @@ def signed(value: int) -> int:
 class Message:
     """The fields of one message, by number. A field that is not there has its default.
 
+    Attributes:
+        data: its bytes.
+
     Raises:
         DamagedError: the bytes are no message; or, when a field is asked for, it has another type.
 
@@ -92,7 +95,8 @@ class Message:
 
     def __init__(self, data: Buffer) -> None:
         self._fields: dict[int, list[tuple[int, int | memoryview]]] = {}
-        view, position, left = memoryview(data), 0, MOST_FIELDS
+        self.data = view = memoryview(data)
+        position, left = 0, MOST_FIELDS
         while position < len(view):
             left -= 1
             if left < 0:

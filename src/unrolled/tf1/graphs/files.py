@@ -99,14 +99,34 @@ def _read_saved_model(folder: Path) -> Source:
     return _in(path, read)
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a file with a graph: a copy, since attributes are read later, and files may change.
+
+    Raises:
+        UnrolledError: there is none, or it is larger than a graph can be.
+    """
+    mapped = map_foreign(path)
+    if len(mapped) > MOST_BYTES:
+        raise UnrolledError(f"{path} has more than {MOST_BYTES:,} bytes: it is damaged, or something else")
+    return bytes(mapped)
+
+
+def parse_meta(path: Path, content: bytes) -> Source:
+    """The graph in the content of a .meta file, without a checkpoint.
+
+    Raises:
+        UnrolledError: it is damaged, or holds no graph.
+    """
+    return _parsed(path, content, lambda message: _meta_graph(path, message, None))
+
+
 def _in(path: Path, read: Callable[[Message], Source]) -> Source:
+    return _parsed(path, read_bytes(path), read)
+
+
+def _parsed(path: Path, content: bytes, read: Callable[[Message], Source]) -> Source:
     try:
-        mapped = map_foreign(path)
-        if len(mapped) > MOST_BYTES:
-            raise UnrolledError(
-                f"{path} has more than {MOST_BYTES:,} bytes: it is damaged, or something else"
-            )
-        source = read(Message(bytes(mapped)))  # a copy: attributes are read later, and the file may change
+        source = read(Message(content))
         if not source.nodes:
             raise DamagedError("it holds no graph")
         return source

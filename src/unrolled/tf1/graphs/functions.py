@@ -57,8 +57,8 @@ class Library:
             self._plans[name] = self._functions[name].plan(self)
         return self._plans[name]
 
-    def look_through(self, names: set[str]) -> None:
-        """Find what the functions of these names need, and those that they call, before anything runs.
+    def look_through(self, names: set[str]) -> set[str]:
+        """Find what the functions of these names need, before anything runs; and those that they call, too.
 
         Raises:
             UnrolledError: an operator or a function is not there.
@@ -68,6 +68,7 @@ class Library:
             more = self.plan(waiting.pop()).functions - seen
             seen |= more
             waiting += more
+        return seen
 
     def call(self, run: Run, name: str, arguments: Sequence[Any]) -> list[Any]:
         """The results of a function."""

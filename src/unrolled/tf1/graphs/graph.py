@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from unrolled.tf1.graphs import ops  # noqa: F401  (enters the operators)
 from unrolled.tf1.graphs.executor import execute
 from unrolled.tf1.graphs.files import Signature, Source, read_source
 from unrolled.tf1.graphs.functions import Library, read_nodes
+from unrolled.tf1.graphs.fused_loop import NotFusedError, fuse
 from unrolled.tf1.graphs.node import Node
 from unrolled.tf1.graphs.plan import RAN, Body, Plan, Port
 from unrolled.tf1.graphs.restore import restore
@@ -30,6 +31,21 @@ WITHOUT_OUTPUT = {"NoOp", "Assert", "AssignVariableOp"}
 KNOWS_SHAPES = 24  # the version of graphs from which on a placeholder's shape [] is that of a single number
 ASIDE = re.compile(r"(?:^|/)(?:gradients|save)(?:_\d+)?/")  # what training and savers add to a graph
 PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+
+
+LOOPS = ("kernels", "steps")
+
+
+class _Plans(NamedTuple):
+    """How to compute something: step by step; and if there are loops that are layers, with those as a whole.
+
+    Attributes:
+        loops: the cells of these, by the loops' names.
+    """
+
+    plain: Plan
+    fused: Plan | None
+    loops: dict[str, str]
 
 
 class Graph:
@@ -52,11 +68,14 @@ class Graph:
     array([1., 9.])
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, loops: str = "kernels") -> None:
+        if loops not in LOOPS:
+            raise unknown_name("way to run loops", loops, LOOPS)
+        self._loops = loops
         self._nodes = read_nodes(source.nodes)
         self._library = Library(source.functions)
         self._body = Body(self._nodes, self._library.outputs_of)
-        self._plans: dict[tuple[tuple[Port, ...], tuple[Port, ...]], Plan] = {}
+        self._plans: dict[tuple[tuple[Port, ...], tuple[Port, ...]], _Plans] = {}
         self._drawn: dict[Node, int] = {}
         self._producer = source.producer
         self.signatures: Mapping[str, Signature] = source.signatures
@@ -65,20 +84,22 @@ class Graph:
             restore(self.variables, self._body, self._library, source)
 
     @classmethod
-    def load(cls, path: str | Path) -> Graph:
+    def load(cls, path: str | Path, *, loops: str = "kernels") -> Graph:
         """Read a graph, and its variables where its files hold them.
 
         Args:
             path: the prefix of a checkpoint that has a .meta file, or one of its files; the file
                 `checkpoint`, or its folder, for the newest; a frozen GraphDef (.pb); the folder of a
                 SavedModel. A .meta file without a checkpoint is a graph whose variables have no values yet.
+            loops: "kernels" to run loops that are layers of cells on this library's unrolling; "steps" to run
+                every loop step by step.
 
         Raises:
             UnrolledError: there is no such file, it is damaged, or it holds no graph.
         """
         source = read_source(Path(path))
         try:
-            return cls(source)
+            return cls(source, loops)
         except DamagedError as error:
             raise UnrolledError(f"{source.path} is damaged: {error}") from error
 
@@ -115,6 +136,17 @@ class Graph:
             waiting += new
         ends = [n for n in self._nodes.values() if n.name in found and n.name not in readers]
         return [f"{node.name}:0" for node in ends[::-1] if node.op not in WITHOUT_OUTPUT | PLACEHOLDERS]
+
+    def needed(self, fetches: Sequence[str], feeds: Iterable[str]) -> tuple[set[str], set[str]]:
+        """The names of the nodes and of the functions without which `run` cannot compute these tensors.
+
+        Raises:
+            UnrolledError: as `run`, of a name, a placeholder or an operator.
+        """
+        fed = [self._port(name, output=True) for name in feeds]
+        plan = self._plan([self._port(name) for name in fetches], fed).plain
+        nodes = {step.node.name for step in plan.steps if step.node is not None} | {p.node for p in fed}
+        return nodes, self._library.look_through(plan.functions)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The trainable variables, for an optimizer."""
@@ -172,17 +204,16 @@ class Graph:
         """
         names = _names(fetches)
         given = {self._port(name, output=True): (name, value) for name, value in (feeds or {}).items()}
-        plan = self._plan([self._port(name) for name in names], list(given))
+        plans = self._plan([self._port(name) for name in names], list(given))
         tensors = any(isinstance(value, Tensor) for _, value in given.values())
         values = [self._feed(port, name, value) for port, (name, value) in given.items()]
-        run = Run(self.variables, self._library, self._drawn, seconds=seconds)
         with contextlib.ExitStack() as stack:
             if not tensors:
                 stack.enter_context(torch.no_grad())
             if torch.get_default_device().type != "cpu":
                 stack.enter_context(torch.device("cpu"))
             try:
-                found = execute(plan, values, run)
+                found, run = self._execute(plans, values, seconds)
             except RecursionError as error:
                 raise UnrolledError("functions of the graph call each other without an end") from error
             found = [run.read(value) for value in found]
@@ -191,6 +222,27 @@ class Graph:
         if isinstance(fetches, str):
             return results[0]
         return dict(zip(fetches, results, strict=True)) if isinstance(fetches, Mapping) else results
+
+    def loops(self, fetches: str | Sequence[str], feeds: Iterable[str] = ()) -> dict[str, str]:
+        """The loops that computing tensors runs on this library's unrolling: their cells, by their names.
+
+        Raises:
+            UnrolledError: as `run`.
+        """
+        fed = [self._port(name, output=True) for name in feeds]
+        return self._plan([self._port(name) for name in _names(fetches)], fed).loops
+
+    def _execute(self, plans: _Plans, values: list[Any], seconds: float | None) -> tuple[list[Any], Run]:
+        """Run the plan with whole layers; where something else comes to them, the one with loops."""
+        drawn = dict(self._drawn)
+        if plans.fused is not None:
+            run = Run(self.variables, self._library, self._drawn, seconds=seconds)
+            try:
+                return execute(plans.fused, values, run), run
+            except NotFusedError:
+                self._drawn = drawn
+        run = Run(self.variables, self._library, self._drawn, seconds=seconds)
+        return execute(plans.plain, values, run), run
 
     def _port(self, name: str, output: bool = False) -> Port:
         """The output that a name means; that the node is to run, if it names none."""
@@ -202,12 +254,16 @@ class Graph:
             raise UnrolledError(f"{near.rstrip(': ')}; the graph has {len(self._nodes)} nodes")
         return Port(match[1], int(match[2]) if match[2] else 0 if output else RAN)
 
-    def _plan(self, wanted: list[Port], fed: list[Port]) -> Plan:
+    def _plan(self, wanted: list[Port], fed: list[Port]) -> _Plans:
         key = tuple(wanted), tuple(fed)
         if key not in self._plans:
-            plan = Plan(self._body, wanted, fed, self._library.__contains__)
-            self._library.look_through(plan.functions)
-            self._plans[key] = plan
+            plain = Plan(self._body, wanted, fed, self._library.__contains__)
+            self._library.look_through(plain.functions)
+            self._plans[key] = _Plans(plain, None, {})
+            if plain.enters and self._loops == "kernels":
+                fused = Plan(self._body, wanted, fed, self._library.__contains__)
+                if found := fuse(fused):
+                    self._plans[key] = _Plans(plain, fused, found)
         return self._plans[key]
 
     def _feed(self, port: Port, name: str, value: Any) -> Any:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy import ndarray
 
+from unrolled.errors import UnrolledError
+from unrolled.networks.graph_config import LENGTHS, ZEROS
 from unrolled.tf1.graphs.networks.definition import PLACEHOLDERS, Graph, Node
 
 FLOATS, INTEGERS, FLAG = {1, 2, 14, 19}, {3, 9}, 10  # types as TensorFlow numbers them
 USUAL = {"N": 3, "T": 5}  # where nothing fixes them
+MOST_STEPS, MOST_SIZES = 4000, 6  # of a sequence; of the sizes that a graph may have inside
+MOST_ZEROS = 2**28
+
+Feed: TypeAlias = "bool | float | list[Any] | str"  # as in `GraphConfig`
 
 
 class Entrance(NamedTuple):
@@ -34,12 +42,12 @@ class Layout(NamedTuple):
     """
 
     name: str
-    lay: Callable[[ndarray], ndarray]
+    lay: Callable[[Any], Any]
     sizes: dict[str, int]
     fixed_inside: bool = False
 
 
-LAYOUTS: dict[str, Callable[[ndarray], ndarray]] = {
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "N T I": lambda x: x,
     "T N I": lambda x: x.swapaxes(0, 1),
     "N TI": lambda x: x.reshape(len(x), -1),
@@ -47,11 +55,11 @@ LAYOUTS: dict[str, Callable[[ndarray], ndarray]] = {
     "TN I": lambda x: x.swapaxes(0, 1).reshape(-1, x.shape[2]),
     "N T I 1": lambda x: x[..., None],
 }
-OF_ONE_NUMBER: dict[str, Callable[[ndarray], ndarray]] = {
+OF_ONE_NUMBER: dict[str, Callable[[Any], Any]] = {
     "N T": lambda x: x[..., 0],
     "T N": lambda x: x[..., 0].swapaxes(0, 1),
 }
-OF_TOKENS: dict[str, Callable[[ndarray], ndarray]] = {
+OF_TOKENS: dict[str, Callable[[Any], Any]] = {
     "N T": lambda x: x,
     "T N": lambda x: x.swapaxes(0, 1),
     "N T 1": lambda x: x[..., None],
@@ -115,36 +123,75 @@ def _sizes(axes: list[str], shape: tuple[int, ...] | None, width: int) -> dict[s
     return sizes if all(sizes.values()) else None
 
 
-def fillings(
-    others: list[Entrance], sizes: Mapping[str, int], lengths: ndarray, states: Sequence[int] = ()
-) -> Iterator[dict[str, ndarray | float | bool]]:
+def fillings(others: list[Entrance], states: Sequence[int] = ()) -> Iterator[dict[str, Feed]]:
     """What the other placeholders may be fed: likelier ways first.
 
     Flags are false, since nothing is trained; a single number is a probability to keep, and so 1, or one to
     drop, and so 0; a single whole number is N or T; whole numbers for each sequence are its length; all else
     are states, and zero: of a width in `states` where no shape says it.
     """
-    ways: list[list[dict[str, ndarray | float | bool]]] = []
+    ways: list[list[dict[str, Feed]]] = []
     for entrance in others:
-        shape = entrance.shape
-        name = entrance.tensor
-        values: list[ndarray | float | bool]
-        if entrance.dtype == FLAG:
-            values = [False]
-        elif shape is not None and len(shape) == 0 and entrance.dtype in FLOATS:
-            drops = re.search(r"drop|rate", name, re.I) and not re.search("keep", name, re.I)
-            values = [0.0, 1.0] if drops else [1.0, 0.0]
-        elif shape is not None and len(shape) == 0 and entrance.dtype in INTEGERS:
-            is_time = re.search(r"step|time|len", name, re.I) and not re.search("batch", name, re.I)
-            values = [np.array(sizes[key]) for key in (("T", "N") if is_time else ("N", "T"))]
-        elif entrance.dtype in INTEGERS and (shape is None or len(shape) == 1):
-            values = [lengths] if shape else [lengths, np.array(sizes["N"]), np.array(sizes["T"])]
-        elif shape is None:
-            values = [1.0, 0.0, *(np.zeros((sizes["N"], width), "f4") for width in states)]
-        else:
-            free = [sizes["N"] if size < 0 else size for size in shape or ()]
-            values = [np.zeros(free, "i4" if entrance.dtype in INTEGERS else "f4")]
-        choices = [{name: value} for value in values]
+        choices = [{entrance.tensor: feed} for feed in _choices(entrance, states)]
         ways.append([{}, *choices] if entrance.has_default else choices)
     for choice in itertools.islice(itertools.product(*ways), 8):
-        yield {name: value for part in choice for name, value in part.items()}
+        yield {name: feed for part in choice for name, feed in part.items()}
+
+
+def _choices(entrance: Entrance, states: Sequence[int]) -> list[Feed]:
+    shape, name = entrance.shape, entrance.tensor
+    if entrance.dtype == FLAG:
+        return [False]
+    if shape == () and entrance.dtype in FLOATS:
+        drops = re.search(r"drop|rate", name, re.I) and not re.search("keep", name, re.I)
+        return [0.0, 1.0] if drops else [1.0, 0.0]
+    if shape == () and entrance.dtype in INTEGERS:
+        is_time = re.search(r"step|time|len", name, re.I) and not re.search("batch", name, re.I)
+        return ["T", "N"] if is_time else ["N", "T"]
+    if entrance.dtype in INTEGERS and (shape is None or len(shape) == 1):
+        return [LENGTHS] if shape else [LENGTHS, "N", "T"]
+    if shape is None:
+        return [1.0, 0.0, *(f"{ZEROS} N {width}" for width in states)]
+    # Of two free sizes one may be the steps'.
+    orders = ("NT", "TN") if sum(size < 0 for size in shape) == 2 else ("N" * len(shape),)
+    frees = [iter(order) for order in orders]
+    return [" ".join([ZEROS, *(next(free) if size < 0 else str(size) for size in shape)]) for free in frees]
+
+
+def filled(feed: Feed, n: int, t: int, lengths: ndarray) -> Any:
+    """The value that a feed is for N = n sequences of T = t steps with lengths [N].
+
+    >>> filled("zeros N 2", 3, 5, np.full(3, 5)).shape
+    (3, 2)
+    """
+    if not isinstance(feed, str):
+        return feed
+    sizes = {"N": n, "T": t}
+    if feed == LENGTHS:
+        return lengths
+    if feed in sizes:
+        return np.array(sizes[feed])
+    shape = [sizes[size] if size in sizes else int(size) for size in feed.split()[1:]]
+    if math.prod(shape) > MOST_ZEROS:
+        raise UnrolledError(f"{feed} are {math.prod(shape):,} numbers, expected {MOST_ZEROS:,} at most")
+    return np.zeros(shape, "i4")
+
+
+def sizes_inside(graph: Graph, end: str) -> Iterator[dict[str, int]]:
+    """Sizes that a graph may have among the constants before a tensor: the likeliest first."""
+    nodes = graph.before(end.partition(":")[0])
+    constants = [graph.constant(node.name) for node in nodes if node.op == "Const"]
+    whole = Counter(int(c) for c in constants if c is not None and c == int(c) and 2 < c <= MOST_STEPS)
+    likely = [size for size, _ in whole.most_common(MOST_SIZES)]
+    yield from ({"T": size} for size in likely)
+    yield from ({"T": size + 1} for size in likely)  # the last step's number
+    yield from ({"N": size} for size in likely)
+
+
+def fixed_by_lengths(layout: Layout, others: list[Entrance]) -> dict[str, int]:
+    """The sizes that shapes fix; N also by a length for each sequence."""
+    sizes = dict(layout.sizes)
+    for other in others:
+        if other.shape and other.dtype in INTEGERS and len(other.shape) == 1 and other.shape[0] > 0:
+            sizes.setdefault("N", other.shape[0])
+    return sizes

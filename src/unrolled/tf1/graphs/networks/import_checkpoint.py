@@ -18,7 +18,7 @@ from unrolled.tf1.graphs import Graph as RunningGraph
 from unrolled.tf1.graphs.files import read_source
 from unrolled.tf1.graphs.networks.definition import Graph
 from unrolled.tf1.graphs.networks.found_model import FoundModel
-from unrolled.tf1.graphs.networks.model import find_model
+from unrolled.tf1.graphs.networks.model import check_choices, find_model
 from unrolled.tf1.graphs.networks.verification import NotVerifiedError, PartedError, verify
 from unrolled.tf1.graphs.networks.without_dropout import fixed_dropouts, with_constants
 
@@ -82,23 +82,26 @@ def import_checkpoint(
             raise UnrolledError(f"{input or output} is a tensor of a graph, and there is no {meta}")
         return Imported(find_model(variables, None, **choices), variables, False, None)
     graph = Graph.read(meta)
-    model = find_model(variables, graph, **choices)
+    check_choices(**choices)
+    instead = f"`unrolled import-tf1 {pasteable(prefix)} --as-graph` makes a run of the graph as it is"
+    try:
+        model = find_model(variables, graph, **choices)
+    except UnrolledError as error:
+        raise UnrolledError(f"{error}; {instead}") from error
     given = {*(choices.get("options") or {}), *(name for name in ("read",) if choices.get(name))}
     dropped = fixed_dropouts(graph)
     try:
         running = _running(prefix, dropped)
         verdict = verify(model, graph, running, given=given, input=input, output=output)
     except PartedError as error:
-        raise UnrolledError(
-            f"{error}: nothing is imported; `unrolled run-tf1 {pasteable(prefix)}` runs the graph as it is"
-        ) from error
+        raise UnrolledError(f"{error}: nothing is imported; {instead}") from error
     except NotVerifiedError as error:
         if input or output:
             raise UnrolledError(
                 f"not verified at {input or 'its input'} and {output or 'its output'}: {error}"
             ) from error
         if model.doubt is not None:
-            raise UnrolledError(f"{model.doubt}, and that cannot be verified: {error}") from error
+            raise UnrolledError(f"{model.doubt}, and that cannot be verified: {error}; {instead}") from error
         model.notes.append(f"not verified: {error}")
         return Imported(model, variables, True, None)
     notes = list(verdict.model.notes)
@@ -114,7 +117,8 @@ def _running(prefix: Path, constants: dict[str, float]) -> RunningGraph:
     """The graph with other constants, to be run."""
     try:
         source = read_source(prefix)
-        return RunningGraph(with_constants(source, constants) if constants else source)
+        # Step by step: what proves the network shares none of its kernels.
+        return RunningGraph(with_constants(source, constants) if constants else source, loops="steps")
     except DamagedError as error:
         raise UnrolledError(f"{prefix}.meta is damaged: {error}") from error
     except UnrolledError as error:

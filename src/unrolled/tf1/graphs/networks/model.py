@@ -64,7 +64,7 @@ def find_model(
         UnrolledError: there is no network that a run can hold, or it is not clear which; the message says
             what was found and what to do.
     """
-    _check_choices(ignore, cell, activation)
+    check_choices(ignore, cell, activation)
     own = network_variables(join_shards(variables))
     own = {
         key: value.astype("f4") if value.dtype.itemsize < 4 else value
@@ -161,7 +161,10 @@ def _arrange(cells: list[FoundCell], graph: Graph | None, original: Mapping[str,
     return orders[0] if orders else None
 
 
-def _check_choices(ignore: str | None, cell: str | None, activation: str | None) -> None:
+def check_choices(
+    ignore: str | None = None, cell: str | None = None, activation: str | None = None, **_: Any
+) -> None:
+    """Raise an UnrolledError if `find_model` knows no such choice."""
     if activation not in (None, *ACTIVATIONS):
         raise unknown_name("activation", activation, ACTIVATIONS)
     if cell not in (None, "lstm", "rnn"):

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
-from unrolled.tf1.graphs.networks.feeding import INTEGERS, USUAL, Entrance, Layout, fillings
+from unrolled.networks.graph_config import LENGTHS
+from unrolled.tf1.graphs.networks.feeding import INTEGERS, Entrance, Feed, Layout, filled
 
 STEADY = 30.0  # numbers so large are the same at every step: memories grow until a clip stops them
 
 
 class Setting(NamedTuple):
-    """How a graph is run: where sequences go in, how they lie, which of the ways to feed the rest."""
+    """How a graph is run: where sequences go in, how they lie, and what else is fed."""
 
     output: str
     entrance: Entrance
     layout: Layout
-    others: list[Entrance]
-    filling: int
+    filling: dict[str, Feed]
 
-    def feeds(self, sequences: Sequences, states: list[int]) -> dict[str, Any]:
+    def feeds(self, sequences: Sequences) -> dict[str, Any]:
         n, t = sequences.size
-        filling = self._filling({"N": n, "T": t}, sequences.lengths, states)
+        filling = {name: filled(feed, n, t, sequences.lengths) for name, feed in self.filling.items()}
         return {**filling, self.entrance.tensor: self.layout.lay(sequences.x)}
 
-    def takes_lengths(self, states: list[int]) -> bool:
+    @property
+    def takes_lengths(self) -> bool:
         """Whether one of the other placeholders has a number for each sequence."""
-        lengths = np.zeros(USUAL["N"], "i4")
-        return any(value is lengths for value in self._filling(USUAL, lengths, states).values())
-
-    def _filling(self, sizes: Mapping[str, int], lengths: ndarray, states: list[int]) -> dict[str, Any]:
-        return next(itertools.islice(fillings(self.others, sizes, lengths, states), self.filling, None))
+        return LENGTHS in self.filling.values()
 
 
 class Sequences(NamedTuple):

@@ -19,10 +19,11 @@ from unrolled.tf1.graphs.networks.feeding import (
     INTEGERS,
     USUAL,
     Entrance,
-    Layout,
     entrances,
     fillings,
+    fixed_by_lengths,
     layouts,
+    sizes_inside,
 )
 from unrolled.tf1.graphs.networks.found_model import FoundModel
 from unrolled.tf1.graphs.networks.trial import STEADY, Sequences, Setting, answers, distance, tolerance
@@ -31,7 +32,6 @@ from unrolled.tf1.graphs.networks.variations import variations
 SECONDS = 60  # for all that is tried
 # N, T and how large the numbers are, after the first: small and large, so that a clip or a bend is met.
 TRIALS = ((1, 1, 1.0), (2, 4, 0.1), (4, 9, 1.0), (3, 6, 10.0), (8, 15, STEADY))
-MOST_STEPS, MOST_SIZES = 4000, 6  # of a sequence; of the sizes that a graph may have inside
 MOST_ENDS = 8  # tensors that may be the network's answer
 
 # What may lie between a product and the sum with its bias.
@@ -200,16 +200,7 @@ class _Judge:
         copies = len(self.graph.products(kernel))
         if copies > 1 and not self.graph.in_a_loop(kernel):
             yield {"T": copies}
-        constants = [
-            self.graph.constant(node.name)
-            for node in self.graph.before(end.partition(":")[0])
-            if node.op == "Const"
-        ]
-        whole = Counter(int(c) for c in constants if c is not None and c == int(c) and 2 < c <= MOST_STEPS)
-        likely = [size for size, _ in whole.most_common(MOST_SIZES)]
-        yield from ({"T": size} for size in likely)
-        yield from ({"T": size + 1} for size in likely)  # the last step's number
-        yield from ({"N": size} for size in likely)
+        yield from sizes_inside(self.graph, end)
 
     def _ways(
         self, end: str, inputs: list[Entrance], doors: list[Entrance], fixed: dict[str, int]
@@ -221,19 +212,10 @@ class _Judge:
                 others = [other for other in doors if other.tensor != door.tensor]
                 if fixed.keys() & layout.sizes.keys():
                     continue
-                sizes = {**self._sizes(layout, others), **fixed}
-                count = len(list(fillings(others, {**USUAL, **sizes}, np.zeros(0), self.states)))
-                for filling in range(count):
-                    where = layout._replace(sizes=sizes, fixed_inside=bool(fixed))
-                    yield Setting(end, door, where, others, filling)
-
-    def _sizes(self, layout: Layout, others: list[Entrance]) -> dict[str, int]:
-        """The sizes that shapes fix; N also by a length for each sequence."""
-        sizes = dict(layout.sizes)
-        for other in others:
-            if other.shape and other.dtype in INTEGERS and len(other.shape) == 1 and other.shape[0] > 0:
-                sizes.setdefault("N", other.shape[0])
-        return sizes
+                sizes = {**fixed_by_lengths(layout, others), **fixed}
+                where = layout._replace(sizes=sizes, fixed_inside=bool(fixed))
+                for filling in fillings(others, self.states):
+                    yield Setting(end, door, where, filling)
 
     def outputs(self) -> list[str]:
         """The tensors that may be the network's answer: the last product with a weight, and a bias."""
@@ -278,7 +260,7 @@ class _Judge:
 
     def answer(self, setting: Setting, sequences: Sequences, output: str | None = None) -> ndarray:
         """What the graph makes of sequences."""
-        feeds = setting.feeds(sequences, self.states)
+        feeds = setting.feeds(sequences)
         seconds = max(1.0, self.end - time.monotonic())
         value = self.running.run(output or setting.output, feeds, seconds=seconds)
         if not isinstance(value, ndarray) or value.dtype.kind != "f":
@@ -301,7 +283,7 @@ class _Judge:
     def confirm(self, model: FoundModel, network: Any, setting: Setting, found: tuple[int, float]) -> Verdict:
         """The same on sequences of other sizes, some of them of several lengths, and of other magnitudes."""
         number, worst = found
-        takes_lengths = setting.takes_lengths(self.states)
+        takes_lengths = setting.takes_lengths
         trials = [(ragged, *trial) for ragged in (False, True)[: 1 + takes_lengths] for trial in TRIALS]
         for seed, (ragged, n, t, scale) in enumerate(trials, start=2):
             draw = partial(Sequences.draw, setting, self.width, scale=scale, seed=seed, ragged=ragged)
