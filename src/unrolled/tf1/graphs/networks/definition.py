@@ -65,6 +65,7 @@ LOOKUPS = {"Gather", "GatherV2", "ResourceGather"}
 WITH_ATTRIBUTES = {"Const", "While", "StatelessWhile", *VARIABLES, *FUSED_LSTMS, *PLACEHOLDERS}
 
 MOST_BYTES, MOST_IN_ALL = 1 << 28, 200_000  # of a file, and nodes in it
+WHOLE, MOST_IN_A_ROW = {3, 9}, 4  # types as TensorFlow numbers them; numbers of a shape
 MOST_NODES = 2000  # between a value and the products that it is made of
 MOST_STEPS = 200_000  # from node to node, for all that is asked: honest graphs take a hundredth
 
@@ -158,6 +159,10 @@ class Graph:
                 return None
             name = node.inputs[0][0]
         return None
+
+    def whole_numbers(self, node: Node) -> tuple[int, ...]:
+        """The whole numbers of a constant that may be sizes: one, or a few in a row."""
+        return _whole_numbers(node) if node.op == "Const" else ()
 
     def variable(self, name: str) -> str | None:
         """The variable whose value a node is, perhaps passed into a loop, by its name in the checkpoint."""
@@ -318,12 +323,17 @@ class Graph:
         return self.behind(*data) if data else None
 
     def inputs_of_cell(self, kernel: str) -> Behind | None:
-        """As `inputs_of`, for a cell's joint kernel, of x alone: the product's data are [x, h]."""
+        """As `inputs_of`, for a cell's joint kernel, of x alone: the product's data are [x, h].
+
+        Where one cell stands in several layers, of the lowest.
+        """
         behind = []
         for product in self._products.get(kernel, []):
             data = self.nodes.get(product.inputs[0][0])
             if data is not None and data.op in ("Concat", "ConcatV2") and len(data.inputs) > 2:
-                behind.append(data.inputs[1 if data.op == "Concat" else 0][0])
+                x = data.inputs[1 if data.op == "Concat" else 0][0]
+                if kernel not in self.behind(x).weights:
+                    behind.append(x)
         return self.behind(*behind) if behind else None
 
     def in_a_loop(self, weight: str) -> bool | None:
@@ -361,6 +371,20 @@ def _read_node(message: Message) -> Node:
     op = message.text(2)
     entries = message.messages(5) if op in WITH_ATTRIBUTES else []
     return Node(message.text(1), op, inputs, {entry.text(1): entry.message(2) for entry in entries})
+
+
+def _whole_numbers(node: Node) -> tuple[int, ...]:
+    tensor = node.attributes["value"].message(8) if "value" in node.attributes else Message(b"")
+    dtype = tensor.integer(1)
+    try:
+        shape = read_shape(tensor.message(2))
+        if dtype not in WHOLE or len(shape) > 1 or shape > (MOST_IN_A_ROW,):
+            return ()
+        raw = tensor.all_bytes(4)
+        values = to_array(dtype, raw[-1], shape) if raw else read_values(tensor, dtype, shape)
+    except DamagedError as error:
+        raise DamagedError(f"the graph's constant {node.name} is damaged: {error}") from error
+    return tuple(values.reshape(-1).tolist())
 
 
 def _value(node: Node) -> float | None:

@@ -200,12 +200,8 @@ class _Judge:
         copies = len(self.graph.products(kernel))
         if copies > 1 and not self.graph.in_a_loop(kernel):
             yield {"T": copies}
-        constants = [
-            self.graph.constant(node.name)
-            for node in self.graph.before(end.partition(":")[0])
-            if node.op == "Const"
-        ]
-        whole = Counter(int(c) for c in constants if c is not None and c == int(c) and 2 < c <= MOST_STEPS)
+        constants = [self.graph.whole_numbers(node) for node in self.graph.before(end.partition(":")[0])]
+        whole = Counter(size for sizes in constants for size in sizes if 2 < size <= MOST_STEPS)
         likely = [size for size, _ in whole.most_common(MOST_SIZES)]
         yield from ({"T": size} for size in likely)
         yield from ({"T": size + 1} for size in likely)  # the last step's number
