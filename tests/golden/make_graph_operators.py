@@ -403,10 +403,13 @@ def ctc():
         [[0, 0], [0, 1], [0, 2], [1, 0], [2, 0], [3, 0], [3, 1]], whole(1, 1, 3, 2, 0, 0, 3), [4, 3]
     )
     yield "loss", tf.nn.ctc_loss(labels, x, lengths)
+    yield from named("gradient", tf.gradients(tf.nn.ctc_loss(labels, x, lengths) * numbers(N, seed=7), x))
     yield "collapsed", tf.nn.ctc_loss(labels, x, lengths, preprocess_collapse_repeated=True)
     places = [[0, 0], [0, 1], [0, 2], [1, 0], [2, 0], *([3, k] for k in range(6))]
     longer = tf.SparseTensor(places, whole(*[1, 2, 3] * 3, 1, 0), [4, 6])
-    yield "longer", tf.nn.ctc_loss(longer, x, lengths, ignore_longer_outputs_than_inputs=True)
+    ignoring = tf.nn.ctc_loss(longer, x, lengths, ignore_longer_outputs_than_inputs=True)
+    yield "longer", ignoring
+    yield from named("longer_gradient", tf.gradients(ignoring, x))
     for merged in (False, True):
         (found,), total = tf.nn.ctc_greedy_decoder(x, lengths, merge_repeated=merged)
         yield from named(f"greedy_{merged}", [found.indices, found.values, found.dense_shape, total])

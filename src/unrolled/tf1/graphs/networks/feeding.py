@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -31,12 +32,14 @@ class Layout(NamedTuple):
     Attributes:
         sizes: the sizes that are fixed.
         fixed_inside: whether one of them is by a guess, since no shape says so.
+        one_hot: whether the steps are one-hot, and their whole numbers lie there.
     """
 
     name: str
     lay: Callable[[ndarray], ndarray]
     sizes: dict[str, int]
     fixed_inside: bool = False
+    one_hot: bool = False
 
 
 LAYOUTS: dict[str, Callable[[ndarray], ndarray]] = {
@@ -82,8 +85,13 @@ def _type(node: Node) -> int:
     return node.attributes["dtype"].integer(6) if "dtype" in node.attributes else 0
 
 
-def layouts(entrance: Entrance, width: int) -> Iterator[Layout]:
-    """The ways in which sequences of I = `width` numbers a step, or of whole numbers below, can lie there."""
+def layouts(entrance: Entrance, width: int, one_hot: bool) -> Iterator[Layout]:
+    """The ways in which sequences of I = `width` numbers a step, or of whole numbers below, can lie there.
+
+    Args:
+        one_hot: where whole numbers lie, the sequences are nevertheless of one-hot steps.
+    """
+    one_hot = one_hot and entrance.dtype in INTEGERS
     if entrance.dtype in INTEGERS:
         ways = OF_TOKENS
     elif entrance.dtype in FLOATS:
@@ -93,7 +101,11 @@ def layouts(entrance: Entrance, width: int) -> Iterator[Layout]:
     for name, lay in ways.items():
         sizes = _sizes(name.split(), entrance.shape, width)
         if sizes is not None:
-            yield Layout(name, lay, sizes)
+            yield Layout(name, partial(_of_largest, lay) if one_hot else lay, sizes, one_hot=one_hot)
+
+
+def _of_largest(lay: Callable[[ndarray], ndarray], x: ndarray) -> ndarray:
+    return lay(x.argmax(-1).astype("i4"))
 
 
 def _sizes(axes: list[str], shape: tuple[int, ...] | None, width: int) -> dict[str, int] | None:

@@ -65,6 +65,7 @@ class Verdict(NamedTuple):
         error: the largest difference, as a part of the largest number of the answer.
         every_step: whether the graph answers at every step, of which the last was compared.
         lengths: whether sequences of several lengths were compared.
+        one_hot: whether the graph takes whole numbers, and the network one-hot steps.
     """
 
     model: FoundModel
@@ -73,6 +74,7 @@ class Verdict(NamedTuple):
     error: float
     every_step: bool
     lengths: bool
+    one_hot: bool
 
     def describe(self) -> str:
         ragged = ", of several lengths" if self.lengths else ""
@@ -111,8 +113,8 @@ def verify(
     kinds = Counter[str]()
     for setting, *_ in settings:
         kinds |= Counter(node.op for node in graph.before(setting.output.partition(":")[0]))
-    for varied in variations(model, graph, kinds, given):
-        if time.monotonic() > end:
+    for number, varied in enumerate(variations(model, graph, kinds, given)):
+        if number and time.monotonic() > end:
             break
         network = varied.network()
         for setting, sequences, answer in settings:
@@ -210,10 +212,13 @@ class _Judge:
     def _ways(
         self, end: str, inputs: list[Entrance], doors: list[Entrance], fixed: dict[str, int]
     ) -> Iterator[Setting]:
+        one_hot = not self.reads_tokens and any(
+            node.op == "OneHot" for node in self.graph.before(end.partition(":")[0])
+        )
         for door in inputs:
-            if (door.dtype in INTEGERS) != self.reads_tokens:
+            if (door.dtype in INTEGERS) != (self.reads_tokens or one_hot):
                 continue
-            for layout in layouts(door, self.width):
+            for layout in layouts(door, self.width, one_hot):
                 others = [other for other in doors if other.tensor != door.tensor]
                 if fixed.keys() & layout.sizes.keys():
                     continue
@@ -306,7 +311,10 @@ class _Judge:
                 answer = self.answer(setting, sequences)
             except UnrolledError:  # a size that the graph has inside
                 sequences = draw(n=USUAL["N"], t=USUAL["T"])
-                answer = self.answer(setting, sequences)
+                try:
+                    answer = self.answer(setting, sequences)
+                except UnrolledError as error:
+                    raise NotVerifiedError(f"the graph does not run: {error}") from error
             compared = self.compare(network, sequences, answer)
             if compared is None:
                 n, t = sequences.size
@@ -316,7 +324,10 @@ class _Judge:
                     f"(N {n}, T {t}{lengths}, numbers of about {scale:g})"
                 )
             worst = max(worst, compared[1])
-        return Verdict(model, setting.entrance.tensor, setting.output, worst, number > 0, takes_lengths)
+        one_hot = setting.layout.one_hot
+        return Verdict(
+            model, setting.entrance.tensor, setting.output, worst, number > 0, takes_lengths, one_hot
+        )
 
     def where_they_part(
         self, model: FoundModel, setting: Setting, sequences: Sequences, answer: ndarray
