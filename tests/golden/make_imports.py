@@ -65,11 +65,11 @@ def shared_language_model():
 
 
 def batch_inside():
-    """Only the state to begin with knows how many sequences there are."""
+    """Only the state to begin with knows how many sequences there are: as many steps, time first, fit too."""
     x = tf.placeholder(tf.float32, [None, T, I], name="x")
     cell = lstm()
     outputs, _ = dynamic(cell, x, initial_state=cell.zero_state(11, tf.float32))
-    return x, dense(outputs[:, -1])
+    return x, dense(tf.reshape(outputs, [-1, H]))
 
 
 def classify(read, cell=lstm, before=lambda x: x):
@@ -262,6 +262,7 @@ NETWORKS = {
 }
 EVERY_STEP = {  # the last is kept
     "language-model", "language-model-dropout", "one-hot", "shared-language-model", "ptb",
+    "batch-inside",
     "numbers-at-each-step",
 }  # fmt: skip
 
@@ -299,7 +300,7 @@ def main(folder):
                 feeds[lengths[0]] = results[f"{name}/lengths"] = np.array([6, 1, 4, 3], "i4")
             answer = session.run(output, feeds)
             if name in EVERY_STEP:
-                answer = answer.reshape(N, T, -1)[:, -1]
+                answer = answer.reshape(n, T, -1)[:, -1]
             results |= {f"{name}/x": data, f"{name}/output": answer}
     np.savez_compressed(folder / "results.npz", **results)
 

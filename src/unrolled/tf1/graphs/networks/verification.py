@@ -147,12 +147,15 @@ class _Judge:
             fed = None if input is None else (input, 3 if self.reads_tokens else 1)
             doors = entrances(self.graph, end, self.running.placeholders, fed)
             inputs = [door for door in doors if input in (None, door.tensor)]
-            for fixed in self._fixed_sizes(end):
-                for setting in self._ways(end, inputs, doors, fixed):
-                    try:
-                        found.append((setting, *self._tried(setting)))
-                    except NotVerifiedError as error:
-                        reasons.append(error)
+            no_guess: dict[str, int] = {}
+            # A graph may run with a size that is not its own, where sequences lie otherwise: all are kept.
+            for guesses in (iter([no_guess]), self._fixed_sizes(end)):
+                for fixed in guesses:
+                    for setting in self._ways(end, inputs, doors, fixed):
+                        try:
+                            found.append((setting, *self._tried(setting)))
+                        except NotVerifiedError as error:
+                            reasons.append(error)
                 if found:
                     return found
             reasons.append(
@@ -197,7 +200,6 @@ class _Judge:
 
     def _fixed_sizes(self, end: str) -> Iterator[dict[str, int]]:
         """Sizes that a graph may have inside, where no placeholder's shape shows them."""
-        yield {}
         kernel = self.model.original[self.model.layers.forward[0].kernel]
         copies = len(self.graph.products(kernel))
         if copies > 1 and not self.graph.in_a_loop(kernel):
