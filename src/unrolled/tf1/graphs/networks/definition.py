@@ -65,7 +65,7 @@ LOOKUPS = {"Gather", "GatherV2", "ResourceGather"}
 WITH_ATTRIBUTES = {"Const", "While", "StatelessWhile", *VARIABLES, *FUSED_LSTMS, *PLACEHOLDERS}
 
 MOST_BYTES, MOST_IN_ALL = 1 << 28, 200_000  # of a file, and nodes in it
-WHOLE, MOST_IN_A_ROW = {3, 9}, 4  # types as TensorFlow numbers them; numbers of a shape
+MOST_IN_A_ROW = 4  # numbers that may be sizes
 MOST_NODES = 2000  # between a value and the products that it is made of
 MOST_STEPS = 200_000  # from node to node, for all that is asked: honest graphs take a hundredth
 
@@ -162,7 +162,8 @@ class Graph:
 
     def whole_numbers(self, node: Node) -> tuple[int, ...]:
         """The whole numbers of a constant that may be sizes: one, or a few in a row."""
-        return _whole_numbers(node) if node.op == "Const" else ()
+        found = _numbers(node, most=MOST_IN_A_ROW) if node.op == "Const" else None
+        return () if found is None or found.dtype.kind != "i" else tuple(found.reshape(-1).tolist())
 
     def variable(self, name: str) -> str | None:
         """The variable whose value a node is, perhaps passed into a loop, by its name in the checkpoint."""
@@ -373,30 +374,24 @@ def _read_node(message: Message) -> Node:
     return Node(message.text(1), op, inputs, {entry.text(1): entry.message(2) for entry in entries})
 
 
-def _whole_numbers(node: Node) -> tuple[int, ...]:
-    tensor = node.attributes["value"].message(8) if "value" in node.attributes else Message(b"")
-    dtype = tensor.integer(1)
-    try:
-        shape = read_shape(tensor.message(2))
-        if dtype not in WHOLE or len(shape) > 1 or shape > (MOST_IN_A_ROW,):
-            return ()
-        raw = tensor.all_bytes(4)
-        values = to_array(dtype, raw[-1], shape) if raw else read_values(tensor, dtype, shape)
-    except DamagedError as error:
-        raise DamagedError(f"the graph's constant {node.name} is damaged: {error}") from error
-    return tuple(values.reshape(-1).tolist())
-
-
 def _value(node: Node) -> float | None:
+    value = _numbers(node, most=0)
+    if value is None or value.ndim:
+        return None
+    return float(str(value)) if value.dtype.kind == "f" else float(np.real(value))  # 0.8, not 0.80000001
+
+
+def _numbers(node: Node, most: int) -> np.ndarray | None:
+    """The numbers of a constant: one, or so many in a row; None for every other."""
     tensor = node.attributes["value"].message(8) if "value" in node.attributes else Message(b"")
     dtype = tensor.integer(1)
     if dtype not in NUMPY_TYPES and dtype != BFLOAT16:
         return None
     try:
-        if read_shape(tensor.message(2)) != ():
+        shape = read_shape(tensor.message(2))
+        if len(shape) > 1 or shape > (most,):
             return None
         raw = tensor.all_bytes(4)
-        value = to_array(dtype, raw[-1], ()) if raw else read_values(tensor, dtype, ())
+        return to_array(dtype, raw[-1], shape) if raw else read_values(tensor, dtype, shape)
     except DamagedError as error:
         raise DamagedError(f"the graph's constant {node.name} is damaged: {error}") from error
-    return float(str(value)) if value.dtype.kind == "f" else float(np.real(value))  # 0.8, not 0.80000001
