@@ -403,10 +403,13 @@ def ctc():
         [[0, 0], [0, 1], [0, 2], [1, 0], [2, 0], [3, 0], [3, 1]], whole(1, 1, 3, 2, 0, 0, 3), [4, 3]
     )
     yield "loss", tf.nn.ctc_loss(labels, x, lengths)
+    yield from named("gradient", tf.gradients(tf.nn.ctc_loss(labels, x, lengths) * numbers(N, seed=7), x))
     yield "collapsed", tf.nn.ctc_loss(labels, x, lengths, preprocess_collapse_repeated=True)
     places = [[0, 0], [0, 1], [0, 2], [1, 0], [2, 0], *([3, k] for k in range(6))]
     longer = tf.SparseTensor(places, whole(*[1, 2, 3] * 3, 1, 0), [4, 6])
-    yield "longer", tf.nn.ctc_loss(longer, x, lengths, ignore_longer_outputs_than_inputs=True)
+    ignoring = tf.nn.ctc_loss(longer, x, lengths, ignore_longer_outputs_than_inputs=True)
+    yield "longer", ignoring
+    yield from named("longer_gradient", tf.gradients(ignoring, x))
     for merged in (False, True):
         (found,), total = tf.nn.ctc_greedy_decoder(x, lengths, merge_repeated=merged)
         yield from named(f"greedy_{merged}", [found.indices, found.values, found.dense_shape, total])
@@ -481,6 +484,48 @@ def lists():
     yield "resized", raw.TensorListLength(input_handle=raw.TensorListResize(input_handle=more, size=7))
 
 
+def gradients():
+    """What TensorFlow derives: the operators that are gradients of others, and what leads to them."""
+
+    def back(name, y, *xs):
+        return named(name, tf.gradients(y, xs, tf.constant(numbers(*y.shape, seed=9))))
+
+    x, far = tf.constant(numbers(2, 7, 6, 3)), tf.constant(numbers(4, 5) * 4)
+    for function in (tf.nn.elu, tf.nn.selu, tf.nn.relu6, tf.nn.softsign, tf.nn.leaky_relu):
+        yield from back(function.__name__, function(far), far)
+    yield from back("part", x[1, 1:-1:2, ..., tf.newaxis, ::-1], x)
+    for mode in ("REFLECT", "SYMMETRIC"):
+        yield from back(f"mirror_{mode}", tf.pad(far, [[2, 3], [1, 4]], mode), far)
+    w, deep = tf.constant(numbers(3, 2, 3, 4, seed=1)), tf.constant(numbers(1, 4, 5, 6, 2))
+    for padding in ("SAME", "VALID"):
+        y = tf.nn.conv2d(x, w, [1, 2, 3, 1], padding)
+        yield from back(f"conv2d_{padding}", y, x, w)
+        depth = tf.constant(numbers(3, 2, 3, 2, seed=2))
+        y = tf.nn.depthwise_conv2d(x, depth, [1, 2, 2, 1], padding)
+        yield from back(f"depthwise_{padding}", y, x, depth)
+        cubes = tf.constant(numbers(2, 3, 2, 2, 3))
+        y = tf.nn.conv3d(deep, cubes, [1, 1, 2, 1, 1], padding)
+        yield from back(f"conv3d_{padding}", y, deep, cubes)
+        for pool in (tf.nn.max_pool, tf.nn.avg_pool):
+            y = pool(x, [1, 3, 2, 1], [1, 2, 2, 1], padding)
+            yield from back(f"{pool.__name__}_{padding}", y, x)
+        for pool in (tf.nn.max_pool3d, tf.nn.avg_pool3d):
+            y = pool(deep, [1, 2, 2, 3, 1], [1, 2, 2, 2, 1], padding)
+            yield from back(f"{pool.__name__}_{padding}", y, deep)
+    yield from back("bilinear", tf.image.resize_bilinear(x, [5, 11]), x)
+    yield from back("nearest", tf.image.resize_nearest_neighbor(x, [5, 11]), x)
+    yield from back("LRN", tf.nn.lrn(x, 2, 1.5, 0.4, 0.7), x)
+    scale, offset = tf.constant(numbers(3, seed=3)), tf.constant(numbers(3, seed=4))
+    mean, variance = numbers(3, seed=5), np.abs(numbers(3, seed=6)) + 0.1
+    y = tf.nn.fused_batch_norm(x, scale, offset, epsilon=0.01)[0]
+    yield from back("norm", y, x, scale, offset)
+    y = tf.nn.fused_batch_norm(x, scale, offset, mean, variance, 0.01, is_training=False)[0]
+    yield from back("norm_of_later", y, x, scale, offset)
+    for number, (a, b) in enumerate([([3, 1], [3, 1]), ([3, 1], [1]), ([2, 3], [2, 1]), ([1], [])]):
+        whole_b = tf.constant(b, tf.int32)
+        yield from named(f"broadcast_{number}", raw.BroadcastGradientArgs(s0=a, s1=whole_b))
+
+
 def random():
     yield "uniform", tf.random.uniform([3, 4], seed=5)
     yield "normal", tf.random.normal([3, 3], seed=6)
@@ -509,6 +554,7 @@ FAMILIES = {
         sequences,
         recurrent,
         lists,
+        gradients,
         random,
     )
 }

@@ -49,6 +49,29 @@ def language_model(keep=None):
     return tokens, dense(tf.reshape(outputs, [-1, H]), V, "softmax")
 
 
+def one_hot():
+    """Letters, of which the graph itself makes steps; a letter after each, and one probability to keep."""
+    tokens, keep = tf.placeholder(tf.int32, [N, None], name="x"), tf.placeholder(tf.float32, name="keep_prob")
+    cell = rnn.DropoutWrapper(lstm(), output_keep_prob=tf.maximum(keep, 1.0))
+    outputs, _ = dynamic(cell, tf.one_hot(tokens, V), initial_state=cell.zero_state(N, tf.float32))
+    return tokens, dense(tf.reshape(outputs, [-1, H]), V, "softmax"), keep
+
+
+def shared_language_model():
+    """One cell in three layers, and an embedding as wide as it."""
+    tokens, x = words()
+    outputs, _ = dynamic(rnn.MultiRNNCell([lstm()] * 3), x)
+    return tokens, dense(tf.reshape(outputs, [-1, H]), V, "softmax")
+
+
+def batch_inside():
+    """Only the state to begin with knows how many sequences there are: as many steps, time first, fit too."""
+    x = tf.placeholder(tf.float32, [None, T, I], name="x")
+    cell = lstm()
+    outputs, _ = dynamic(cell, x, initial_state=cell.zero_state(11, tf.float32))
+    return x, dense(tf.reshape(outputs, [-1, H]))
+
+
 def classify(read, cell=lstm, before=lambda x: x):
     def build():
         x = tf.placeholder(tf.float32, [None, None, I], name="x")
@@ -202,6 +225,9 @@ SIGMOID = {"recurrent_activation": "sigmoid"}
 NETWORKS = {
     "language-model": language_model,
     "language-model-dropout": lambda: language_model(0.5),
+    "one-hot": one_hot,
+    "shared-language-model": shared_language_model,
+    "batch-inside": batch_inside,
     "ptb": ptb,
     "half": half,
     "numbers-at-each-step": numbers_at_each_step,
@@ -234,7 +260,11 @@ NETWORKS = {
     "keras-two-directions": keras(lambda: layers.Bidirectional(layers.LSTM(H, **SIGMOID))),
     "keras-hard-sigmoid": keras(lambda: layers.LSTM(H, recurrent_activation="hard_sigmoid")),
 }
-EVERY_STEP = {"language-model", "language-model-dropout", "ptb", "numbers-at-each-step"}  # the last is kept
+EVERY_STEP = {  # the last is kept
+    "language-model", "language-model-dropout", "one-hot", "shared-language-model", "ptb",
+    "batch-inside",
+    "numbers-at-each-step",
+}  # fmt: skip
 
 
 def main(folder):
@@ -242,7 +272,8 @@ def main(folder):
     results = {}
     for name, build in NETWORKS.items():
         with tf.Graph().as_default(), tf.Session() as session:
-            x, output, *lengths = build()
+            x, output, *others = build()
+            lengths = [other for other in others if other.dtype == tf.int32]
             session.run(tf.global_variables_initializer())
             for variable in tf.global_variables():
                 variable.load(random.normal(scale=0.7, size=variable.shape), session)
@@ -250,13 +281,14 @@ def main(folder):
             shadows = tf.get_collection("shadows")
             own = {f"{v.op.name}/ExponentialMovingAverage": v for v in tf.trainable_variables()}
             tf.train.Saver(own if shadows else None).save(session, str(folder / name / "model.ckpt"))
-            feeds = {}
+            feeds = {other: 1.0 for other in others if other.dtype == tf.float32}
+            n = 11 if name == "batch-inside" else N
             if x.dtype == tf.int32:
-                data = random.integers(0, V, (N, T)).astype("i4")
+                data = random.integers(0, V, (n, T)).astype("i4")
             else:
                 flat_row = x.shape.rank == 2
                 width = I if flat_row else x.shape[2]
-                data = random.normal(size=(N, T, width)).astype(x.dtype.as_numpy_dtype)
+                data = random.normal(size=(n, T, width)).astype(x.dtype.as_numpy_dtype)
             feeds[x] = (
                 data.swapaxes(0, 1)
                 if name == "time-major"
@@ -268,7 +300,7 @@ def main(folder):
                 feeds[lengths[0]] = results[f"{name}/lengths"] = np.array([6, 1, 4, 3], "i4")
             answer = session.run(output, feeds)
             if name in EVERY_STEP:
-                answer = answer.reshape(N, T, -1)[:, -1]
+                answer = answer.reshape(n, T, -1)[:, -1]
             results |= {f"{name}/x": data, f"{name}/output": answer}
     np.savez_compressed(folder / "results.npz", **results)
 

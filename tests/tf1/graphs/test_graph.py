@@ -129,8 +129,8 @@ def test_the_branch_that_is_not_taken_does_not_run(tmp_path):
     refused("MatMul", graph.run, "m:0", {"p:0": False})
 
 
-def counter(end):
-    """A loop of old that counts to `end`, and sums what it counts."""
+def counter(end, *after):
+    """A loop of old that counts to `end`, and sums what it counts; each step waits for `after`."""
     return [
         constant("zero", np.int32(0)),
         constant("end", np.int32(end)),
@@ -146,7 +146,7 @@ def counter(end):
         node("one", "Enter", "one_out", frame_name="f", is_constant=True),
         node("i_add", "AddV2", "i_sw:1", "one"),
         node("s_add", "AddV2", "s_sw:1", "i_sw:1"),
-        node("i_next", "NextIteration", "i_add"),
+        node("i_next", "NextIteration", "i_add", *after),
         node("s_next", "NextIteration", "s_add"),
         node("sum", "Exit", "s_sw"),
     ]
@@ -180,6 +180,21 @@ def test_a_loop_in_a_branch_that_is_not_taken_is_over_at_once(tmp_path):
     graph = load(tmp_path, *nodes)
     assert graph.run("y:0", {"p:0": False}) == -3
     assert graph.run("y:0", {"p:0": True}) == 6561
+
+
+def test_a_trigger_goes_off_after_a_branch_that_is_not_taken(tmp_path):
+    """In a loop, too, whose gradient waits for a branch of a step: `NextIteration` must not die of it."""
+    nodes = [
+        *counter(4, "^trigger"),
+        node("odd", "FloorMod", "i_sw:1", "two"),
+        constant("two_out", np.int32(2)),
+        node("two", "Enter", "two_out", frame_name="f", is_constant=True),
+        node("is_odd", "Cast", "odd", SrcT=np.int32, DstT=np.bool_),
+        node("branch", "Switch", "i_sw:1", "is_odd"),
+        node("taken_when_odd", "Neg", "branch:1"),
+        node("trigger", "ControlTrigger", "^taken_when_odd"),
+    ]
+    assert load(tmp_path, *nodes).run("sum:0") == 0 + 1 + 2 + 3
 
 
 def test_a_loop_without_an_end_is_given_up_when_the_time_is_over(tmp_path):

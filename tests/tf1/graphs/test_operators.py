@@ -162,3 +162,9 @@ def test_beams_are_followed_back_to_their_beginnings(tmp_path):
     graph = load(tmp_path, *nodes)
     assert graph.run("y:0")[:, 0].T.tolist() == [[1, 4, 5, 6], [1, 3, 9, 9]]
     assert graph.run("y:0", {"n:0": [2]})[:, 0].T.tolist() == [[1, 3, 9, 9], [1, 4, 9, 9]]
+
+
+def test_one_and_a_random_number_are_below_two(tmp_path):
+    """A dropout with `keep_prob` 1 is the floor of it: TensorFlow's numbers have 23 bits."""
+    nodes = [constant("n", np.array([1000], "i4")), node("y", "RandomUniform", "n", dtype=np.float32)]
+    assert not (load(tmp_path, *nodes).run("y:0") * 2.0**23 % 1).any()

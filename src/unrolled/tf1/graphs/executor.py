@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from unrolled.errors import UnrolledError
-from unrolled.tf1.graphs.plan import ENTER, EXIT, FED, MERGE, NEXT, RAN, SWITCH, Plan, Step
+from unrolled.tf1.graphs.plan import ENTER, EXIT, FED, MERGE, NEXT, RAN, SWITCH, TRIGGER, Plan, Step
 from unrolled.tf1.graphs.run import Run, RunError
 from unrolled.tf1.graphs.tokens import DEAD, UNTAKEN, Dead
 from unrolled.tf1.graphs.variables import Reference
@@ -143,7 +143,7 @@ class _Execution:
             return (UNTAKEN, data) if bool(self.run.read(taken)) else (data, UNTAKEN)
         if step.kind == MERGE:
             return inputs[0], torch.tensor(inputs[1], dtype=torch.int32, device="cpu")
-        return (inputs[0],)
+        return () if step.kind == TRIGGER else (inputs[0],)
 
     def send(self, step: Step, at: _Iteration, outputs: Sequence[Any], dead: Dead | None) -> None:
         if step.kind == ENTER:
@@ -207,7 +207,8 @@ class _Execution:
             self.arrive_at_merge(step, at, waiting, place, value, dead, source)
             return
         if dead:
-            waiting.dead = dead
+            # A trigger waits for what comes, dead or not: a loop's steps need it after a branch within.
+            waiting.dead = None if step.kind == TRIGGER else dead
         elif place != RAN:
             waiting.inputs[place] = value
         waiting.missing -= 1

@@ -11,7 +11,7 @@ from unrolled.tf1.graphs.registry import OPERATORS, Operator
 from unrolled.tf1.graphs.values import type_name
 
 # What a step does with the tokens that come to it; the operators of control flow are the executor's own.
-COMPUTE, SWITCH, MERGE, ENTER, EXIT, NEXT, FED = range(7)
+COMPUTE, SWITCH, MERGE, ENTER, EXIT, NEXT, TRIGGER, FED = range(8)
 KINDS = {
     "Switch": SWITCH,
     "RefSwitch": SWITCH,
@@ -23,6 +23,7 @@ KINDS = {
     "RefExit": EXIT,
     "NextIteration": NEXT,
     "RefNextIteration": NEXT,
+    "ControlTrigger": TRIGGER,
 }
 CONTROL_OUTPUTS = {"Switch": ("output_false", "output_true"), "Merge": ("output", "value_index")}
 MOST_NAMED = 5  # operators in one error

@@ -65,6 +65,7 @@ LOOKUPS = {"Gather", "GatherV2", "ResourceGather"}
 WITH_ATTRIBUTES = {"Const", "While", "StatelessWhile", *VARIABLES, *FUSED_LSTMS, *PLACEHOLDERS}
 
 MOST_BYTES, MOST_IN_ALL = 1 << 28, 200_000  # of a file, and nodes in it
+MOST_IN_A_ROW = 4  # numbers that may be sizes
 MOST_NODES = 2000  # between a value and the products that it is made of
 MOST_STEPS = 200_000  # from node to node, for all that is asked: honest graphs take a hundredth
 
@@ -158,6 +159,11 @@ class Graph:
                 return None
             name = node.inputs[0][0]
         return None
+
+    def whole_numbers(self, node: Node) -> tuple[int, ...]:
+        """The whole numbers of a constant that may be sizes: one, or a few in a row."""
+        found = _numbers(node, most=MOST_IN_A_ROW) if node.op == "Const" else None
+        return () if found is None or found.dtype.kind != "i" else tuple(found.reshape(-1).tolist())
 
     def variable(self, name: str) -> str | None:
         """The variable whose value a node is, perhaps passed into a loop, by its name in the checkpoint."""
@@ -318,12 +324,17 @@ class Graph:
         return self.behind(*data) if data else None
 
     def inputs_of_cell(self, kernel: str) -> Behind | None:
-        """As `inputs_of`, for a cell's joint kernel, of x alone: the product's data are [x, h]."""
+        """As `inputs_of`, for a cell's joint kernel, of x alone: the product's data are [x, h].
+
+        Where one cell stands in several layers, of the lowest.
+        """
         behind = []
         for product in self._products.get(kernel, []):
             data = self.nodes.get(product.inputs[0][0])
             if data is not None and data.op in ("Concat", "ConcatV2") and len(data.inputs) > 2:
-                behind.append(data.inputs[1 if data.op == "Concat" else 0][0])
+                x = data.inputs[1 if data.op == "Concat" else 0][0]
+                if kernel not in self.behind(x).weights:
+                    behind.append(x)
         return self.behind(*behind) if behind else None
 
     def in_a_loop(self, weight: str) -> bool | None:
@@ -364,15 +375,23 @@ def _read_node(message: Message) -> Node:
 
 
 def _value(node: Node) -> float | None:
+    value = _numbers(node, most=0)
+    if value is None or value.ndim:
+        return None
+    return float(str(value)) if value.dtype.kind == "f" else float(np.real(value))  # 0.8, not 0.80000001
+
+
+def _numbers(node: Node, most: int) -> np.ndarray | None:
+    """The numbers of a constant: one, or so many in a row; None for every other."""
     tensor = node.attributes["value"].message(8) if "value" in node.attributes else Message(b"")
     dtype = tensor.integer(1)
     if dtype not in NUMPY_TYPES and dtype != BFLOAT16:
         return None
     try:
-        if read_shape(tensor.message(2)) != ():
+        shape = read_shape(tensor.message(2))
+        if len(shape) > 1 or shape > (most,):
             return None
         raw = tensor.all_bytes(4)
-        value = to_array(dtype, raw[-1], ()) if raw else read_values(tensor, dtype, ())
+        return to_array(dtype, raw[-1], shape) if raw else read_values(tensor, dtype, shape)
     except DamagedError as error:
         raise DamagedError(f"the graph's constant {node.name} is damaged: {error}") from error
-    return float(str(value)) if value.dtype.kind == "f" else float(np.real(value))  # 0.8, not 0.80000001

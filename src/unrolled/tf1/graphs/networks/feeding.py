@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -39,12 +40,14 @@ class Layout(NamedTuple):
     Attributes:
         sizes: the sizes that are fixed.
         fixed_inside: whether one of them is by a guess, since no shape says so.
+        one_hot: whether the steps are one-hot, and their whole numbers lie there.
     """
 
     name: str
     lay: Callable[[Any], Any]
     sizes: dict[str, int]
     fixed_inside: bool = False
+    one_hot: bool = False
 
 
 LAYOUTS: dict[str, Callable[[Any], Any]] = {
@@ -90,8 +93,13 @@ def _type(node: Node) -> int:
     return node.attributes["dtype"].integer(6) if "dtype" in node.attributes else 0
 
 
-def layouts(entrance: Entrance, width: int) -> Iterator[Layout]:
-    """The ways in which sequences of I = `width` numbers a step, or of whole numbers below, can lie there."""
+def layouts(entrance: Entrance, width: int, one_hot: bool = False) -> Iterator[Layout]:
+    """The ways in which sequences of I = `width` numbers a step, or of whole numbers below, can lie there.
+
+    Args:
+        one_hot: where whole numbers lie, the sequences are nevertheless of one-hot steps.
+    """
+    one_hot = one_hot and entrance.dtype in INTEGERS
     if entrance.dtype in INTEGERS:
         ways = OF_TOKENS
     elif entrance.dtype in FLOATS:
@@ -101,7 +109,11 @@ def layouts(entrance: Entrance, width: int) -> Iterator[Layout]:
     for name, lay in ways.items():
         sizes = _sizes(name.split(), entrance.shape, width)
         if sizes is not None:
-            yield Layout(name, lay, sizes)
+            yield Layout(name, partial(_of_largest, lay) if one_hot else lay, sizes, one_hot=one_hot)
+
+
+def _of_largest(lay: Callable[[Any], Any], x: ndarray) -> Any:
+    return lay(x.argmax(-1).astype("i4"))
 
 
 def _sizes(axes: list[str], shape: tuple[int, ...] | None, width: int) -> dict[str, int] | None:
@@ -179,9 +191,8 @@ def filled(feed: Feed, n: int, t: int, lengths: ndarray) -> Any:
 
 def sizes_inside(graph: Graph, end: str) -> Iterator[dict[str, int]]:
     """Sizes that a graph may have among the constants before a tensor: the likeliest first."""
-    nodes = graph.before(end.partition(":")[0])
-    constants = [graph.constant(node.name) for node in nodes if node.op == "Const"]
-    whole = Counter(int(c) for c in constants if c is not None and c == int(c) and 2 < c <= MOST_STEPS)
+    constants = [graph.whole_numbers(node) for node in graph.before(end.partition(":")[0])]
+    whole = Counter(size for sizes in constants for size in sizes if 2 < size <= MOST_STEPS)
     likely = [size for size, _ in whole.most_common(MOST_SIZES)]
     yield from ({"T": size} for size in likely)
     yield from ({"T": size + 1} for size in likely)  # the last step's number

@@ -107,6 +107,8 @@ def import_checkpoint(
     notes = list(verdict.model.notes)
     if dropped and any(node.name in dropped for node in graph.before(verdict.output.partition(":")[0])):
         notes.append("the graph drops values with a fixed probability, also when it predicts: here none")
+    if verdict.one_hot:
+        notes.append("the graph takes whole numbers and makes one-hot steps of them: the network takes those")
     if verdict.every_step:
         notes.append("the graph answers at every step: the network does after the last one")
     model = dataclasses.replace(verdict.model, notes=notes, asks_forget_bias=False)

@@ -90,7 +90,7 @@ def find_cells(
     for name in named:
         if match := OTHER_CELLS.search(name):
             raise UnrolledError(
-                f"{name} belongs to a {match[1]}, which cannot be imported: there is no such cell here"
+                f"{name} belongs to a {match[1]}, which cannot be imported: no run can hold that cell"
             )
     homes: dict[str, dict[str, ndarray]] = defaultdict(dict)
     for name, value in named.items():

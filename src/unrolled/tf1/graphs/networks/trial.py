@@ -60,6 +60,7 @@ class Sequences(NamedTuple):
         n, t = setting.layout.sizes.get("N", n), setting.layout.sizes.get("T", t)
         if setting.entrance.dtype in INTEGERS:
             x = random.integers(0, width, (n, t)).astype("i4")
+            x = np.eye(width, dtype="f4")[x] if setting.layout.one_hot else x
         else:
             x = (scale * random.normal(size=(n, t, width))).astype("f4")
         if scale == STEADY:

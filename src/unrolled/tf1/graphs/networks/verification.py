@@ -65,6 +65,7 @@ class Verdict(NamedTuple):
         error: the largest difference, as a part of the largest number of the answer.
         every_step: whether the graph answers at every step, of which the last was compared.
         lengths: whether sequences of several lengths were compared.
+        one_hot: whether the graph takes whole numbers, and the network one-hot steps.
     """
 
     model: FoundModel
@@ -73,6 +74,7 @@ class Verdict(NamedTuple):
     error: float
     every_step: bool
     lengths: bool
+    one_hot: bool
 
     def describe(self) -> str:
         ragged = ", of several lengths" if self.lengths else ""
@@ -111,8 +113,8 @@ def verify(
     kinds = Counter[str]()
     for setting, *_ in settings:
         kinds |= Counter(node.op for node in graph.before(setting.output.partition(":")[0]))
-    for varied in variations(model, graph, kinds, given):
-        if time.monotonic() > end:
+    for number, varied in enumerate(variations(model, graph, kinds, given)):
+        if number and time.monotonic() > end:
             break
         network = varied.network()
         for setting, sequences, answer in settings:
@@ -145,12 +147,15 @@ class _Judge:
             fed = None if input is None else (input, 3 if self.reads_tokens else 1)
             doors = entrances(self.graph, end, self.running.placeholders, fed)
             inputs = [door for door in doors if input in (None, door.tensor)]
-            for fixed in self._fixed_sizes(end):
-                for setting in self._ways(end, inputs, doors, fixed):
-                    try:
-                        found.append((setting, *self._tried(setting)))
-                    except NotVerifiedError as error:
-                        reasons.append(error)
+            no_guess: dict[str, int] = {}
+            # A graph may run with a size that is not its own, where sequences lie otherwise: all are kept.
+            for guesses in (iter([no_guess]), self._fixed_sizes(end)):
+                for fixed in guesses:
+                    for setting in self._ways(end, inputs, doors, fixed):
+                        try:
+                            found.append((setting, *self._tried(setting)))
+                        except NotVerifiedError as error:
+                            reasons.append(error)
                 if found:
                     return found
             reasons.append(
@@ -195,7 +200,6 @@ class _Judge:
 
     def _fixed_sizes(self, end: str) -> Iterator[dict[str, int]]:
         """Sizes that a graph may have inside, where no placeholder's shape shows them."""
-        yield {}
         kernel = self.model.original[self.model.layers.forward[0].kernel]
         copies = len(self.graph.products(kernel))
         if copies > 1 and not self.graph.in_a_loop(kernel):
@@ -205,10 +209,13 @@ class _Judge:
     def _ways(
         self, end: str, inputs: list[Entrance], doors: list[Entrance], fixed: dict[str, int]
     ) -> Iterator[Setting]:
+        one_hot = not self.reads_tokens and any(
+            node.op == "OneHot" for node in self.graph.before(end.partition(":")[0])
+        )
         for door in inputs:
-            if (door.dtype in INTEGERS) != self.reads_tokens:
+            if (door.dtype in INTEGERS) != (self.reads_tokens or one_hot):
                 continue
-            for layout in layouts(door, self.width):
+            for layout in layouts(door, self.width, one_hot):
                 others = [other for other in doors if other.tensor != door.tensor]
                 if fixed.keys() & layout.sizes.keys():
                     continue
@@ -292,7 +299,10 @@ class _Judge:
                 answer = self.answer(setting, sequences)
             except UnrolledError:  # a size that the graph has inside
                 sequences = draw(n=USUAL["N"], t=USUAL["T"])
-                answer = self.answer(setting, sequences)
+                try:
+                    answer = self.answer(setting, sequences)
+                except UnrolledError as error:
+                    raise NotVerifiedError(f"the graph does not run: {error}") from error
             compared = self.compare(network, sequences, answer)
             if compared is None:
                 n, t = sequences.size
@@ -302,7 +312,10 @@ class _Judge:
                     f"(N {n}, T {t}{lengths}, numbers of about {scale:g})"
                 )
             worst = max(worst, compared[1])
-        return Verdict(model, setting.entrance.tensor, setting.output, worst, number > 0, takes_lengths)
+        one_hot = setting.layout.one_hot
+        return Verdict(
+            model, setting.entrance.tensor, setting.output, worst, number > 0, takes_lengths, one_hot
+        )
 
     def where_they_part(
         self, model: FoundModel, setting: Setting, sequences: Sequences, answer: ndarray

@@ -48,6 +48,9 @@ def zero_at_zero(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(none, torch.zeros((), dtype=a.dtype), a / torch.where(none, torch.ones_like(b), b))
 
 
+SELU_SCALE = 1.0507009873554805
+SELU_FLOOR = SELU_SCALE * 1.6732632423543772  # the function goes towards its negative
+
 UNARY: dict[str, Unary] = {
     "Abs": torch.abs,
     "ComplexAbs": torch.abs,
@@ -123,12 +126,16 @@ BINARY: dict[str, Binary] = {
     "Xdivy": zero_at_zero,
     "Xlogy": torch.xlogy,
     # Of the gradients that a graph may hold: y is the function's value, g what came back to it.
+    "EluGrad": lambda g, y: torch.where(y < 0, g * (y + 1), g),
     "InvGrad": lambda y, g: -g * y * y,
     "ReciprocalGrad": lambda y, g: -g * y * y,
+    "Relu6Grad": lambda g, x: torch.where((x > 0) & (x < 6), g, torch.zeros((), dtype=g.dtype)),
     "ReluGrad": lambda g, x: torch.where(x > 0, g, torch.zeros((), dtype=g.dtype)),
     "RsqrtGrad": lambda y, g: -0.5 * g * y * y * y,
+    "SeluGrad": lambda g, y: torch.where(y < 0, g * (y + SELU_FLOOR), g * SELU_SCALE),
     "SigmoidGrad": lambda y, g: g * y * (1 - y),
     "SoftplusGrad": lambda g, x: g * torch.sigmoid(x),
+    "SoftsignGrad": lambda g, x: g / torch.square(1 + torch.abs(x)),
     "SqrtGrad": lambda y, g: 0.5 * g / y,
     "TanhGrad": lambda y, g: g * (1 - y * y),
 }

@@ -29,7 +29,7 @@ def identity_n(node: Node, *xs: Any) -> tuple[Any, ...]:
     return xs
 
 
-@operator("NoOp", "ControlTrigger")
+@operator("NoOp")
 def nothing(node: Node) -> None:
     return None
 

@@ -120,7 +120,7 @@ def resize(node: Node, x: Tensor, size: Tensor) -> Tensor:
     check_memory(x.shape[0] * H * W * x.shape[3], torch.float32)
     rows = _positions(node, x.shape[1], H)
     columns = _positions(node, x.shape[2], W)
-    if node.op == "ResizeNearestNeighbor":
+    if "Nearest" in node.op:
         aligned = node.flag("align_corners")
         pick = [(p + 0.5 if aligned else p).floor().long() for p in (rows, columns)]
         return x[:, pick[0].clamp(0, x.shape[1] - 1)][:, :, pick[1].clamp(0, x.shape[2] - 1)]
@@ -140,6 +140,6 @@ def _positions(node: Node, old: int, new: int) -> Tensor:
     if node.flag("align_corners") and new > 1:
         return places * ((old - 1) / (new - 1))
     if node.flag("half_pixel_centers"):
-        nearest = node.op == "ResizeNearestNeighbor"
+        nearest = "Nearest" in node.op
         return (places + 0.5) * (old / new) - (0.0 if nearest else 0.5)
     return places * (old / new)

@@ -30,10 +30,12 @@ def labels_of_rows(rows: Tensor, values: Tensor, N: int) -> list[list[int]]:
 
 
 @operator("CTCLoss", "CTCLossV2", outputs=("loss", "gradient"))
-def ctc_loss(node: Node, x: Tensor, indices: Tensor, values: Tensor, lengths: Tensor) -> tuple[Tensor]:
+def ctc_loss(
+    node: Node, x: Tensor, indices: Tensor, values: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor]:
     """-log of the chance of each row's labels: x [T, N, C] are logits, and the last class is the blank.
 
-    In the second version the first class is the blank.
+    In the second version the first class is the blank. The second output is the gradient by x of their sum.
     """
     if not node.flag("ctc_merge_repeated", True):
         raise UnrolledError("ctc_merge_repeated is False, which is not made here")
@@ -55,15 +57,21 @@ def ctc_loss(node: Node, x: Tensor, indices: Tensor, values: Tensor, lengths: Te
         dtype=torch.bool,
     )
     kept = [row if counts else [] for row, counts in zip(rows, counted.tolist(), strict=True)]
-    loss = F.ctc_loss(
-        torch.log_softmax(x, -1),
-        torch.tensor([label for row in kept for label in row], dtype=torch.int64),
-        lengths.long(),
-        torch.tensor([len(row) for row in kept], dtype=torch.int64),
-        blank,
-        "none",
-    )
-    return (torch.where(counted, loss, torch.zeros((), dtype=loss.dtype)),)
+    follows = x.requires_grad and torch.is_grad_enabled()
+    with torch.enable_grad():
+        x = x if follows else x.detach().requires_grad_()
+        loss = F.ctc_loss(
+            torch.log_softmax(x, -1),
+            torch.tensor([label for row in kept for label in row], dtype=torch.int64),
+            lengths.long(),
+            torch.tensor([len(row) for row in kept], dtype=torch.int64),
+            blank,
+            "none",
+        )
+        (gradient,) = torch.autograd.grad(loss.sum(), x, retain_graph=follows)
+    nothing = torch.zeros((), dtype=loss.dtype)
+    loss = torch.where(counted, loss if follows else loss.detach(), nothing)
+    return loss, torch.where(counted.unsqueeze(1), gradient, nothing)
 
 
 def as_sparse(rows: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:

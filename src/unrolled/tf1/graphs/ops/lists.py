@@ -44,6 +44,13 @@ class TensorList:
                 return shape
         raise UnrolledError("an item of a list is read that was never put, and nothing says its shape")
 
+    def __add__(self, other: TensorList) -> TensorList:
+        """The sum item by item, as gradients come together; nothing and something is the something."""
+        if len(self.items) != len(other.items):
+            raise UnrolledError(f"lists of {len(self.items)} and {len(other.items)} are added")
+        pairs = zip(self.items, other.items, strict=True)
+        return self.with_items([b if a is None else a if b is None else a + b for a, b in pairs])
+
     def zeros_like(self) -> TensorList:
         return self.with_items([None if item is None else torch.zeros_like(item) for item in self.items])
 

@@ -47,9 +47,15 @@ def _truncated(shape: list[int], dtype: torch.dtype) -> Tensor:
     return torch.nn.init.trunc_normal_(torch.empty(shape, dtype=torch.float32), a=-2.0, b=2.0).to(dtype)
 
 
+def uniform(shape: Any, *, dtype: torch.dtype) -> Tensor:
+    """From 0 to below 1, of 23 bits as TensorFlow's: with 24, 1 + u may be 2, which dropouts floor."""
+    x = torch.rand(shape, dtype=dtype)
+    return torch.floor(x * 2**23) / 2**23 if dtype == torch.float32 else x
+
+
 @stateful("RandomUniform")
 def random_uniform(run: Run, node: Node, shape: Tensor) -> Tensor:
-    return draw(run, node, run.read(shape), philox.random_uniform, torch.rand)
+    return draw(run, node, run.read(shape), philox.random_uniform, uniform)
 
 
 @stateful("RandomStandardNormal")

@@ -100,6 +100,8 @@ def broadcast_args(node: Node, a: Tensor, b: Tensor) -> Tensor:
 def broadcast_gradient_args(node: Node, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The axes over which the gradients of two operands of these shapes are summed."""
     x, y = sizes(a), sizes(b)
+    if x == y:
+        return torch.zeros(0, dtype=a.dtype), torch.zeros(0, dtype=a.dtype)
     rank = max(len(x), len(y))
     x, y = [1] * (rank - len(x)) + x, [1] * (rank - len(y)) + y
     of_x = [axis for axis in range(rank) if x[axis] == 1]

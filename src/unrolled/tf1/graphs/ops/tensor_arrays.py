@@ -23,6 +23,7 @@ class TensorArray:
         self.dtype = node.dtype("dtype") if node.type_number("dtype") != 7 else None
         self.element_shape = node.shape("element_shape")
         self.written: dict[int, Any] = {}
+        self.gradients: dict[str, ArrayOfGradients] = {}
 
     def write(self, place: int, value: Any) -> None:
         if not 0 <= place < self.size and not (self.grows and place >= 0):
@@ -48,6 +49,22 @@ class TensorArray:
         return torch.zeros(())
 
 
+class ArrayOfGradients(TensorArray):
+    """What comes back to the tensors of an array: a place that is written several times holds the sum."""
+
+    def __init__(self, array: TensorArray) -> None:
+        self.array, self.size, self.grows = array, array.size, False
+        self.dtype, self.element_shape = array.dtype, array.element_shape
+        self.written: dict[int, Any] = {}
+        self.gradients: dict[str, ArrayOfGradients] = {}
+
+    def write(self, place: int, value: Any) -> None:
+        super().write(place, self.written[place] + value if place in self.written else value)
+
+    def read(self, place: int) -> Any:
+        return self.written[place] if place in self.written else torch.zeros_like(self.array.read(place))
+
+
 FLOW = torch.zeros((), device="cpu")  # what orders reads after writes: its value means nothing
 
 
@@ -59,6 +76,20 @@ def tensor_array(node: Node, size: Tensor) -> tuple[TensorArray, Tensor]:
 @operator("TensorArray", "TensorArrayV2")
 def old_tensor_array(node: Node, size: Tensor) -> TensorArray:
     return TensorArray(node, int(size))
+
+
+@operator("TensorArrayGradV3", outputs=("grad_handle", "flow_out"))
+def gradient(node: Node, array: TensorArray, flow: Tensor) -> tuple[TensorArray, Tensor]:
+    """The array of what comes back to another: one for each `source`, a part of what TensorFlow derives."""
+    source = node.text("source")
+    if source not in array.gradients:
+        array.gradients[source] = ArrayOfGradients(array)
+    return array.gradients[source], flow
+
+
+@operator("TensorArrayGrad", "TensorArrayGradV2")
+def old_gradient(node: Node, array: TensorArray, flow: Tensor) -> TensorArray:
+    return gradient(node, array, flow)[0]
 
 
 @operator("TensorArrayWrite", "TensorArrayWriteV2", "TensorArrayWriteV3")
