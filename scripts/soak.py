@@ -45,6 +45,8 @@ LEFT = {
     "weights.safetensors",
     "checkpoint.safetensors",
     "data.json",
+    "calibration.json",
+    "likeness.safetensors",
     "curves.png",
     "confusion.png",
     "misread.png",

@@ -64,7 +64,7 @@ def test_no_color_means_no_colour_and_a_colour_terminal_has_some(tmp_path):
     assert re.search(colour, on_a_terminal(wrong, 80))
     written = on_a_terminal(wrong, 80, NO_COLOR="1")
     assert not re.search(colour, written)
-    assert f"unrolled: {tmp_path}/nowhere" in written
+    assert f"unrolled: no run folder {tmp_path}/nowhere" in written
 
 
 def test_behind_a_pipe_a_line_is_a_line(tmp_path):

@@ -20,6 +20,8 @@ def test_a_training_leaves_a_run_folder_with_pictures(unrolled, trained):
         "metrics.jsonl",
         "weights.safetensors",
         "checkpoint.safetensors",
+        "calibration.json",
+        "likeness.safetensors",
         "curves.png",
         "confusion.png",
         "misread.png",

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+NAMED_DATA = ("sample", "mnist", "fashion-mnist")  # as `unrolled.data.DATASETS`, which needs torch
+
 Offer = Callable[[str], list[str]]
 # What every shell takes as one word as it stands: a name with other characters is not offered.
 PLAIN = re.compile(r"[\w./+@%=-]+")
@@ -64,8 +66,6 @@ def tasks() -> Iterable[str]:
 
 def data(incomplete: str) -> list[str]:
     """The data sets that have names, unless a file here begins alike."""
-    from unrolled.cli.what_to_train import NAMED_DATA
-
     if incomplete and any(name.startswith(incomplete) for name in _listed(".")):
         return []
     return [name for name in NAMED_DATA if name.startswith(incomplete)]

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unrolled.cli.completion import NAMED_DATA
 from unrolled.errors import UnrolledError
 from unrolled.names import pasteable
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from unrolled.cli.options import TrainingOptions
     from unrolled.training import Recipe, Run, RunConfig
 
-NAMED_DATA = ("sample", "mnist", "fashion-mnist")  # as `unrolled.data.DATASETS`, which needs torch
 # What may be said of a training that goes on: all else is in its config.json.
 MAY_DIFFER = ("resume", "data_dir", "threads", "device", "checkpoint_every", "tensorboard")
 
