@@ -41,7 +41,7 @@ def test_an_import_says_what_it_found_and_leaves_a_run(unrolled, checkpoint, tmp
         "  last/weights, last/biases: dense 8 → 5",
         "network: lstm 4, activation relu, forget_bias 1.0; forward, dynamic unrolling; "
         "steps of 3 in, 5 out; 285 parameters",
-        "verified: it computes what the graph's last/add:0 is for x:0, on random sequences, "
+        "verified: it computes what the graph's last/add:0 is for x:0, on random sequences of 7 steps, "
         "to 1e-07 of its scale",
         "note: it does not read MNIST's rows: in Python, Run.open(...).load_network()(x), x [N, T, I]",
         f"imported  {tmp_path / 'run'}",

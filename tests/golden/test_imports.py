@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.tf1.graphs.graph_files import constant, definition, node
 from tests.tolerances import assert_close
 from unrolled import UnrolledError, tf1
+from unrolled.tf1.checkpoints.wire import Message, bytes_field
+from unrolled.tf1.graphs.files import read_source
 
 ARCHIVE = Path(__file__).with_name("imports.zip")
 with zipfile.ZipFile(ARCHIVE) as archive:
@@ -152,3 +155,52 @@ def test_without_a_graph_there_is_no_proof(folder, tmp_path):
     )
     with pytest.raises(UnrolledError, match=r"x:0 is a tensor of a graph, and there is no .*\.meta"):
         tf1.import_checkpoint(tmp_path / "model.ckpt", input="x:0")
+
+
+def changed(prefix, folder, new, renamed):
+    """A checkpoint in whose graph `new` nodes stand, in the place of those that have their names; what read
+    `renamed` reads another node.
+    """
+    for file in prefix.parent.glob("model.ckpt.*"):
+        shutil.copy(file, folder)
+    made = [Message(memoryview(each)).text(1) for each in new]
+    nodes = []
+    for each in map(Message, read_source(prefix).nodes):
+        if each.text(1) not in made:
+            content = b"".join(bytes_field(n, each.text(n).encode()) for n in (1, 2))
+            for text in each.texts(3):
+                content += bytes_field(3, renamed.get(text, text).encode())
+            nodes.append(content + b"".join(bytes_field(5, bytes(part)) for part in each.all_bytes(5)))
+    (folder / "model.ckpt.meta").write_bytes(bytes_field(2, definition(*nodes, *new)))
+    return folder / "model.ckpt"
+
+
+def test_a_graph_that_takes_the_lengths_from_the_padding_is_another_network(folder, tmp_path):
+    new = [
+        constant("two", np.int32(2)),
+        constant("one", np.int32(1)),
+        node("abs", "Abs", "x"),
+        node("largest", "Max", "abs", "two"),
+        node("used", "Sign", "largest"),
+        node("count", "Sum", "used", "one"),
+        node("seqlen", "Cast", "count", SrcT=np.float32, DstT=np.int32),
+    ]
+    prefix = changed(folder / "lengths-state" / "model.ckpt", tmp_path, new, {})
+    with pytest.raises(UnrolledError, match=r"they part at .* numbers of about 1, padded\)"):
+        tf1.import_checkpoint(prefix)
+
+
+def test_a_default_that_no_name_explains_is_part_of_what_the_graph_computes(folder, tmp_path):
+    new = [
+        constant("quarter", np.float32(0.25)),
+        node("much", "PlaceholderWithDefault", "quarter", dtype=np.float32, shape=()),
+        node("x_much", "Mul", "x", "much"),
+    ]
+    prefix = changed(folder / "max" / "model.ckpt", tmp_path, new, {"x": "x_much"})
+    with pytest.raises(UnrolledError, match="they part at"):
+        tf1.import_checkpoint(prefix)
+
+
+def test_what_the_graph_was_fed_and_for_how_many_steps_it_is_proved_is_said(folder):
+    assert "fed: keep_prob:0 = 1.0" in tf1.import_checkpoint(folder / "one-hot" / "model.ckpt").model.notes
+    assert "random sequences of 6 steps, to" in tf1.import_checkpoint(folder / "flat" / "model.ckpt").proof

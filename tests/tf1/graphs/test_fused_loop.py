@@ -213,6 +213,31 @@ def test_a_loop_with_one_node_more_runs_step_by_step(golden):
         graph.run(end, feeds)
 
 
+def test_a_loop_in_which_one_state_stops_at_a_length_and_one_does_not_runs_step_by_step(golden):
+    prefix, _, feeds = golden("memory")
+    source = read_source(prefix)
+    more = [
+        constant("lengths", np.ones(len(feeds["x:0"]), "i4")),
+        node("rnn/while/lengths", "Enter", "lengths", frame_name="rnn/while/while_context", is_constant=True),
+        node("rnn/while/past", "GreaterEqual", "rnn/while/Identity_1", "rnn/while/lengths"),
+        node(
+            "rnn/while/c",
+            "Select",
+            "rnn/while/past",
+            "rnn/while/Identity_3",
+            "rnn/while/basic_lstm_cell/Add_1",
+        ),
+        node("rnn/while/NextIteration_3", "NextIteration", "rnn/while/c"),
+    ]
+    nodes = [each for each in source.nodes if Message(each).text(1) != "rnn/while/NextIteration_3"]
+    changed_source = source._replace(nodes=[*nodes, *map(memoryview, more)])
+    h = "rnn/while/Exit_4:0"
+    assert list(Graph(source).loops(h, feeds).values()) == ["lstm"]
+    came, expected = (Graph(changed_source, loops).run(h, feeds) for loops in ("kernels", "steps"))
+    assert np.abs(expected - Graph(source).run(h, feeds)).max() > 1e-3
+    assert_alike(came, expected)
+
+
 def test_two_layers_of_other_widths_are_one_above_the_other(golden):
     prefix, end, feeds = golden("language-model")
     graph = Graph.load(prefix)

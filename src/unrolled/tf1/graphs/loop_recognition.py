@@ -63,6 +63,7 @@ class _Body:
         if any(step.fetched for step in self.inside.values() if step.kind != EXIT):
             raise UnlikeError
         self.selector: Value | None = None
+        self.to_the_end = False  # whether a state goes on at every step
 
     def loop(self) -> RecurrentLoop:
         conditions = {self.source(step, 1) for step in self.inside.values() if step.kind == SWITCH}
@@ -105,7 +106,7 @@ class _Body:
         """The loop if nothing needs its outputs: one of the states is the h of the highest layer."""
         seen = set(self.seen)
         for place, variable in enumerate(self.variables):
-            self.seen, self.selector = set(seen), None
+            self.seen, self.selector, self.to_the_end = set(seen), None, False
             if place in self.counters:
                 continue
             try:
@@ -263,10 +264,10 @@ class _Body:
         if following != new:
             kept, following = self.selected(following)
             self.check_is_variable(kept, place)
-        elif self.selector is not None:
-            raise UnlikeError
-        if following != new:
-            raise UnlikeError
+        else:
+            self.to_the_end = True
+        if following != new or (self.to_the_end and self.selector is not None):
+            raise UnlikeError  # all states stop at a length, or none
         return place
 
     def lstm(self, y: Value) -> tuple[LayerOfLoop, Value]:

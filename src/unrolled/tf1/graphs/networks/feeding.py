@@ -21,6 +21,7 @@ FLOATS, INTEGERS, FLAG = {1, 2, 14, 19}, {3, 9}, 10  # types as TensorFlow numbe
 USUAL = {"N": 3, "T": 5}  # where nothing fixes them
 MOST_STEPS, MOST_SIZES = 4000, 6  # of a sequence; of the sizes that a graph may have inside
 MOST_ZEROS = 2**28
+TELLING = re.compile(r"keep|drop|rate|prob|train|learn|batch|step|time|len|size|state", re.I)
 
 Feed: TypeAlias = "bool | float | list[Any] | str"  # as in `GraphConfig`
 
@@ -187,6 +188,11 @@ def filled(feed: Feed, n: int, t: int, lengths: ndarray) -> Any:
     if math.prod(shape) > MOST_ZEROS:
         raise UnrolledError(f"{feed} are {math.prod(shape):,} numbers, expected {MOST_ZEROS:,} at most")
     return np.zeros(shape, "i4")
+
+
+def words(feed: Feed) -> str:
+    """A feed, as a note says it."""
+    return str(feed).lower() if isinstance(feed, bool) else str(feed)
 
 
 def sizes_inside(graph: Graph, end: str) -> Iterator[dict[str, int]]:

@@ -23,6 +23,7 @@ from unrolled.tf1.graphs.networks.feeding import (
     FLAG,
     FLOATS,
     INTEGERS,
+    TELLING,
     USUAL,
     Entrance,
     Feed,
@@ -39,7 +40,6 @@ from unrolled.tf1.graphs.values import as_tensor
 SECONDS = 60  # for all that is tried
 SAME = 1e-5  # as a part of the largest number
 TOKENS = 2  # so many are drawn from: what a graph has in its smallest table
-TELLING = re.compile(r"keep|drop|rate|prob|train|learn|batch|step|time|len|size|state", re.I)
 NOT_TRAINING = re.compile(r"infer|test|eval|predict|deploy", re.I)
 
 

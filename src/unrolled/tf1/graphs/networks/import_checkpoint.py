@@ -12,11 +12,13 @@ from numpy import ndarray
 
 from unrolled.errors import UnrolledError
 from unrolled.names import pasteable
+from unrolled.networks.graph_config import LENGTHS
 from unrolled.tf1.checkpoints.checkpoint import find_prefix, read_checkpoint
 from unrolled.tf1.checkpoints.wire import DamagedError
 from unrolled.tf1.graphs import Graph as RunningGraph
 from unrolled.tf1.graphs.files import read_source
 from unrolled.tf1.graphs.networks.definition import Graph
+from unrolled.tf1.graphs.networks.feeding import words
 from unrolled.tf1.graphs.networks.found_model import FoundModel
 from unrolled.tf1.graphs.networks.model import check_choices, find_model
 from unrolled.tf1.graphs.networks.verification import NotVerifiedError, PartedError, verify
@@ -105,9 +107,16 @@ def import_checkpoint(
         model.notes.append(f"not verified: {error}")
         return Imported(model, variables, True, None)
     notes = list(verdict.model.notes)
-    if dropped and any(node.name in dropped for node in graph.before(verdict.output.partition(":")[0])):
+    if dropped and any(
+        node.name in dropped for node in graph.before(verdict.setting.output.partition(":")[0])
+    ):
         notes.append("the graph drops values with a fixed probability, also when it predicts: here none")
-    if verdict.one_hot:
+    notes += [
+        f"fed: {tensor} = {words(feed)}"
+        for tensor, feed in verdict.setting.filling.items()
+        if feed not in (LENGTHS, "N", "T")
+    ]
+    if verdict.setting.layout.one_hot:
         notes.append("the graph takes whole numbers and makes one-hot steps of them: the network takes those")
     if verdict.every_step:
         notes.append("the graph answers at every step: the network does after the last one")

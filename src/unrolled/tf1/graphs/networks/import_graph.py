@@ -18,7 +18,7 @@ from unrolled.tf1.graphs.files import Source, read_source
 from unrolled.tf1.graphs.graph import Graph
 from unrolled.tf1.graphs.networks.answer_tensor import answer_tensor
 from unrolled.tf1.graphs.networks.definition import Graph as Definition
-from unrolled.tf1.graphs.networks.feeding import INTEGERS, USUAL, Feed
+from unrolled.tf1.graphs.networks.feeding import INTEGERS, USUAL, Feed, words
 from unrolled.tf1.graphs.networks.graph_ends import SAME, TOKENS, Ends, Said, find_ends
 from unrolled.tf1.graphs.networks.graph_network import GraphNetwork
 from unrolled.tf1.graphs.networks.trial import distance
@@ -119,7 +119,7 @@ def _import(source: Source, output: str | None, said: Said, name: str) -> Import
     looked_at = Definition(Message(definition_of(part)))
     ends = find_ends(looked_at, graph, end, said)
     network = _network(part, graph, ends, name)
-    notes = [f"fed: {tensor} = {_words(feed)}" for tensor, feed in network.config.feeds.items()]
+    notes = [f"fed: {tensor} = {words(feed)}" for tensor, feed in network.config.feeds.items()]
     if any(node.name in dropped for node in looked_at.before(end.partition(":")[0])):
         notes.append("the graph drops values with a fixed probability, also when it predicts: here none")
     if network.takes_lengths and not network.config.ragged:
@@ -206,7 +206,3 @@ def _is_ragged(config: GraphConfig, made: Callable[[GraphConfig], GraphNetwork],
 def _tensor(name: str) -> str:
     """A tensor's name; of a node's, its first output."""
     return name if ":" in name else f"{name}:0"
-
-
-def _words(feed: Feed) -> str:
-    return str(feed).lower() if isinstance(feed, bool) else str(feed)

@@ -55,18 +55,30 @@ class Sequences(NamedTuple):
         scale: float = 1.0,
         seed: int,
         ragged: bool = False,
+        padded: bool = False,
     ) -> Sequences:
+        """Others for each seed; `padded` ones end in steps of zeros, or with the first or last words."""
         random = np.random.default_rng(seed)
         n, t = setting.layout.sizes.get("N", n), setting.layout.sizes.get("T", t)
         if setting.entrance.dtype in INTEGERS:
             x = random.integers(0, width, (n, t)).astype("i4")
+            if padded:
+                padding = np.array([0, width - 1, min(1, width - 1)])[np.arange(n) % 3]
+                x = np.where(_past(random, n, t), padding[:, None], x).astype("i4")
             x = np.eye(width, dtype="f4")[x] if setting.layout.one_hot else x
         else:
             x = (scale * random.normal(size=(n, t, width))).astype("f4")
+            if padded:
+                x[_past(random, n, t)] = 0
         if scale == STEADY:
             x = np.repeat(x[:, :1], t, axis=1)
         lengths = random.integers(1, t + 1, n) if ragged else np.full(n, t)
         return cls(x, lengths.astype("i4"))
+
+
+def _past(random: np.random.Generator, n: int, t: int) -> ndarray:
+    """Which steps [N, T] are padding: some at the end of each sequence, not all."""
+    return np.arange(t) >= random.integers(1, max(t, 2), (n, 1))
 
 
 def answers(y: ndarray, n: int, t: int, size: int, lengths: ndarray) -> Iterator[tuple[int, ndarray]]:

@@ -17,6 +17,7 @@ from unrolled.tf1.graphs import Graph as RunningGraph
 from unrolled.tf1.graphs.networks.definition import SUMS, Graph
 from unrolled.tf1.graphs.networks.feeding import (
     INTEGERS,
+    TELLING,
     USUAL,
     Entrance,
     entrances,
@@ -30,8 +31,16 @@ from unrolled.tf1.graphs.networks.trial import STEADY, Sequences, Setting, answe
 from unrolled.tf1.graphs.networks.variations import variations
 
 SECONDS = 60  # for all that is tried
-# N, T and how large the numbers are, after the first: small and large, so that a clip or a bend is met.
-TRIALS = ((1, 1, 1.0), (2, 4, 0.1), (4, 9, 1.0), (3, 6, 10.0), (8, 15, STEADY))
+# N, T, how large the numbers are, whether sequences are padded, after the first: small and large, so that a
+# clip or a bend is met; padded, since a graph may take its lengths, or what it leaves out, from the padding.
+TRIALS = (
+    (1, 1, 1.0, False),
+    (2, 4, 0.1, False),
+    (4, 9, 1.0, False),
+    (3, 6, 10.0, False),
+    (8, 15, STEADY, False),
+    (6, 9, 1.0, True),
+)
 MOST_ENDS = 8  # tensors that may be the network's answer
 
 # What may lie between a product and the sum with its bias.
@@ -61,26 +70,23 @@ class Verdict(NamedTuple):
 
     Attributes:
         model: it.
-        input, output: the graph's tensors that sequences were fed to, and that its answer was compared with.
+        setting: how the graph was run.
         error: the largest difference, as a part of the largest number of the answer.
         every_step: whether the graph answers at every step, of which the last was compared.
-        lengths: whether sequences of several lengths were compared.
-        one_hot: whether the graph takes whole numbers, and the network one-hot steps.
     """
 
     model: FoundModel
-    input: str
-    output: str
+    setting: Setting
     error: float
     every_step: bool
-    lengths: bool
-    one_hot: bool
 
     def describe(self) -> str:
-        ragged = ", of several lengths" if self.lengths else ""
+        setting = self.setting
+        steps = setting.layout.sizes.get("T")
+        ragged = (f" of {steps} steps" if steps else "") + ", of several lengths" * setting.takes_lengths
         return (
-            f"it computes what the graph's {self.output} is for {self.input}, on random sequences{ragged}, "
-            f"to {self.error:.0e} of its scale"
+            f"it computes what the graph's {setting.output} is for {setting.entrance.tensor}, on random "
+            f"sequences{ragged}, to {self.error:.0e} of its scale"
         )
 
 
@@ -157,7 +163,9 @@ class _Judge:
                         except NotVerifiedError as error:
                             reasons.append(error)
                 if found:
-                    return found
+                    # A default is part of what the graph computes, where it runs so.
+                    plain = {d.tensor for d in doors if d.has_default and not TELLING.search(d.tensor)}
+                    return [way for way in found if not way[0].filling.keys() & plain] or found
             reasons.append(
                 NotVerifiedError(
                     f"no placeholder that {end} depends on takes sequences (name it with --input)"
@@ -292,8 +300,10 @@ class _Judge:
         number, worst = found
         takes_lengths = setting.takes_lengths
         trials = [(ragged, *trial) for ragged in (False, True)[: 1 + takes_lengths] for trial in TRIALS]
-        for seed, (ragged, n, t, scale) in enumerate(trials, start=2):
-            draw = partial(Sequences.draw, setting, self.width, scale=scale, seed=seed, ragged=ragged)
+        for seed, (ragged, n, t, scale, padded) in enumerate(trials, start=2):
+            draw = partial(
+                Sequences.draw, setting, self.width, scale=scale, seed=seed, ragged=ragged, padded=padded
+            )
             sequences = draw(n=n, t=t)
             try:
                 answer = self.answer(setting, sequences)
@@ -309,13 +319,10 @@ class _Judge:
                 lengths = f", lengths {sequences.lengths.tolist()}" if ragged else ""
                 raise PartedError(
                     f"{self.where_they_part(model, setting, sequences, answer)} "
-                    f"(N {n}, T {t}{lengths}, numbers of about {scale:g})"
+                    f"(N {n}, T {t}{lengths}, numbers of about {scale:g}{', padded' * padded})"
                 )
             worst = max(worst, compared[1])
-        one_hot = setting.layout.one_hot
-        return Verdict(
-            model, setting.entrance.tensor, setting.output, worst, number > 0, takes_lengths, one_hot
-        )
+        return Verdict(model, setting, worst, number > 0)
 
     def where_they_part(
         self, model: FoundModel, setting: Setting, sequences: Sequences, answer: ndarray
