@@ -45,6 +45,7 @@ REACHED_BY = {
         f"data/{name}.py": {"train", "compare", "inspect"}
         for name in ("fit", "forecast", "open", "targets", "windows", "readers/labelling", "readers/table")
     },
+    "page/writer.py": {"page"},
     "report/page.py": {"report"},
     "networks/graph_config.py": {"import-tf1"},
     "tf1/graphs/networks/answer_tensor.py": {"import-tf1"},

@@ -130,7 +130,7 @@ def test_runs_on_numbers_say_nothing_of_confidence_and_have_no_such_pictures(unr
     assert unrolled("train", "--data", train, "--steps", 2, "--run", run).code == 0
     assert not (run / "calibration.json").exists()
     result = unrolled("predict", train, "--run", run, "--json")
-    assert list(json.loads(result.out.splitlines()[0])) == ["sequence", "predicted"]
+    assert list(json.loads(result.out.splitlines()[0])) == ["run", "sequence", "predicted"]
     assert result.err == ""
     refused = unrolled("predict", train, "--run", run, "--picture", tmp_path / "seen")
     assert (refused.code, refused.out) == (2, "")

@@ -11,6 +11,7 @@ from unrolled.data import load
 from unrolled.networks import SequenceClassifier, lookup
 from unrolled.page import modules, write_page
 from unrolled.training import Recipe, Run, RunConfig
+from unrolled.training.judge import Judge
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
@@ -56,6 +57,7 @@ def make_run(folder, name, network, **values):
         for parameter in made.parameters():
             parameter.mul_(2)  # so that answers differ, and gates leave their middle
     run.save_weights(made.state_dict())
+    Judge(sure=0.0).save(run.folder)  # nothing that was never trained is sure of anything
     return run
 
 

@@ -68,7 +68,7 @@ def inspect(data: Dataset) -> Inspection:
     >>> from unrolled.data import load
     >>> found = inspect(load("sample"))
     >>> found.examples["train"], int(found.lengths.max()), len(found.features), found.classes["7"]["test"]
-    (4000, 28, 28, 100)
+    (3600, 28, 28, 100)
     """
     parts: dict[str, Examples] = {part: getattr(data, part) for part in PARTS}
     lengths = torch.cat([examples.all_lengths() for examples in parts.values()])
