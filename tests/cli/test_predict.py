@@ -99,6 +99,24 @@ def test_what_was_seen_of_a_picture_is_written_and_nothing_is_overwritten(unroll
         assert picture.width > 300
 
 
+def test_the_picture_of_what_is_refused_says_so_in_its_title(unrolled, changed, digit, tmp_path):
+    titles = {}
+    for status, values in (
+        ("answered", {"sure": 0.0, "threshold": None}),
+        ("not sure", {"sure": 1.01, "threshold": None}),
+        ("unlike the training data", {"threshold": -1e9}),
+    ):
+        seen = tmp_path / f"seen {status}"
+        said = unrolled("predict", digit, "--run", changed(**values), "--picture", seen, "--json").out
+        assert json.loads(said)["status"] == status
+        with Image.open(seen / "digit.png-1" / "reading.png") as picture:
+            titles[status] = np.asarray(picture.convert("L"))[:24]
+    answered, unsure, unlike = titles.values()
+    assert not np.array_equal(answered, unsure)
+    assert not np.array_equal(answered, unlike)
+    assert not np.array_equal(unsure, unlike)
+
+
 def table(path, labels):
     """Four steps of two features for each label."""
     lines = ["id,time,x,y,label"]

@@ -44,6 +44,7 @@ def test_a_page_of_any_task_answers_as_the_network(visit, tmp_path, task):
             value = float(expected[0]) * data.numbers.deviation[0] + data.numbers.mean[0]
             shown = seen.text("#first .bars .value").replace("−", "-")
             assert float(shown) == pytest.approx(value, rel=1e-3, abs=1e-6)
+    assert "takes one step after another" in seen.text("header p")
     assert seen.page.locator("#first .chart .legend li").first.text_content().startswith("feature 0")
 
 
@@ -74,3 +75,15 @@ def test_a_recording_is_found_by_its_frames_and_heard(tmp_path):
 
 def make_network(data):
     return NetworkConfig("heard", (("gru", 4),), input_size=data.test.width, classes=len(data.classes))
+
+
+def test_long_names_of_examples_stay_within_a_narrow_screen(visit, tmp_path):
+    data, run = make_task("classify"), write_task_run(tmp_path, "classify")
+    names = tuple(f"individuals of unknown age who came back {place}" for place in range(len(data.classes)))
+    config = json.loads((run.folder / "config.json").read_text())
+    (run.folder / "config.json").write_text(json.dumps({**config, "classes": names}))
+    path = write_page(tmp_path / "page.html", {"run": Run.open(run.folder)}, data)
+    seen = visit(path, viewport={"width": 380, "height": 800})
+    button = "document.querySelector('#example-list button')"
+    assert names[0][:20] in seen.text("#example-list button")
+    assert seen.page.evaluate(f"{button}.scrollWidth <= {button}.clientWidth")

@@ -135,9 +135,10 @@ def predict_sequences(run: Run, options: PredictOptions) -> None:
         def found(path: Path) -> Iterator[Answer]:
             collection, examples = again.read(path)
             examples.check_finite(str(path))
-            yield from class_answers(config.classes, collection.names, judge.judge(network, examples))
+            judgement = judge.judge(network, examples)
+            yield from class_answers(config.classes, collection.names, judgement)
             if album is not None:
-                album.add(collection.names, examples, judge.temperature)
+                album.add(collection.names, examples, judgement, judge.temperature)
 
     show(found, run, options, f"{run.folder}, which was trained on {config.data}")
 
@@ -270,11 +271,12 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
             digits = read_digits(path)
             names = [str(path)] if len(digits) == 1 else [f"{path}[{row}]" for row in range(len(digits))]
             examples = Examples(digits, torch.zeros(len(digits), dtype=torch.int64))
-            for answer in class_answers(classes, names, judge.judge(network, examples), "image"):
+            judgement = judge.judge(network, examples)
+            for answer in class_answers(classes, names, judgement, "image"):
                 values = {"run": str(run.folder), **answer.values}
                 terminal.print(json.dumps(values) if options.json else sentence(answer, classes))
             if album is not None:
-                album.add(names, examples, judge.temperature)
+                album.add(names, examples, judgement, judge.temperature)
     one_by_one.settle()
 
 

@@ -12,6 +12,7 @@ from unrolled.errors import UnrolledError
 if TYPE_CHECKING:
     from unrolled.data import Examples
     from unrolled.networks import SequenceClassifier
+    from unrolled.training.judge import Judgement
 
 MOST = 100  # sequences of a file: nobody looks at more
 
@@ -32,17 +33,19 @@ class Album:
     def __init__(self, folder: Path, network: SequenceClassifier, classes: Sequence[str]) -> None:
         self.folder, self.network, self.classes = folder, network, classes
 
-    def add(self, names: Sequence[str], examples: Examples, temperature: float) -> None:
+    def add(self, names: Sequence[str], examples: Examples, judgement: Judgement, temperature: float) -> None:
         """Write what was seen of the sequences of a file.
 
         Args:
             names: of the sequences.
             examples: the sequences, the first 100 of which are written.
+            judgement: what was answered; a refusal stands in the picture's title, too.
             temperature: of the probabilities.
 
         Raises:
             UnrolledError: a folder cannot be made.
         """
+        from unrolled.cli.answers import in_words
         from unrolled.report import draw_reading, read_stepwise, save_figure
         from unrolled.training.calibration import tempered
         from unrolled.training.run import next_free
@@ -54,7 +57,8 @@ class Album:
                 _write_seen(place, examples, row)
                 reading = read_stepwise(self.network, examples.sequence(row))
                 reading = reading._replace(probabilities=tempered(reading.probabilities, temperature))
-                figure = draw_reading(reading, self.classes, examples=examples)
+                doubt = in_words(judgement.statuses[row], self.classes)
+                figure = draw_reading(reading, self.classes, examples=examples, doubt=doubt)
                 save_figure(figure, place / "reading.png")
             except OSError as error:
                 raise UnrolledError(f"cannot write into {place}: {error.strerror or error}") from error

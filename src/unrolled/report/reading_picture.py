@@ -44,7 +44,11 @@ ANSWERS = "Answers: from the steps 1 to t alone. State and gates: when the whole
 
 
 def draw_reading(
-    reading: Reading, names: Sequence[str], label: Truth = None, examples: Examples | None = None
+    reading: Reading,
+    names: Sequence[str],
+    label: Truth = None,
+    examples: Examples | None = None,
+    doubt: str = "",
 ) -> Figure:
     """The sequence, the answers, and the state and the gates of each layer, step beside step.
 
@@ -58,6 +62,7 @@ def draw_reading(
         names: of the classes, or of the numbers that are predicted.
         label: the truth, if it is known: a class, or the classes [T] of the steps, or numbers [K].
         examples: what the sequence is of, which say how it is drawn; None for a picture.
+        doubt: why the answer is none, such as "not a digit", for the title.
     """
     look = Appearance("picture", downward=True) if examples is None else Appearance.of_read(examples)
     time, width = reading.sequence.shape
@@ -76,7 +81,7 @@ def draw_reading(
     _mark_layers(sheet, reading.traces, look.downward)
     look.legend(sheet.panels, width)
     _explain(sheet, reading)
-    sheet.figure.suptitle(answers.verdict(), fontsize=13)
+    sheet.figure.suptitle(f"{doubt}: {answers.verdict()}" if doubt else answers.verdict(), fontsize=13)
     if picture:
         fit_picture(sheet, (time, width), look.downward)
     return sheet.figure

@@ -234,6 +234,7 @@ find("network").addEventListener("change", ({ target }) => change({ network: Num
 find("beside").addEventListener("change", ({ target }) => change({ beside: target.value === "" ? null : Number(target.value) }));
 find("compare").hidden = runs.length < 2;
 find("drawing").hidden = !drawing;
+find("noun").textContent = noun;
 find("input-title").textContent = drawing ? "Draw a digit" : "Choose an example";
 find("examples").hidden = !examples.length;
 find("example-list").append(...examples.map(exampleButton));
