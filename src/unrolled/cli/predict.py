@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -259,16 +260,21 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
     judge, classes = Judge.of(run), run.config.classes
     terminal, notes, one_by_one = Terminal(), Terminal(stderr=True), OneByOne()
     album = None if options.picture is None else Album(options.picture, run.load_classifier(), classes)
-    if not options.json:
-        notes.print(f"{run.folder}, which was trained on {run.config.data}:")
-    if run.config.data not in DIGITS:
-        notes.print(
-            f"note: {run.folder} was trained on {run.config.data}; pictures are read as MNIST's digits are"
-        )
-    note_calibration(run, judge)
+
+    @functools.cache  # before the first answer, if there is any
+    def introduce() -> None:
+        if not options.json:
+            notes.print(f"{run.folder}, which was trained on {run.config.data}:")
+        if run.config.data not in DIGITS:
+            notes.print(
+                f"note: {run.folder} was trained on {run.config.data}; pictures are read as MNIST's digits are"
+            )
+        note_calibration(run, judge)
+
     for path in options.files:
         with one_by_one.each():
             digits = read_digits(path)
+            introduce()
             names = [str(path)] if len(digits) == 1 else [f"{path}[{row}]" for row in range(len(digits))]
             examples = Examples(digits, torch.zeros(len(digits), dtype=torch.int64))
             judgement = judge.judge(network, examples)
