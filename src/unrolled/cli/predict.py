@@ -266,9 +266,8 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
         if not options.json:
             notes.print(f"{run.folder}, which was trained on {run.config.data}:")
         if run.config.data not in DIGITS:
-            notes.print(
-                f"note: {run.folder} was trained on {run.config.data}; pictures are read as MNIST's digits are"
-            )
+            trained = f"{run.folder} was trained on {run.config.data}"
+            notes.print(f"note: {trained}; pictures are read as MNIST's digits are")
         note_calibration(run, judge)
 
     for path in options.files:
