@@ -24,7 +24,7 @@ AREAS = (
 )
 
 # Maps of values: each goes evenly from dark to light, or from both ends to white in the middle.
-SIGNED = "RdBu_r"  # of values around 0, which is white
+SIGNED = "PuOr"  # of values around 0, which is white: orange below, violet above
 SHARES = "Blues"  # of probabilities
 OPENINGS = "viridis"  # of gates
 VALUES = "cividis"  # of measured values
