@@ -11,10 +11,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from unrolled.training import Evaluation, RunConfig
-    from unrolled.training.judge import Judgement
-
-DIGITS = tuple("0123456789")
+    from unrolled.training import Evaluation, Run, RunConfig
+    from unrolled.training.judge import Judge, Judgement
 
 
 class Answer(NamedTuple):
@@ -76,15 +74,9 @@ def class_answers(
         what: what a sequence is called.
     """
     for name, probabilities, status in zip(names, judgement.probabilities, judgement.statuses, strict=True):
-        shares, places = probabilities.sort(descending=True, stable=True)
-        (best, first), (second, other) = (
-            [
-                (classes[place], share)
-                for place, share in zip(places[:2].tolist(), shares[:2].tolist(), strict=True)
-            ]
-            if len(classes) > 1
-            else [(classes[0], float(shares[0])), ("", 0.0)]
-        )
+        ranked = probabilities.argsort(descending=True, stable=True)[:2].tolist()
+        nearest = [(classes[place], float(probabilities[place])) for place in ranked]
+        (best, first), (second, other) = [*nearest, ("", 0.0)][:2]
         said = {
             what: name,
             "predicted": best,
@@ -106,6 +98,8 @@ def in_words(status: str, classes: Sequence[str]) -> str:
     >>> in_words("unlike the training data", "0123456789"), in_words("unlike the training data", ["a", "b"])
     ('not a digit', 'none of the classes')
     """
+    from unrolled.data.mnist import DIGITS
+
     if status != "unlike the training data":
         return "" if status == "answered" else status
     return "not a digit" if tuple(classes) == DIGITS else "none of the classes"
@@ -124,6 +118,15 @@ def sentence(answer: Answer, classes: Sequence[str]) -> str:
             return f"{name}: not sure: {best} or {other}"
         case status:
             return f"{name}: {in_words(status, classes)}; the nearest is {said['predicted']}"
+
+
+def note_calibration(run: Run, judge: Judge) -> None:
+    """Say so of a run that has no calibration."""
+    from unrolled.cli.terminal import Terminal
+    from unrolled.training.judge import uncalibrated
+
+    if not judge.held_out:
+        Terminal(stderr=True).print(f"note: {uncalibrated(run)}")
 
 
 def _of_steps(name: str, classes: Sequence[str], probabilities: Tensor) -> Answer:

@@ -89,9 +89,9 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
         UnrolledError: the run is damaged, or the examples are not there or do not fit it.
     """
     from unrolled import training
-    from unrolled.cli.terminal import Terminal
+    from unrolled.cli.answers import note_calibration
     from unrolled.training.calibration import calibrated
-    from unrolled.training.judge import Judge, uncalibrated
+    from unrolled.training.judge import Judge
     from unrolled.training.metrics import flat_labels
     from unrolled.training.tasks import Classify
 
@@ -105,8 +105,7 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
     if isinstance(task, Classify):
         judge = Judge.of(run)
         result = calibrated(result, flat_labels(examples), judge.temperature)
-        if not judge.held_out:
-            Terminal(stderr=True).print(f"note: {uncalibrated(run)}")
+        note_calibration(run, judge)
     if run.config.classes:
         show_classes(run.config.classes, examples, result, what, terminal)
     terminal.print(f"{options.split} loss {result.loss:.4f}")

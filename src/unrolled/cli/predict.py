@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from unrolled.cli.answers import Answer
     from unrolled.training import Run
-    from unrolled.training.judge import Judge
 
 EVALUATED = 500  # sequences at a time
 WIDTH = 28  # of what `read_digits` makes
@@ -110,7 +109,7 @@ def predict(options: PredictOptions) -> None:
 def predict_sequences(run: Run, options: PredictOptions) -> None:
     """Answer for each sequence in the files."""
     from unrolled import training
-    from unrolled.cli.answers import answers, class_answers
+    from unrolled.cli.answers import answers, class_answers, note_calibration
     from unrolled.cli.what_was_seen import Album
     from unrolled.training.again import Again
     from unrolled.training.judge import Judge
@@ -224,15 +223,6 @@ def show(found: Callable[[Path], Iterator[Answer]], run: Run, options: PredictOp
     one_by_one.settle()
 
 
-def note_calibration(run: Run, judge: Judge) -> None:
-    """Say so of a run that has no calibration."""
-    from unrolled.cli.terminal import Terminal
-    from unrolled.training.judge import uncalibrated
-
-    if not judge.held_out:
-        Terminal(stderr=True).print(f"note: {uncalibrated(run)}")
-
-
 def write_csv(rows: Iterator[dict[str, Any]]) -> None:
     """Rows with the same columns, and a first line of their names."""
     writer: csv.DictWriter[str] | None = None
@@ -247,7 +237,7 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
     """Read the digit in each image."""
     import torch
 
-    from unrolled.cli.answers import class_answers, sentence
+    from unrolled.cli.answers import class_answers, note_calibration, sentence
     from unrolled.cli.terminal import OneByOne, Terminal
     from unrolled.cli.what_was_seen import Album
     from unrolled.data import Examples, read_digits

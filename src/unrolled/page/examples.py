@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from unrolled.data import Dataset, Examples
+from unrolled.networks import SequenceClassifier
 from unrolled.page.model import encoded
 from unrolled.page.sounds import is_of_recordings, sounds_of
 from unrolled.training import Run, evaluate
@@ -21,17 +22,18 @@ MOST_NUMBERS = 1 << 17  # in all of them
 LONGEST = 400  # steps of an example
 
 
-def examples_of(run: Run, data: Dataset) -> list[dict[str, Any]]:
+def examples_of(run: Run, network: SequenceClassifier, data: Dataset) -> list[dict[str, Any]]:
     """Test examples as plain values: what a network reads, what is true, and what they are called.
 
     Args:
-        run: whose network says which are misread.
+        run: which was trained on them.
+        network: the run's, which says which are misread.
         data: what it was trained on.
     """
     test = data.test[: min(LOOKED_AT, len(data.test))]
     chosen: list[dict[str, Any]] = []
     rows, numbers = [], 0
-    for row in _chosen(run, data, test):
+    for row in _chosen(network, data, test):
         steps = test.sequence(row)[:LONGEST]
         if numbers + steps.numel() <= MOST_NUMBERS:
             numbers += steps.numel()
@@ -43,11 +45,11 @@ def examples_of(run: Run, data: Dataset) -> list[dict[str, Any]]:
     return chosen
 
 
-def _chosen(run: Run, data: Dataset, test: Examples) -> list[int]:
+def _chosen(network: SequenceClassifier, data: Dataset, test: Examples) -> list[int]:
     if data.task != "classify":
         return list(range(min(RIGHT, len(test))))
     labels = flat_labels(test)
-    right = evaluate(run.load_classifier(), test, task_of(data)).predictions == labels
+    right = evaluate(network, test, task_of(data)).predictions == labels
     first = [
         (labels == number).logical_and(right).nonzero().flatten().tolist()[:2]
         for number in range(min(len(data.classes), MOST_CLASSES))

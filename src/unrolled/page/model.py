@@ -45,17 +45,17 @@ def encoded(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 
-def model_of(run: Run, name: str) -> dict[str, Any]:
+def model_of(run: Run, name: str, network: SequenceClassifier) -> dict[str, Any]:
     """A run as plain values.
 
     Args:
-        run: it must have weights.
+        run: it.
         name: what the page calls it.
+        network: the run's.
 
     Raises:
-        UnrolledError: there are no weights, they are damaged, or there are too many for a page.
+        UnrolledError: there are too many weights for a page, or the run's other files are damaged.
     """
-    network = run.load_classifier()
     count = sum(parameter.numel() for parameter in network.parameters())
     if count > MOST_NUMBERS:
         raise UnrolledError(

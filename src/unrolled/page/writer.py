@@ -91,11 +91,12 @@ def render(runs: Mapping[str, Run], data: Dataset | None = None) -> str:
     check_alike(runs)
     first = next(iter(runs.values()))
     names = [printable(name) for name in runs]
+    networks = [run.load_classifier() for run in runs.values()]
     content: dict[str, Any] = {
         "version": __version__,
         "input": _input(first, data),
-        "runs": [model_of(run, name) for run, name in zip(runs.values(), names, strict=True)],
-        "examples": [] if data is None else examples_of(first, data),
+        "runs": [model_of(*each) for each in zip(runs.values(), names, networks, strict=True)],
+        "examples": [] if data is None else examples_of(first, networks[0], data),
     }
     script, style = f"\n{modules.script()}", f"\n{modules.read('page.css')}"
     parts = {

@@ -21,11 +21,8 @@ from unrolled.report.colours import OPENINGS, SIGNED
 from unrolled.report.panels import Panel, Sheet, draw_panels, draw_steps, fit_picture
 from unrolled.report.reading import Reading
 
-FULL, SMALL, FLAT = (
-    2.3,
-    1.7,
-    1.25,
-)  # inches of units: of one layer, of several, and where steps go to the right
+# Inches of units: of one layer, of several, and where steps go to the right.
+FULL, SMALL, FLAT = 2.3, 1.7, 1.25
 STATE = ("h", "c")
 # Of each part of a state and of each gate, its name and whose colours it shares.
 UNITS = {

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS, CHECKPOINT = "config.json", "weights.safetensors", "checkpoint.safetensors"
 DATA = "data.json"
 CALIBRATION, LIKENESS = "calibration.json", "likeness.safetensors"
+# What a training makes; the configuration goes last, since a folder without it is no run.
+MADE = (METRICS, WEIGHTS, CHECKPOINT, DATA, CALIBRATION, LIKENESS, CONFIG)
 TENSORBOARD = "tensorboard"
 CIRCUMSTANCES = ("versions", "machine", "processes")  # keys of config.json
 CONTENTS = "contents"  # likewise
@@ -233,7 +235,7 @@ class Run:
 
     def clean_up(self, epoch: int) -> None:
         """Take away what a killed training left half-written, and the lines of what came after `epoch`."""
-        for name in (CONFIG, METRICS, WEIGHTS, CHECKPOINT, DATA, CALIBRATION, LIKENESS):
+        for name in MADE:
             clear_leftovers(self.folder / name)
         kept = [line for line in self.metrics() if line.get("epoch", epoch + 1) <= epoch]
         if (self.folder / METRICS).exists():
@@ -242,7 +244,7 @@ class Run:
 
     def discard(self) -> None:
         """Remove what a training makes; the folders too that `create` made, if nothing else is in them."""
-        for name in (METRICS, WEIGHTS, CHECKPOINT, DATA, CALIBRATION, LIKENESS, CONFIG):
+        for name in MADE:
             clear_leftovers(self.folder / name)
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder / TENSORBOARD, ignore_errors=True)

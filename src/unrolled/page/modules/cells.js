@@ -2,6 +2,10 @@
 
 export const GATES = { lstm: ["i", "f", "g", "o"], gru: ["r", "z", "n"], rnn: [] };
 export const HOLDABLE = { lstm: ["i", "f", "o"], gru: ["r", "z"], rnn: [] }; // those between 0 and 1
+export const GATE_NAMES = {
+  i: "input gate i", f: "forget gate f", g: "candidate g", o: "output gate o",
+  r: "reset gate r", z: "update gate z", n: "candidate n",
+};
 const STEPS = { lstm: lstmStep, gru: gruStep, rnn: rnnStep };
 
 export function initialState(layer) {

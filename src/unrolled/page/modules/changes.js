@@ -1,9 +1,7 @@
 // What is done to the reading: rows left out or read from below, c erased, gates held.
-import { HOLDABLE } from "./cells.js";
+import { GATE_NAMES, HOLDABLE } from "./cells.js";
 import { choices, element, setText } from "./dom.js";
 import { UNCHANGED } from "./network.js";
-
-const GATE_NAMES = { i: "input gate i", f: "forget gate f", o: "output gate o", r: "reset gate r", z: "update gate z" };
 
 export class Changes {
   // changed(changes): whenever one is made; row(): the row that was read last, or null.

@@ -23,6 +23,17 @@ export function setText(of, text) {
   if (of.textContent !== text) of.textContent = text;
 }
 
+// Lay a line over one of `count` places along a picture, from 0; hide it if there is none.
+export function place(line, at, count, across) {
+  line.hidden = at === null || at < 0 || !count;
+  if (line.hidden) return;
+  const share = `${(100 * at) / count}%`;
+  const size = `${100 / count}%`;
+  Object.assign(line.style, across
+    ? { left: share, width: size, top: "0", height: "100%" }
+    : { top: share, height: size, left: "0", width: "100%" });
+}
+
 export function choices(select, options, chosen) {
   select.replaceChildren(
     ...options.map(({ value, text }) => element("option", { value, text, selected: String(value) === String(chosen) })),

@@ -1,6 +1,6 @@
 // A picture of numbers, one pixel each: steps along one side, units (or classes, or pixels) along the other.
 import { colour, unread } from "./colours.js";
-import { element, setText } from "./dom.js";
+import { element, place, setText } from "./dom.js";
 
 export class HeatMap {
   // down: whether steps go down the page, as the rows of a picture do. choose(unit): when one is clicked.
@@ -28,8 +28,8 @@ export class HeatMap {
     if (width && height) this.paint(rows, order, bound, width, height);
     setText(this.caption, caption ?? this.title);
     this.canvas.setAttribute("aria-label", `${caption ?? this.title}, ${steps} steps of ${units}`);
-    this.place(this.cursor, now, steps, !this.down);
-    this.place(this.mark, chosen === null ? null : order ? order.indexOf(chosen) : chosen, units, this.down);
+    place(this.cursor, now, steps, !this.down);
+    place(this.mark, chosen === null ? null : order ? order.indexOf(chosen) : chosen, units, this.down);
   }
 
   paint(rows, order, bound, width, height) {
@@ -58,16 +58,6 @@ export class HeatMap {
 
   forgetColours() {
     this.table = null;
-  }
-
-  place(line, at, count, across) {
-    line.hidden = at === null || at < 0 || !count;
-    if (line.hidden) return;
-    const share = `${(100 * at) / count}%`;
-    const size = `${100 / count}%`;
-    Object.assign(line.style, across
-      ? { left: share, width: size, top: "0", height: "100%" }
-      : { top: share, height: size, left: "0", width: "100%" });
   }
 
   clicked(event) {

@@ -1,7 +1,7 @@
 // What is read, as the network reads it: a picture row by row, or the features of a sequence as lines.
 import { LineChart } from "./charts.js";
 import { colour } from "./colours.js";
-import { element } from "./dom.js";
+import { element, place } from "./dom.js";
 
 const MOST_LINES = 16;
 const TITLE = "what it reads";
@@ -46,11 +46,7 @@ export class InputView {
       image.data.set([...rgb, 255 * faint], at);
     }));
     context.putImageData(image, 0, 0);
-    this.cursor.hidden = now === null;
-    const [share, size] = [`${(100 * (now ?? 0)) / steps}%`, `${100 / steps}%`];
-    Object.assign(this.cursor.style, this.down
-      ? { top: share, height: size, left: "0", width: "100%" }
-      : { left: share, width: size, top: "0", height: "100%" });
+    place(this.cursor, now, steps, !this.down);
     this.canvas.setAttribute("aria-label", `${TITLE}: ${steps} steps of ${width} numbers, ${t} of them read`);
   }
 }

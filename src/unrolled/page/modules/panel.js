@@ -1,5 +1,5 @@
 // What one network makes of the sequence: its answer, what the answer hangs on, its states and gates, one unit.
-import { GATES } from "./cells.js";
+import { GATES, GATE_NAMES } from "./cells.js";
 import { LineChart } from "./charts.js";
 import { choices, element, percent, setText, short } from "./dom.js";
 import { HeatMap } from "./heat.js";
@@ -7,10 +7,7 @@ import { InputView } from "./input.js";
 import { Listening } from "./listening.js";
 
 const MOST_NUMBERS = 60; // of a forecast that are listed
-const NAMES = {
-  h: "h, what it shows", c: "c, what it keeps", i: "input gate i", f: "forget gate f", g: "candidate g",
-  o: "output gate o", r: "reset gate r", z: "update gate z", n: "candidate n",
-};
+const NAMES = { h: "h, what it shows", c: "c, what it keeps", ...GATE_NAMES };
 
 export class Panel {
   // change(values): the state of the page that a choice here changes; input: what is read, and how it is shown.

@@ -31,9 +31,7 @@ WITHOUT_OUTPUT = {"NoOp", "Assert", "AssignVariableOp"}
 KNOWS_SHAPES = 24  # the version of graphs from which on a placeholder's shape [] is that of a single number
 ASIDE = re.compile(r"(?:^|/)(?:gradients|save)(?:_\d+)?/")  # what training and savers add to a graph
 PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
-
-
-LOOPS = ("kernels", "steps")
+LOOPS = ("kernels", "steps")  # ways to run those that are layers of cells
 
 
 class _Plans(NamedTuple):
@@ -234,8 +232,8 @@ class Graph:
 
     def _execute(self, plans: _Plans, values: list[Any], seconds: float | None) -> tuple[list[Any], Run]:
         """Run the plan with whole layers; where something else comes to them, the one with loops."""
-        drawn = dict(self._drawn)
         if plans.fused is not None:
+            drawn = dict(self._drawn)
             run = Run(self.variables, self._library, self._drawn, seconds=seconds)
             try:
                 return execute(plans.fused, values, run), run

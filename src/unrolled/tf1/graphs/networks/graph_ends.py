@@ -177,7 +177,7 @@ class _Search:
         )
         one, other = draw(seed=0), draw(seed=1)
         mixed = one._replace(x=np.concatenate([other.x[:1], one.x[1:]]))
-        answer, again, changed = (self.answer(setting, each) for each in (one, one, mixed))
+        answer, again, changed = (setting.answer(self.running, each, self.end) for each in (one, one, mixed))
         if not np.array_equal(answer, again, equal_nan=True):
             raise UnrolledError(f"{self.output} is another one each time: the graph draws random numbers")
         if not np.isfinite(answer).all():
@@ -192,15 +192,6 @@ class _Search:
             f"{self.output} has shape {list(answer.shape)} for {n} sequences of {t} steps in "
             f"{setting.entrance.tensor}, and is no answer to each of them, or to each of their steps, alone"
         )
-
-    def answer(self, setting: Setting, sequences: Sequences) -> ndarray:
-        seconds = max(1.0, self.end - time.monotonic())
-        value = self.running.run(self.output, setting.feeds(sequences), seconds=seconds)
-        if not isinstance(value, ndarray) or value.dtype.kind != "f":
-            raise UnrolledError(
-                f"{self.output} is no array of numbers: it cannot be what classes are told by"
-            )
-        return value
 
     def check_guesses(self, found: list[Ends]) -> None:
         """Ask where something else could be fed that no name tells, and the answer were another."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
+from unrolled.errors import UnrolledError
 from unrolled.networks.graph_config import LENGTHS
+from unrolled.tf1.graphs.graph import Graph
 from unrolled.tf1.graphs.networks.feeding import INTEGERS, Entrance, Feed, Layout, filled
 
 STEADY = 30.0  # numbers so large are the same at every step: memories grow until a clip stops them
@@ -26,6 +29,18 @@ class Setting(NamedTuple):
         n, t = sequences.size
         filling = {name: filled(feed, n, t, sequences.lengths) for name, feed in self.filling.items()}
         return {**filling, self.entrance.tensor: self.layout.lay(sequences.x)}
+
+    def answer(self, graph: Graph, sequences: Sequences, end: float, output: str | None = None) -> ndarray:
+        """What a graph makes of sequences until a moment of `time.monotonic`, or a second after.
+
+        Raises:
+            UnrolledError: it does not run, or gives no numbers.
+        """
+        name = output or self.output
+        value = graph.run(name, self.feeds(sequences), seconds=max(1.0, end - time.monotonic()))
+        if not isinstance(value, ndarray) or value.dtype.kind != "f":
+            raise UnrolledError(f"{name} is no array of numbers")
+        return value
 
     @property
     def takes_lengths(self) -> bool:

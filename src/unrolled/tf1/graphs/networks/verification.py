@@ -275,12 +275,7 @@ class _Judge:
 
     def answer(self, setting: Setting, sequences: Sequences, output: str | None = None) -> ndarray:
         """What the graph makes of sequences."""
-        feeds = setting.feeds(sequences)
-        seconds = max(1.0, self.end - time.monotonic())
-        value = self.running.run(output or setting.output, feeds, seconds=seconds)
-        if not isinstance(value, ndarray) or value.dtype.kind != "f":
-            raise UnrolledError(f"{output or setting.output} is no array of numbers")
-        return value
+        return setting.answer(self.running, sequences, self.end, output)
 
     def compare(self, network: Any, sequences: Sequences, answer: ndarray) -> tuple[int, float] | None:
         """Which reading of the graph's answer the network's is, and how far apart they are; None for none."""

@@ -119,30 +119,17 @@ RULES = {
 }
 
 
-def _dense(rule: Rule) -> Callable[..., Variable]:
-    def step(run: Run, node: Node, *inputs: Any) -> Variable:
-        names = [referred(variable) for variable in inputs[: rule.kept]]
-        kept = tuple(run.changes.read(name) for name in names)
-        given = [run.read(value) for value in inputs[rule.kept :]]
-        for name, value in zip(names, rule.step(node, kept, *given), strict=True):
-            run.changes.assign(name, value)
-        variable: Variable = inputs[0]
-        return variable
-
-    return step
-
-
-def _sparse(rule: Rule) -> Callable[..., Variable]:
-    """The rows that have a gradient take the step, and the others stay."""
+def _applied(rule: Rule, *, sparse: bool = False) -> Callable[..., Variable]:
+    """A rule as an operator; of a sparse one the rows that have a gradient take the step, the others stay."""
 
     def step(run: Run, node: Node, *inputs: Any) -> Variable:
         names = [referred(variable) for variable in inputs[: rule.kept]]
         whole = [run.changes.read(name) for name in names]
         given = [run.read(value) for value in inputs[rule.kept :]]
-        rows = checked(given.pop(rule.gradient + 1), whole[0].shape[0])
-        kept = tuple(value[rows] for value in whole)
+        rows = checked(given.pop(rule.gradient + 1), whole[0].shape[0]) if sparse else None
+        kept = tuple(whole) if rows is None else tuple(value[rows] for value in whole)
         for name, value, new in zip(names, whole, rule.step(node, kept, *given), strict=True):
-            run.changes.assign(name, value.index_put((rows,), new))
+            run.changes.assign(name, new if rows is None else value.index_put((rows,), new))
         variable: Variable = inputs[0]
         return variable
 
@@ -150,6 +137,6 @@ def _sparse(rule: Rule) -> Callable[..., Variable]:
 
 
 for _name, _rule in RULES.items():
-    stateful(f"Apply{_name}", f"ResourceApply{_name}")(_dense(_rule))
+    stateful(f"Apply{_name}", f"ResourceApply{_name}")(_applied(_rule))
     if _name not in ("GradientDescent", "Adam"):  # TensorFlow has no such operators
-        stateful(f"SparseApply{_name}", f"ResourceSparseApply{_name}")(_sparse(_rule))
+        stateful(f"SparseApply{_name}", f"ResourceSparseApply{_name}")(_applied(_rule, sparse=True))
