@@ -84,15 +84,18 @@ def font_numbers(fonts: Path) -> Iterator[tuple[str, Grey]]:
 def pairs(digits: NDArray[np.uint8], count: int = 90) -> Iterator[Grey]:
     """Two handwritten digits side by side, 2 k and 2 k + 1 of those given [N, 28, 28], dark on light."""
     for left, right in digits[: 2 * count].reshape(-1, 2, 28, 28):
-        ink = np.concatenate([left, right], axis=1).repeat(4, axis=0).repeat(4, axis=1)
-        page = Image.fromarray((PAPER - ink * ((PAPER - INK) / 255)).astype(np.uint8))
-        yield np.asarray(page.filter(ImageFilter.GaussianBlur(1.5)), np.float32)
+        yield _taken(np.concatenate([left, right], axis=1))
 
 
 def paper(digit: NDArray[np.uint8]) -> Grey:
     """A handwritten digit [28, 28] as a picture of it would be: larger, dark on light, with a margin."""
-    ink = np.pad(digit, 6).repeat(4, axis=0).repeat(4, axis=1)
-    page = Image.fromarray((PAPER - ink * ((PAPER - INK) / 255)).astype(np.uint8))
+    return _taken(np.pad(digit, 6))
+
+
+def _taken(ink: NDArray[np.uint8]) -> Grey:
+    """Ink, light on black, as a camera has it: dark on light paper, four times as large, a little blurred."""
+    large = ink.repeat(4, axis=0).repeat(4, axis=1)
+    page = Image.fromarray((PAPER - large * ((PAPER - INK) / 255)).astype(np.uint8))
     return np.asarray(page.filter(ImageFilter.GaussianBlur(1.5)), np.float32)
 
 
