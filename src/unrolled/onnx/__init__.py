@@ -1,3 +1,5 @@
 """ONNX files: networks, cells and layers out of the house."""
 
-__all__: list[str] = []
+from unrolled.onnx.write import export
+
+__all__ = ["export"]
