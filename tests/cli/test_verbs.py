@@ -300,6 +300,7 @@ def test_info_says_what_is_there(unrolled):
         "bench",
         "import-tf1",
         "export-tf1",
+        "export-onnx",
         "run-tf1",
     ],
 )

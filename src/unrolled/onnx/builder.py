@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -20,6 +20,13 @@ Dim = int | str
 def under(place: str, name: str) -> str:
     """A name at a place in the network: layer1/weights; where there is one place alone, just the name."""
     return f"{place}/{name}" if place else name
+
+
+class LSTMNames(NamedTuple):
+    """The names of the two parts of an LSTM's state, where a cell has an `LSTMState`."""
+
+    h: str
+    c: str
 
 
 class Builder:

@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import nn
 
+from unrolled.cells import StackedCell
 from unrolled.networks import SequenceClassifier
 from unrolled.onnx.activations import activate
-from unrolled.onnx.builder import Builder, under
+from unrolled.onnx.builder import Builder, LSTMNames, under
 from unrolled.onnx.walk import Level, Walk
 
 _ACTIVATIONS: dict[type[nn.Module], str] = {
@@ -27,8 +28,6 @@ _ACTIVATIONS: dict[type[nn.Module], str] = {
 
 def levels_of(network: SequenceClassifier) -> list[Level]:
     """A network's cells."""
-    from unrolled.cells import StackedCell
-
     direction = network.config.direction
     if direction == "forward":
         return [Level(forward=network.cell)]
@@ -71,7 +70,7 @@ def features(walk: Walk, network: SequenceClassifier, outputs: str, finals: list
         return str(_last(finals[-1][0]).c)
     if read == "state":
         states = [_last(state) for state in finals[-1]]
-        hidden = [state.h if isinstance(state, tuple) else state for state in states]
+        hidden = [state.h if isinstance(state, LSTMNames) else state for state in states]
         return add("Concat", *hidden, name="final_states", axis=-1) if len(hidden) == 2 else str(hidden[0])
     if walk.single:
         return outputs
@@ -116,9 +115,7 @@ def _linear(builder: Builder, place: str, layer: nn.Linear, x: str) -> str:
 
 def _last(state: Any) -> Any:
     """The state of the last layer, h or h and c."""
-    from unrolled.cells import LSTMState
-
-    return state if isinstance(state, LSTMState) or not isinstance(state, tuple) else _last(state[-1])
+    return state if isinstance(state, LSTMNames) or not isinstance(state, tuple) else _last(state[-1])
 
 
 def _at_start(walk: Walk, outputs: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from unrolled.cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell
+from unrolled.cells import Cell, GRUCell, LSTMCell, RNNCell
 from unrolled.onnx.activations import OPERATORS
-from unrolled.onnx.builder import Builder, under
+from unrolled.onnx.builder import Builder, LSTMNames, under
 from unrolled.onnx.layout import TORCH, Array, join_biases, join_peepholes, to_standard
 
 # Those that need no parameters, which runtimes count in different ways.
@@ -113,7 +113,7 @@ def recurrent(
         shape = builder.ints(0, 0, 2 * operator.hidden_size)
         outputs = builder.add("Reshape", beside, shape, name=under(place, "all_outputs"))
     of_part = [_unstacked(builder, value, ways) for value in final]
-    return outputs, [LSTMState(*each) if len(parts) == 2 else each[0] for each in zip(*of_part, strict=True)]
+    return outputs, [LSTMNames(*each) if len(parts) == 2 else each[0] for each in zip(*of_part, strict=True)]
 
 
 def _weights(operator: Operator, cell: Any) -> dict[str, Array]:
@@ -142,7 +142,7 @@ def _array(weight: Tensor) -> Array:
 
 
 def _part(state: Any, part: str) -> str:
-    value: str = getattr(state, part) if isinstance(state, LSTMState) else state
+    value: str = getattr(state, part) if isinstance(state, LSTMNames) else state
     return value
 
 

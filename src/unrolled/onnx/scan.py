@@ -6,15 +6,15 @@ from typing import Any
 
 from torch import nn
 
-from unrolled.cells import LSTMCell, LSTMState
+from unrolled.cells import LSTMCell
 from unrolled.cells.lstm import GateNorm
 from unrolled.onnx.activations import activate
-from unrolled.onnx.builder import Builder, under
+from unrolled.onnx.builder import Builder, LSTMNames, under
 
 
 def scan(
-    builder: Builder, place: str, cell: LSTMCell, x: str, real: str | None, state: LSTMState, reverse: bool
-) -> tuple[str, LSTMState]:
+    builder: Builder, place: str, cell: LSTMCell, x: str, real: str | None, state: LSTMNames, reverse: bool
+) -> tuple[str, LSTMNames]:
     """An LSTM cell over a whole sequence.
 
     Args:
@@ -34,9 +34,9 @@ def scan(
     h, c, gates, step_is_real = (under(place, f"step/{name}") for name in ("h", "c", "from_x", "is_real"))
     names = [builder.reserve(under(place, f"step/{name}")) for name in ("next_h", "next_c", "output")]
     with builder.body() as nodes:
-        new = _step(builder, under(place, "step"), cell, gates, LSTMState(h, c))
+        new = _step(builder, under(place, "step"), cell, gates, LSTMNames(h, c))
         if real is not None:
-            new = LSTMState(
+            new = LSTMNames(
                 builder.add("Where", step_is_real, new.h, h, name=under(place, "step/kept_h")),
                 builder.add("Where", step_is_real, new.c, c, name=under(place, "step/kept_c")),
             )
@@ -63,10 +63,10 @@ def scan(
         scan_input_directions=[direction] * len(read),
         scan_output_directions=[direction],
     )
-    return steps, LSTMState(final_h, final_c)
+    return steps, LSTMNames(final_h, final_c)
 
 
-def one_step(builder: Builder, place: str, cell: LSTMCell, x: str, state: LSTMState) -> LSTMState:
+def one_step(builder: Builder, place: str, cell: LSTMCell, x: str, state: LSTMNames) -> LSTMNames:
     """The next state of an LSTM cell from x [N, I] and its state."""
     return _step(builder, place, cell, _from_x(builder, place, cell, x), state)
 
@@ -83,7 +83,7 @@ def _from_x(builder: Builder, place: str, cell: LSTMCell, x: str) -> str:
     return gates
 
 
-def _step(builder: Builder, place: str, cell: LSTMCell, from_x: str, state: LSTMState) -> LSTMState:
+def _step(builder: Builder, place: str, cell: LSTMCell, from_x: str, state: LSTMNames) -> LSTMNames:
     """The step of `LSTMCell`, line by line."""
 
     def add(operator: str, *inputs: str, name: str) -> str:
@@ -152,7 +152,7 @@ def _step(builder: Builder, place: str, cell: LSTMCell, from_x: str, state: LSTM
             )
             for name, before, after in (("h", h, next_h), ("c", c, next_c))
         )
-    return LSTMState(next_h, next_c)
+    return LSTMNames(next_h, next_c)
 
 
 def _gate_norm(builder: Builder, place: str, x: str, norm: Any) -> str:

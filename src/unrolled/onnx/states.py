@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from unrolled.cells import LSTMState
 from unrolled.cells.state import map_state
-from unrolled.onnx.builder import Builder
+from unrolled.onnx.builder import Builder, LSTMNames
 from unrolled.onnx.walk import Level, named_state, places
 
 
@@ -79,7 +78,7 @@ def layered_inputs(builder: Builder, layers: nn.RNNBase) -> tuple[list[Any], Any
             ]
         )
     states: list[Any] = [
-        LSTMState(*each) if len(parts) == 2 else each[0] for each in zip(*of_part, strict=True)
+        LSTMNames(*each) if len(parts) == 2 else each[0] for each in zip(*of_part, strict=True)
     ]
     if directions == 1:
         return given, [[tuple(states)]]
@@ -96,7 +95,7 @@ def layered_outputs(builder: Builder, layers: nn.RNNBase, finals: Any) -> list[A
         raised = [
             builder.add(
                 "Unsqueeze",
-                getattr(state, part) if isinstance(state, LSTMState) else state,
+                getattr(state, part) if isinstance(state, LSTMNames) else state,
                 builder.ints(0),
                 name=f"{part}_of_{n}",
             )

@@ -12,14 +12,13 @@ from unrolled.cells import (
     GRUCell,
     HighwayCell,
     LSTMCell,
-    LSTMState,
     ResidualCell,
     RNNCell,
     StackedCell,
 )
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError
-from unrolled.onnx.builder import Builder, under
+from unrolled.onnx.builder import Builder, LSTMNames, under
 from unrolled.onnx.recurrent import operator_of, recurrent
 from unrolled.onnx.scan import one_step, scan
 
@@ -75,7 +74,7 @@ def named_state(cell: Any, place: str, ending: str = "") -> Any:
             for part, below in zip(cell.cells, _in_stack(cell, place), strict=True)
         )
     h, c = (_below(place, f"{part}{ending}") for part in "hc")
-    return LSTMState(h, c) if isinstance(cell, LSTMCell) else h
+    return LSTMNames(h, c) if isinstance(cell, LSTMCell) else h
 
 
 class Walk:
@@ -169,15 +168,15 @@ class Walk:
                 place = at[0].removesuffix("forward").removesuffix("_")
                 outputs, finals = recurrent(self.builder, place, [forward, backward], x, self.lengths, given)
                 return outputs, self._kept(finals, given, place)
-        outputs, finals = [], []
+        all_outputs, finals = [], []
         for (direction, cell), place, state in zip(ways, at, states, strict=True):
             output, final = self._cell(cell, place, x, state, reverse=direction == "backward")
-            outputs.append(output)
+            all_outputs.append(output)
             finals.append(final)
-        if len(outputs) == 1:
-            return outputs[0], finals
+        if len(all_outputs) == 1:
+            return all_outputs[0], finals
         place = at[0].removesuffix("forward").removesuffix("_")
-        return self.builder.add("Concat", *outputs, name=under(place, "both_directions"), axis=-1), finals
+        return self.builder.add("Concat", *all_outputs, name=under(place, "both_directions"), axis=-1), finals
 
     def _cell(self, cell: Any, place: str, x: str, state: Any, reverse: bool) -> tuple[str, Any]:
         add = self.builder.add
@@ -199,7 +198,7 @@ class Walk:
         if operator_of(cell) is not None:
             return self._operator(cell, place, x, state, reverse)
         if state is None:
-            state = LSTMState(self.zeros(cell.output_size), self.zeros(cell.hidden_size))
+            state = LSTMNames(self.zeros(cell.output_size), self.zeros(cell.hidden_size))
         if self.single:
             final = one_step(self.builder, place, cell, x, state)
             return final.h, final
