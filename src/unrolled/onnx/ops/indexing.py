@@ -35,7 +35,7 @@ def gather(node: Node, x: Tensor, places: Tensor) -> Tensor:
     axis = axis + x.dim() if axis < 0 else axis
     wanted = _from_start(places.reshape(-1), x.shape[axis])
     check_shape([*x.shape[:axis], wanted.numel(), *x.shape[axis + 1 :]])
-    return x.index_select(axis, wanted).reshape(*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
+    return x.index_select(axis, wanted).reshape([*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]])
 
 
 @operator("GatherElements")
@@ -53,7 +53,7 @@ def gather_nd(node: Node, x: Tensor, places: Tensor) -> Tensor:
     chosen = places.reshape(rows.shape[0], -1, depth)
     index = [_from_start(chosen[..., k], x.shape[batch + k]) for k in range(depth)]
     found = rows[(torch.arange(rows.shape[0])[:, None], *index)]
-    return found.reshape(*lead, *places.shape[batch:-1], *x.shape[batch + depth :])
+    return found.reshape([*lead, *places.shape[batch:-1], *x.shape[batch + depth :]])
 
 
 @operator("ReverseSequence")
