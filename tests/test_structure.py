@@ -29,8 +29,9 @@ ARROWS = {
     "training": BASE | {"data", "cells", "kernels", "unroll", "networks", "tf1"},
     "report": BASE | {"data", "networks", "training", "page"},
     "page": BASE | {"data", "cells", "networks", "training"},
+    "onnx": BASE | {"cells", "unroll", "layers", "networks", "stream", "data", "training", "kernels"},
     "bench": {"errors", "cells", "unroll", "kernels"},
-    "cli": BASE | {"data", "networks", "training", "report", "page", "kernels", "bench", "tf1"},
+    "cli": BASE | {"data", "networks", "training", "report", "page", "kernels", "bench", "tf1", "onnx"},
     "__main__": {"cli"},
 }
 
@@ -148,7 +149,20 @@ def test_no_file_is_longer_than_400_lines():
 
 @pytest.mark.parametrize(
     "room",
-    ["cells", "unroll", "layers", "networks", "stream", "data", "training", "report", "page", "bench", "tf1"],
+    [
+        "cells",
+        "unroll",
+        "layers",
+        "networks",
+        "stream",
+        "data",
+        "training",
+        "report",
+        "page",
+        "bench",
+        "tf1",
+        "onnx",
+    ],
 )
 def test_every_public_name_is_there_and_explained(room):
     module = importlib.import_module(f"unrolled.{room}")

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unrolled import data, layers, networks, report, tf1, training
+    from unrolled import data, layers, networks, onnx, report, tf1, training
     from unrolled.cells import (
         Cell,
         DropoutCell,
@@ -56,6 +56,7 @@ __all__ = [
     "isa",
     "layers",
     "networks",
+    "onnx",
     "report",
     "restore",
     "reverse_sequence",
@@ -73,7 +74,7 @@ _HOMES = {"UnrolledError": "errors", "Stream": "stream"} | dict.fromkeys(
 if not TYPE_CHECKING:  # a type checker is to find a name that is not there
 
     def __getattr__(name: str) -> Any:
-        if name in ("data", "layers", "networks", "report", "tf1", "training"):
+        if name in ("data", "layers", "networks", "onnx", "report", "tf1", "training"):
             return importlib.import_module(f"unrolled.{name}")
         if name == "__version__":
             from importlib.metadata import version

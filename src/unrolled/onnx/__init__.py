@@ -1,4 +1,4 @@
-"""Networks as ONNX files."""
+"""ONNX files: networks, cells and layers out of the house, and models that others exported into it."""
 
 from unrolled.onnx.load import load
 from unrolled.onnx.model import OnnxModel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,9 +10,10 @@ from torch import Tensor, nn
 from unrolled.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.cells.cell import Cell
 from unrolled.errors import UnrolledError, unknown_name
-from unrolled.onnx.layout import GATES
+from unrolled.onnx.layout import STANDARD, from_standard, split_biases, split_peepholes
 from unrolled.onnx.registry import Node
 
+FLOATS = (torch.float32, torch.float64, torch.float16)
 DIRECTIONS: dict[str, tuple[str, ...]] = {
     "forward": ("forward",),
     "reverse": ("backward",),
@@ -81,7 +81,7 @@ def _row(tensor: Tensor | None, number: int) -> Tensor | None:
 def _check_sizes(
     node: Node, count: int, W: Tensor, R: Tensor, B: Tensor | None, P: Tensor | None
 ) -> None:
-    gates = len(GATES[node.op])
+    gates = len(STANDARD[node.op])
     H = R.shape[2] if R.dim() == 3 else 0
     said = node.get("hidden_size", H)
     if H < 1 or W.dim() != 3 or W.shape[2] < 1 or said != H:
@@ -96,12 +96,14 @@ def _check_sizes(
             continue
         if list(tensor.shape) != expected[name]:
             raise UnrolledError(f"its {name} has shape {list(tensor.shape)}, expected {expected[name]}")
-        if tensor.dtype != W.dtype or not tensor.is_floating_point():
-            raise UnrolledError(f"its {name} holds {tensor.dtype}, expected floats, of one type with W")
+        if tensor.dtype != W.dtype or tensor.dtype not in FLOATS:
+            raise UnrolledError(
+                f"its {name} holds {tensor.dtype}, expected W, R, B and P of one type, of {FLOATS}"
+            )
 
 
 def _cell(node: Node, number: int, W: Tensor, R: Tensor, B: Tensor | None, P: Tensor | None) -> Cell:
-    (H, I), order = (R.shape[1], W.shape[1]), GATES[node.op]
+    H, I = R.shape[1], W.shape[1]
     acts = _activations(node, number)
     where: dict[str, Any] = {"bias": B is not None, "dtype": W.dtype, "device": "meta"}
     cell: Cell
@@ -116,25 +118,19 @@ def _cell(node: Node, number: int, W: Tensor, R: Tensor, B: Tensor | None, P: Te
         if name not in ("tanh", "relu"):
             raise UnrolledError(f"its activation is {_told(acts)}; RNN cells here have Tanh or Relu")
         cell = RNNCell(I, H, nonlinearity=name, **where)
-    _put(cell, "weight_ih", _ordered(W, order))
-    _put(cell, "weight_hh", _ordered(R, order))
+    weights = {name: from_standard(node.op, _array(value)) for name, value in (("ih", W), ("hh", R))}
+    found = {f"weight_{name}": value for name, value in weights.items()}
     if B is not None:
-        from_input, from_state = B.chunk(2)
-        _put(cell, "bias_ih", _ordered(from_input, order))
-        _put(cell, "bias_hh", _ordered(from_state, order))
+        found["bias_ih"], found["bias_hh"] = split_biases(node.op, _array(B))
     if P is not None:
-        for name, peephole in zip(("weight_ci", "weight_co", "weight_cf"), P.chunk(3), strict=True):
-            _put(cell, name, peephole)
+        found["weight_ci"], found["weight_cf"], found["weight_co"] = split_peepholes(_array(P))
+    for name, value in found.items():
+        setattr(cell, name, nn.Parameter(torch.from_numpy(value.copy())))
     return cell
 
 
-def _ordered(weights: Tensor, order: Sequence[int]) -> Tensor:
-    blocks = weights.chunk(len(order))
-    return torch.cat([blocks[place] for place in order])
-
-
-def _put(cell: Cell, name: str, value: Tensor) -> None:
-    setattr(cell, name, nn.Parameter(value.detach().clone()))
+def _array(value: Tensor) -> Any:
+    return value.detach().numpy()
 
 
 def _activations(node: Node, number: int) -> list[tuple[str, float | None]]:

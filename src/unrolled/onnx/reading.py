@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unrolled.errors import UnrolledError
 from unrolled.foreign import read_foreign
+from unrolled.onnx.require import require
 from unrolled.onnx.registry import Node
 from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
 
@@ -67,18 +68,12 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         UnrolledError: the file cannot be read, is damaged, or has what no graph here has; or the package
             `onnx` is not installed.
     """
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError:
-        raise UnrolledError(
-            "reading ONNX files needs the package onnx: python -m pip install 'unrolled[onnx]'"
-        ) from None
+    onnx, message = require(), require("google.protobuf.message")
     content = read_foreign(path, MOST_BYTES)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
-    except DecodeError:
+    except message.DecodeError:
         raise UnrolledError(f"{path} is no ONNX model, or it is damaged") from None
     try:
         return _graph_of(model, Path(path).parent)
