@@ -13,13 +13,12 @@ Beside NAME.onnx, NAME.npz holds what was fed ("feed NAME") and what came ("fetc
 from pathlib import Path
 
 import numpy as np
-
-np.object, np.bool = object, np.bool_  # names of numpy 1, which tf2onnx uses
 import onnx
 import tensorflow as tf
 import tf2onnx
 import tf_keras
 
+np.object, np.bool = object, np.bool_  # names of numpy 1, which tf2onnx uses
 FOLDER = Path(__file__).with_name("onnx")
 N, T, I, H, K = 3, 7, 5, 6, 4
 layers = tf.keras.layers
@@ -27,16 +26,22 @@ layers = tf.keras.layers
 
 def models():
     yield "lstm", [layers.LSTM(H), layers.Dense(K)]
-    yield "lstm-two-ways", [
-        layers.Bidirectional(layers.LSTM(H, return_sequences=True)),
-        layers.Dense(K, activation="softmax"),
-    ]
-    yield "lstm-two-layers", [
-        layers.LSTM(H, return_sequences=True),
-        layers.LSTM(H + 1),
-        layers.Dense(H, activation="relu"),
-        layers.Dense(K, activation="sigmoid"),
-    ]
+    yield (
+        "lstm-two-ways",
+        [
+            layers.Bidirectional(layers.LSTM(H, return_sequences=True)),
+            layers.Dense(K, activation="softmax"),
+        ],
+    )
+    yield (
+        "lstm-two-layers",
+        [
+            layers.LSTM(H, return_sequences=True),
+            layers.LSTM(H + 1),
+            layers.Dense(H, activation="relu"),
+            layers.Dense(K, activation="sigmoid"),
+        ],
+    )
     # Of these tf2onnx writes a loop: of Keras 3 it knows LSTMs alone.
     yield "gru-loop", [layers.GRU(H), layers.Dense(K)]
     yield "rnn-loop", [layers.SimpleRNN(H), layers.Dense(K)]
@@ -61,7 +66,9 @@ def main():
         for layer in stack:
             y = layer(y)
         model = keras.Model(x, y)
-        model.set_weights([random.normal(size=value.shape).astype("f4") * 0.4 for value in model.get_weights()])
+        model.set_weights(
+            [random.normal(size=value.shape).astype("f4") * 0.4 for value in model.get_weights()]
+        )
         signature = [tf.TensorSpec([None, None, I], tf.float32, name="x")]
         function = tf.function(lambda x, model=model: model(x), input_signature=signature)
         proto, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=17)

@@ -72,8 +72,9 @@ def models():
     yield "lstm", LastStep(nn.LSTM(I, H, batch_first=True), H)
     yield "gru-two-ways", LastStep(nn.GRU(I, H, batch_first=True, bidirectional=True), 2 * H)
     yield "rnn-relu", EveryStep(nn.RNN(I, H, batch_first=True, nonlinearity="relu"), H)
-    yield "lstm-two-layers-two-ways", EveryStep(
-        nn.LSTM(I, H, num_layers=2, batch_first=True, bidirectional=True), 2 * H
+    yield (
+        "lstm-two-layers-two-ways",
+        EveryStep(nn.LSTM(I, H, num_layers=2, batch_first=True, bidirectional=True), 2 * H),
     )
     yield "gru-two-layers-no-bias", Mean(nn.GRU(I, H, num_layers=2, batch_first=True, bias=False), H)
     yield "rnn-two-ways", LastStep(nn.RNN(I, H, batch_first=True, bidirectional=True), 2 * H)
@@ -115,7 +116,7 @@ def main():
                     **common,
                 )  # fmt: skip
             else:
-                dims = {key: {axis: torch.export.Dim.AUTO for axis in axes[key]} for key in feeds}
+                dims = {key: dict.fromkeys(axes[key], torch.export.Dim.AUTO) for key in feeds}
                 torch.onnx.export(
                     model, tuple(feeds.values()), path, dynamo=True, dynamic_shapes=dims,
                     external_data=False, verbose=False, **common,

@@ -15,9 +15,7 @@ LEFT_OUT: dict[str, str] = {}
 
 RECURRENT = {"LSTM", "GRU", "RNN"}
 CASES = [
-    case
-    for case in node_tests._NodeTestCases
-    if {node.op_type for node in case.model.graph.node} & RECURRENT
+    case for case in node_tests._NodeTestCases if {node.op_type for node in case.model.graph.node} & RECURRENT
 ]
 
 

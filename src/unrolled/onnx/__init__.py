@@ -1,7 +1,8 @@
 """ONNX files: networks, cells and layers out of the house, and models that others exported into it."""
 
+from unrolled.onnx.found_network import FoundNetwork, find_network
 from unrolled.onnx.load import load
 from unrolled.onnx.model import OnnxModel
-from unrolled.onnx.recurrent import RecurrentLayer
+from unrolled.onnx.recurrent_layer import RecurrentLayer
 
-__all__ = ["OnnxModel", "RecurrentLayer", "load"]
+__all__ = ["FoundNetwork", "OnnxModel", "RecurrentLayer", "find_network", "load"]

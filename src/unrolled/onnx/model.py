@@ -14,7 +14,7 @@ from unrolled.cells.cell import Cell
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.onnx import ops  # noqa: F401  enters the operators
 from unrolled.onnx.reading import Graph
-from unrolled.onnx.recurrent import KINDS, RecurrentLayer
+from unrolled.onnx.recurrent_layer import KINDS, RecurrentLayer
 from unrolled.onnx.registry import OPERATORS, Node
 
 # Of constants alone these are computed when the model is read: they move numbers, and make no new ones.
@@ -41,7 +41,7 @@ class OnnxModel(nn.Module):
         weights: the other floats of the file: those of dense layers, embeddings, and the like.
         metadata: what whoever wrote the file says besides, by name.
         producer: who wrote it.
-        nodes: how many nodes there are to compute.
+        graph_nodes: the nodes that are computed; those that recurrent weights were made by are not among them.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -57,24 +57,21 @@ class OnnxModel(nn.Module):
         for place, node in enumerate(nodes):
             if node.op in KINDS:
                 self._add_layer(place, node, values)
-        self._nodes = tuple(
-            self._without_weights(node) if place in self._layer_of else node for place, node in enumerate(nodes)
+        self.graph_nodes = tuple(
+            self._without_weights(node) if place in self._layer_of else node
+            for place, node in enumerate(nodes)
         )
         self.weights = nn.ParameterDict()
         self._keys: dict[str, str] = {}
         self._constants: dict[str, Tensor] = {}
-        used = {value for node in self._nodes for value in node.inputs} | set(self.outputs)
+        used = {value for node in self.graph_nodes for value in node.inputs} | set(self.outputs)
         for name in (name for name in values if name in used):
             if values[name].is_floating_point() and values[name].dim():
                 self._keys[name] = key = _key(name, self.weights)
                 self.weights[key] = nn.Parameter(values[name])
             else:
                 self._constants[name] = values[name]
-        self._last = _last_uses(self._nodes, self.outputs)
-
-    @property
-    def nodes(self) -> int:
-        return len(self._nodes)
+        self._last = _last_uses(self.graph_nodes, self.outputs)
 
     @property
     def cells(self) -> dict[str, Cell]:
@@ -85,6 +82,10 @@ class OnnxModel(nn.Module):
             if isinstance(layer, RecurrentLayer)
             for way, cell in layer.cells.items()
         }
+
+    def constant(self, name: str) -> Tensor | None:
+        """The value of that name, if it is one that the file holds; weights of recurrent layers are in cells."""
+        return self.weights[self._keys[name]] if name in self._keys else self._constants.get(name)
 
     def forward(self, *inputs: Any, **named: Any) -> dict[str, Tensor]:
         """Compute the outputs.
@@ -100,7 +101,7 @@ class OnnxModel(nn.Module):
         values: dict[str, Tensor] = self._fed(inputs, named)
         values |= self._constants
         values |= {name: self.weights[key] for name, key in self._keys.items()}
-        for place, node in enumerate(self._nodes):
+        for place, node in enumerate(self.graph_nodes):
             given = [values[name] if name else None for name in node.inputs]
             came = self._compute(place, node, given)
             for name, value in zip(node.outputs, came, strict=False):
@@ -170,9 +171,7 @@ class OnnxModel(nn.Module):
             )
             if not fits or value.dtype.is_floating_point != expected.dtype.is_floating_point:
                 kind = str(value.dtype).removeprefix("torch.")
-                raise UnrolledError(
-                    f"the input {name!r} is {kind} {list(value.shape)}, expected {expected}"
-                )
+                raise UnrolledError(f"the input {name!r} is {kind} {list(value.shape)}, expected {expected}")
             fed[name] = value.to(expected.dtype)
         return fed
 
@@ -194,8 +193,8 @@ def _check_known(nodes: Iterable[Node]) -> None:
     unknown = sorted({node.op for node in nodes} - {*OPERATORS, *KINDS})
     if unknown:
         raise UnrolledError(
-            f"it has operators that are not read: {', '.join(unknown)}. Read are LSTM, GRU and RNN, and of the "
-            f"others: {', '.join(sorted(OPERATORS))}"
+            f"it has operators that are not read: {', '.join(unknown)}. Read are LSTM, GRU and RNN, and "
+            f"{len(OPERATORS)} that may stand around them"
         )
 
 

@@ -78,9 +78,7 @@ def _row(tensor: Tensor | None, number: int) -> Tensor | None:
     return None if tensor is None else tensor[number]
 
 
-def _check_sizes(
-    node: Node, count: int, W: Tensor, R: Tensor, B: Tensor | None, P: Tensor | None
-) -> None:
+def _check_sizes(node: Node, count: int, W: Tensor, R: Tensor, B: Tensor | None, P: Tensor | None) -> None:
     gates = len(STANDARD[node.op])
     H = R.shape[2] if R.dim() == 3 else 0
     said = node.get("hidden_size", H)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from unrolled.errors import UnrolledError
 from unrolled.foreign import read_foreign
-from unrolled.onnx.require import require
 from unrolled.onnx.registry import Node
+from unrolled.onnx.require import require
 from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
 
 MOST_BYTES = 2**31 - 1  # a protocol buffer is no larger: larger models keep their tensors beside them
@@ -108,7 +108,8 @@ def _input_of(entry: Any) -> Input:
     shape = None
     if tensor.HasField("shape"):
         shape = tuple(
-            size.dim_value if size.HasField("dim_value") else size.dim_param or "?" for size in tensor.shape.dim
+            size.dim_value if size.HasField("dim_value") else size.dim_param or "?"
+            for size in tensor.shape.dim
         )
     return Input(torch_type(tensor.elem_type), shape)
 

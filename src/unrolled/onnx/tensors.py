@@ -95,7 +95,9 @@ def _external(proto: Any, folder: Path, size: int) -> memoryview:
     try:
         offset, length = int(said.get("offset", 0)), int(said.get("length", size))
     except ValueError:
-        raise UnrolledError(f"the tensor {proto.name!r} lies nowhere in {name}: the file is damaged") from None
+        raise UnrolledError(
+            f"the tensor {proto.name!r} lies nowhere in {name}: the file is damaged"
+        ) from None
     content = map_foreign(folder / name)
     if length != size or offset < 0 or offset + length > len(content):
         raise UnrolledError(

@@ -99,12 +99,14 @@ def elu(node: Node, x: Tensor) -> Tensor:
 @operator("Selu")
 def selu(node: Node, x: Tensor) -> Tensor:
     alpha, gamma = node.get("alpha", 1.6732631921768188), node.get("gamma", 1.0507010221481323)
-    return torch.where(x > 0, x, alpha * torch.expm1(x)) * gamma
+    y: Tensor = torch.where(x > 0, x, alpha * torch.expm1(x)) * gamma
+    return y
 
 
 @operator("HardSigmoid")
 def hard_sigmoid(node: Node, x: Tensor) -> Tensor:
-    return (node.get("alpha", 0.2) * x + node.get("beta", 0.5)).clamp(0, 1)
+    y: Tensor = (node.get("alpha", 0.2) * x + node.get("beta", 0.5)).clamp(0, 1)
+    return y
 
 
 @operator("Gelu")

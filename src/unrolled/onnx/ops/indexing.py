@@ -13,11 +13,11 @@ from unrolled.onnx.registry import Node, operator
 
 @operator("Slice")
 def slice_of(node: Node, x: Tensor, *given: Tensor | None) -> Tensor:
-    """`starts`, `ends`, `axes` and `steps` are inputs; before opset 10 they were attributes, without steps."""
+    """`starts`, `ends`, `axes` and `steps` are inputs; before opset 10 three were attributes."""
     said: list[Any] = [numbers(value) for value in given]
     if not said:
         said = [node.get("starts"), node.get("ends"), node.get("axes")]
-    starts, ends, axes, steps = (said + [None, None, None])[:4]
+    starts, ends, axes, steps = [*said, None, None, None][:4]
     axes = list(range(len(starts))) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):

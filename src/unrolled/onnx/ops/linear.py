@@ -21,7 +21,7 @@ def matmul(node: Node, x: Tensor, y: Tensor) -> Tensor:
 def gemm(node: Node, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     """alpha A B + beta C, A and B transposed where the node says so."""
     a, b = (matrix.T if node.get(flag, 0) else matrix for matrix, flag in ((a, "transA"), (b, "transB")))
-    product = a @ b * node.get("alpha", 1.0)
+    product: Tensor = a @ b * node.get("alpha", 1.0)
     return product if c is None else product + c * node.get("beta", 1.0)
 
 
@@ -30,7 +30,9 @@ def convolution(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = Non
     spatial = weight.dim() - 2
     functions: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
     if spatial not in functions:
-        raise UnrolledError(f"its kernel has shape {list(weight.shape)}, expected one to three axes of places")
+        raise UnrolledError(
+            f"its kernel has shape {list(weight.shape)}, expected one to three axes of places"
+        )
     strides, dilations = node.get("strides", [1] * spatial), node.get("dilations", [1] * spatial)
     pads = node.get("pads", [0] * 2 * spatial)
     how = node.get("auto_pad", "NOTSET")
@@ -44,9 +46,10 @@ def convolution(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = Non
         small, large = [total // 2 for total in totals], [-(-total // 2) for total in totals]
         pads = [*small, *large] if how == "SAME_UPPER" else [*large, *small]
     around = [amount for axis in reversed(range(spatial)) for amount in (pads[axis], pads[axis + spatial])]
-    return functions[spatial](
+    convolved: Tensor = functions[spatial](
         F.pad(x, around), weight, bias, strides, 0, dilations, node.get("group", 1)
     )
+    return convolved
 
 
 @operator("BatchNormalization")

@@ -47,7 +47,8 @@ def constant(node: Node) -> Tensor:
 @operator("ConstantOfShape")
 def constant_of_shape(node: Node, shape: Tensor) -> Tensor:
     value = node.get("value", torch.zeros(1))
-    return value.reshape(()).repeat(check_shape(numbers(shape) or []))
+    filled: Tensor = value.reshape(()).repeat(check_shape(numbers(shape) or []))
+    return filled
 
 
 @operator("Shape")

@@ -86,11 +86,12 @@ class RecurrentLayer(nn.Module):
     def _state(
         self, cell: Cell, number: int, axis: int, x: Tensor, h: Tensor | None, c: Tensor | None
     ) -> Tensor | LSTMState | None:
-        """What a direction begins with; an LSTM of which one of the two is given begins with 0 in the other."""
+        """What a direction begins with: of an LSTM that is given h or c alone the other is 0."""
         for name, state in (("initial_h", h), ("initial_c", c)):
             if state is not None and (state.dim() != 3 or state.shape[axis] != len(self.cells)):
                 raise UnrolledError(
-                    f"{name} has shape {list(state.shape)}, expected {len(self.cells)} directions on axis {axis}"
+                    f"{name} has shape {list(state.shape)}, expected {len(self.cells)} on axis {axis}, one "
+                    "for each direction"
                 )
         own = [None if state is None else state.select(axis, number) for state in (h, c)]
         if not isinstance(cell, LSTMCell):
