@@ -20,6 +20,7 @@ from unrolled.cli.evaluate import evaluate
 from unrolled.cli.export_onnx import export_onnx
 from unrolled.cli.export_tf1 import export_tf1
 from unrolled.cli.help import Verbs
+from unrolled.cli.import_onnx import import_onnx
 from unrolled.cli.import_tf1 import import_tf1
 from unrolled.cli.info import info
 from unrolled.cli.inspect import inspect
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(train, evaluate, predict, inspect, compare, report, page, networks, info, bench),
-    *(import_tf1, export_tf1, run_tf1, export_onnx),
+    *(import_tf1, export_tf1, run_tf1, import_onnx, export_onnx),
 )
 for verb in VERBS:
     add_verb(app, verb)

@@ -1,0 +1,157 @@
+"""An .onnx file as a graph: its nodes, its constants, and what goes in and comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.errors import UnrolledError
+from unrolled.foreign import read_foreign
+from unrolled.onnx.registry import Node
+from unrolled.onnx.require import require
+from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
+
+MOST_BYTES = 2**31 - 1  # a protocol buffer is no larger: larger models keep their tensors beside them
+MOST_NODES = 200_000
+OWN_DOMAINS = ("", "ai.onnx")
+FLOAT, INT, STRING, TENSOR, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 6, 7, 8  # kinds of attributes
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """What is fed to a graph.
+
+    Attributes:
+        dtype: of its numbers.
+        shape: a size each, a name for one that is free, "?" for one that nothing is said of; None if nothing
+            is said of the shape.
+    """
+
+    dtype: torch.dtype
+    shape: tuple[int | str, ...] | None
+
+    def __str__(self) -> str:
+        shape = "" if self.shape is None else f" [{', '.join(str(size) for size in self.shape)}]"
+        return f"{str(self.dtype).removeprefix('torch.')}{shape}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """A model as it stands in a file.
+
+    Attributes:
+        nodes: in an order in which each can be computed.
+        constants: values that the file holds, by name.
+        inputs: what is fed, by name, in the model's order.
+        outputs: the names of what comes out.
+        metadata: what whoever wrote it says besides.
+        producer: who that was.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: dict[str, Tensor]
+    inputs: dict[str, Input]
+    outputs: tuple[str, ...]
+    metadata: dict[str, str]
+    producer: str
+
+
+def read_graph(path: str | os.PathLike[str]) -> Graph:
+    """Read an .onnx file.
+
+    Raises:
+        UnrolledError: the file cannot be read, is damaged, or has what no graph here has; or the package
+            `onnx` is not installed.
+    """
+    onnx, message = require(), require("google.protobuf.message")
+    content = read_foreign(path, MOST_BYTES)
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except message.DecodeError:
+        raise UnrolledError(f"{path} is no ONNX model, or it is damaged") from None
+    try:
+        return _graph_of(model, Path(path).parent)
+    except UnrolledError as error:
+        raise UnrolledError(f"{path}: {error}") from error
+
+
+def _graph_of(model: Any, folder: Path) -> Graph:
+    proto = model.graph
+    if not proto.output:
+        raise UnrolledError("it has no outputs: it is no ONNX model, or it is damaged")
+    if len(proto.node) > MOST_NODES:
+        raise UnrolledError(f"it has {len(proto.node):,} nodes, expected {MOST_NODES:,} at most")
+    opset = max((entry.version for entry in model.opset_import if entry.domain in OWN_DOMAINS), default=1)
+    if proto.sparse_initializer:
+        raise UnrolledError("it has sparse tensors, which are not read")
+    constants = {tensor.name: tensor_of(tensor, folder) for tensor in proto.initializer}
+    inputs = {entry.name: _input_of(entry) for entry in proto.input if entry.name not in constants}
+    nodes = tuple(_node_of(entry, opset, folder) for entry in proto.node)
+    outputs = tuple(entry.name for entry in proto.output)
+    _check_order(nodes, {*constants, *inputs}, outputs)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    producer = f"{model.producer_name} {model.producer_version}".strip()
+    return Graph(nodes, constants, inputs, outputs, metadata, producer)
+
+
+def _input_of(entry: Any) -> Input:
+    kind = entry.type.WhichOneof("value")
+    if kind != "tensor_type" or entry.type.tensor_type.elem_type not in TYPES:
+        raise UnrolledError(f"the input {entry.name!r} is no tensor of numbers")
+    tensor = entry.type.tensor_type
+    shape = None
+    if tensor.HasField("shape"):
+        shape = tuple(
+            size.dim_value if size.HasField("dim_value") else size.dim_param or "?"
+            for size in tensor.shape.dim
+        )
+    return Input(torch_type(tensor.elem_type), shape)
+
+
+def _node_of(entry: Any, opset: int, folder: Path) -> Node:
+    op = entry.op_type if entry.domain in OWN_DOMAINS else f"{entry.domain}.{entry.op_type}"
+    name = entry.name or next((output for output in entry.output if output), op)
+    attributes = {}
+    for attribute in entry.attribute:
+        try:
+            attributes[attribute.name] = _value_of(attribute, folder)
+        except UnrolledError as error:
+            raise UnrolledError(f"the node {name!r} ({op}): {error}") from None
+    return Node(op, name, tuple(entry.input), tuple(entry.output), attributes, opset)
+
+
+def _value_of(attribute: Any, folder: Path) -> Any:
+    if attribute.type == TENSOR:
+        return tensor_of(attribute.t, folder)
+    read: dict[int, Any] = {
+        FLOAT: lambda: attribute.f,
+        INT: lambda: attribute.i,
+        STRING: lambda: attribute.s.decode(errors="backslashreplace"),
+        FLOATS: lambda: list(attribute.floats),
+        INTS: lambda: list(attribute.ints),
+        STRINGS: lambda: [text.decode(errors="backslashreplace") for text in attribute.strings],
+    }
+    return read.get(attribute.type, lambda: None)()
+
+
+def _check_order(nodes: tuple[Node, ...], known: set[str], outputs: tuple[str, ...]) -> None:
+    """Raise an UnrolledError if a value is used before it is there, or made twice."""
+    for node in nodes:
+        for value in node.inputs:
+            if value and value not in known:
+                raise UnrolledError(
+                    f"the node {node.name!r} ({node.op}) takes {value!r}, which nothing before it makes"
+                )
+        for value in node.outputs:
+            if value and value in known:
+                raise UnrolledError(f"{value!r} is made twice")
+            known.add(value)
+    for value in outputs:
+        if value not in known:
+            raise UnrolledError(f"nothing makes the output {value!r}")
