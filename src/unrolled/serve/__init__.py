@@ -1,0 +1,1 @@
+"""A prediction service that keeps sessions: many sequences that come step by step, one kernel call for all."""
