@@ -18,7 +18,7 @@ from unrolled.serve.bodies import (
     text_of,
 )
 from unrolled.serve.engine import Engine
-from unrolled.serve.errors import TokenError, TooManySessionsError, UnknownSessionError
+from unrolled.serve.errors import DrainingError, TokenError, TooManySessionsError, UnknownSessionError
 from unrolled.serve.models import Model
 from unrolled.serve.settings import ServeSettings
 
@@ -215,7 +215,7 @@ def status_of(error: UnrolledError) -> int:
             return error.status
         case UnknownSessionError():
             return 404
-        case TooManySessionsError():
+        case TooManySessionsError() | DrainingError():
             return 503
         case _:
             return 400

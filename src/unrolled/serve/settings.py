@@ -15,6 +15,12 @@ LEAST_TOKEN = 16  # characters: a shorter one can be guessed
 KEY, KEY_BYTES = "key", 32
 
 
+def check_seconds(name: str, value: object, least: float = 0.01, most: float = 1e7) -> None:
+    """Raise an UnrolledError if `value` is no number of seconds in that range."""
+    if not is_number(value) or not least <= float(value) <= most:  # type: ignore[arg-type]
+        raise UnrolledError(f"{name} is {value!r}, expected {least:g} to {most:g} seconds")
+
+
 @dataclasses.dataclass(frozen=True)
 class Limits:
     """How much a service takes on.
@@ -124,12 +130,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def check_seconds(name: str, value: object, least: float = 0.01, most: float = 1e7) -> None:
-    """Raise an UnrolledError if `value` is no number of seconds in that range."""
-    if not is_number(value) or not least <= float(value) <= most:  # type: ignore[arg-type]
-        raise UnrolledError(f"{name} is {value!r}, expected {least:g} to {most:g} seconds")
 
 
 def read_secret(path: Path) -> str:
