@@ -29,6 +29,7 @@ ARROWS = {
     "training": BASE | {"data", "cells", "kernels", "unroll", "networks", "tf1"},
     "report": BASE | {"data", "networks", "training", "page"},
     "page": BASE | {"data", "cells", "networks", "training"},
+    "serve": BASE | {"cells", "unroll", "networks", "stream"},
     "bench": {"errors", "cells", "unroll", "kernels"},
     "serve": BASE
     | {"stream", "networks", "data", "training", "report", "page", "cells", "unroll", "kernels"},
