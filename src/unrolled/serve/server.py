@@ -29,15 +29,15 @@ def serve(settings: ServeSettings) -> None:
     Raises:
         UnrolledError: a run cannot be served, or the port is taken.
     """
-    door = listen(settings)
-    if settings.workers == 1:
-        run_one(settings, [door])
-        return
-    from unrolled.serve.app import open_models
+    with listen(settings) as door:
+        if settings.workers == 1:
+            run_one(settings, [door])
+            return
+        from unrolled.serve.app import open_models
 
-    open_models(settings.runs)  # what is wrong with them is said once, and here
-    with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
-        _run_several(dataclasses.replace(settings, key=signing_key(settings), sockets=Path(folder)), door)
+        open_models(settings.runs)  # what is wrong with them is said once, and here
+        with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
+            _run_several(dataclasses.replace(settings, key=signing_key(settings), sockets=Path(folder)), door)
 
 
 def listen(settings: ServeSettings) -> socket.socket:
