@@ -73,6 +73,7 @@ def test_runs_here_are_offered_where_a_run_is_asked_for(offered, tmp_path):
     runs = ["runs/compare-1/seed-000", "runs/first-1"]
     assert offered("evaluate ") == runs
     assert offered("predict --run runs/f") == ["runs/first-1"]
+    assert offered("serve ") == runs
     assert offered("train --resume ") == offered("train --from ") == offered("export-tf1 ") == runs
     assert offered("report ") == ["runs/compare-1", *runs]
     assert offered("compare --resume ") == ["runs/compare-1"]

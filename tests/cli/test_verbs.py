@@ -298,6 +298,7 @@ def test_info_says_what_is_there(unrolled):
         "networks",
         "info",
         "bench",
+        "serve",
         "import-tf1",
         "export-tf1",
         "export-onnx",

@@ -89,7 +89,7 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
         UnrolledError: the run is damaged, or the examples are not there or do not fit it.
     """
     from unrolled import training
-    from unrolled.cli.answers import note_calibration
+    from unrolled.cli.calibration import note_calibration
     from unrolled.training.calibration import calibrated
     from unrolled.training.judge import Judge
     from unrolled.training.metrics import flat_labels

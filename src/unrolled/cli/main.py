@@ -30,6 +30,7 @@ from unrolled.cli.page import page
 from unrolled.cli.predict import predict
 from unrolled.cli.report import report
 from unrolled.cli.run_tf1 import run_tf1
+from unrolled.cli.serve import serve
 from unrolled.cli.train import train
 from unrolled.errors import UnrolledError
 
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 VERBS = (
-    *(train, evaluate, predict, inspect, compare, report, page, networks, info, bench),
+    *(train, evaluate, predict, inspect, compare, report, page, serve, networks, info, bench),
     *(import_tf1, export_tf1, run_tf1, import_onnx, export_onnx),
 )
 for verb in VERBS:

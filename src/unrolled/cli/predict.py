@@ -21,8 +21,8 @@ from unrolled.names import pasteable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unrolled.cli.answers import Answer
     from unrolled.training import Run
+    from unrolled.training.answers import Answer
 
 EVALUATED = 500  # sequences at a time
 WIDTH = 28  # of what `read_digits` makes
@@ -109,9 +109,10 @@ def predict(options: PredictOptions) -> None:
 def predict_sequences(run: Run, options: PredictOptions) -> None:
     """Answer for each sequence in the files."""
     from unrolled import training
-    from unrolled.cli.answers import answers, class_answers, note_calibration
+    from unrolled.cli.calibration import note_calibration
     from unrolled.cli.what_was_seen import Album
     from unrolled.training.again import Again
+    from unrolled.training.answers import answers, class_answers
     from unrolled.training.judge import Judge
 
     again, config = Again(run), run.config
@@ -147,7 +148,7 @@ def predict_arrays(run: Run, options: PredictOptions) -> None:
     """Answer for each sequence in .npy files."""
     import torch
 
-    from unrolled.cli.answers import answers, class_answers
+    from unrolled.training.answers import answers, class_answers
     from unrolled.training.judge import Judge
     from unrolled.training.tasks.task import Evaluation
 
@@ -200,8 +201,8 @@ def read_array(path: Path, tokens: bool) -> Tensor:
 
 def show(found: Callable[[Path], Iterator[Answer]], run: Run, options: PredictOptions, title: str) -> None:
     """Print the answers about all files; one that cannot be read gets a line among the errors."""
-    from unrolled.cli.answers import headings
     from unrolled.cli.terminal import OneByOne, Terminal
+    from unrolled.training.answers import headings
 
     terminal, one_by_one = Terminal(), OneByOne()
 
@@ -237,10 +238,11 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
     """Read the digit in each image."""
     import torch
 
-    from unrolled.cli.answers import class_answers, note_calibration, sentence
+    from unrolled.cli.calibration import note_calibration
     from unrolled.cli.terminal import OneByOne, Terminal
     from unrolled.cli.what_was_seen import Album
     from unrolled.data import Examples, read_digits
+    from unrolled.training.answers import class_answers, sentence
     from unrolled.training.judge import Judge
 
     if options.csv:

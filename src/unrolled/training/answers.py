@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from unrolled.training import Evaluation, Run, RunConfig
-    from unrolled.training.judge import Judge, Judgement
+    from unrolled.training import Evaluation, RunConfig
+    from unrolled.training.judge import Judgement
 
 
 class Answer(NamedTuple):
@@ -118,15 +118,6 @@ def sentence(answer: Answer, classes: Sequence[str]) -> str:
             return f"{name}: not sure: {best} or {other}"
         case status:
             return f"{name}: {in_words(status, classes)}; the nearest is {said['predicted']}"
-
-
-def note_calibration(run: Run, judge: Judge) -> None:
-    """Say so of a run that has no calibration."""
-    from unrolled.cli.terminal import Terminal
-    from unrolled.training.judge import uncalibrated
-
-    if not judge.held_out:
-        Terminal(stderr=True).print(f"note: {uncalibrated(run)}")
 
 
 def _of_steps(name: str, classes: Sequence[str], probabilities: Tensor) -> Answer:

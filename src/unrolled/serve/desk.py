@@ -1,0 +1,221 @@
+"""What clients ask of sessions, in whichever way it came: by HTTP, or by a message of a stream."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from unrolled.errors import UnrolledError
+from unrolled.serve.bodies import (
+    Numbers,
+    RefusedError,
+    flag_of,
+    kind,
+    steps_in,
+    steps_of,
+    text_of,
+)
+from unrolled.serve.engine import Engine
+from unrolled.serve.errors import DrainingError, TokenError, TooManySessionsError, UnknownSessionError
+from unrolled.serve.models import Model
+from unrolled.serve.settings import ServeSettings
+
+DEEDS = ("steps", "open", "token", "reset", "close")
+KEYS = ("do", "session", "model", "token", "steps", "every", "outputs", "keep", "id")
+
+
+class Neighbours(Protocol):
+    """The other processes of the service."""
+
+    async def ask(self, worker: int, message: Mapping[str, Any]) -> dict[str, Any]:
+        """What the one with that number answers to a message."""
+
+    async def send(self, worker: int, session: str, content: bytes) -> bytes:
+        """What it answers to steps in the compact form."""
+
+
+class Desk:
+    """The sessions of all models of this process, and the way to those of the others.
+
+    A session's name is W-MODEL-ID: the process that has it, its model and its name there.
+
+    Args:
+        models: by name; the first is the one that is meant where none is named.
+        settings: of the service.
+        key: what tokens are signed with.
+        neighbours: the other processes; None if there are none.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        settings: ServeSettings,
+        key: bytes,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self.models, self.settings, self.neighbours = models, settings, neighbours
+        self.engines: dict[str, Engine] = {}
+        self.reasons: dict[str, str] = {}  # why a model has no sessions
+        for name, model in models.items():
+            folder = settings.sessions
+            if folder is not None:
+                folder = folder / model.identity[:16] / f"worker-{settings.worker}"
+            try:
+                self.engines[name] = Engine(
+                    model.network,
+                    key=key,
+                    identity=model.identity,
+                    folder=folder,
+                    delay=settings.delay,
+                    most_sessions=settings.limits.sessions,
+                    idle_after=settings.idle_after,
+                )
+            except UnrolledError as error:
+                self.reasons[name] = str(error)
+
+    async def answer(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """What there is to answer to a message with some of `KEYS`.
+
+        Raises:
+            UnrolledError: it cannot be done; `status_of` has its status.
+        """
+        deed = message.get("do", "steps")
+        if deed not in DEEDS:
+            came = repr(deed[:50]) if isinstance(deed, str) else kind(deed)
+            raise UnrolledError(f"do is {came}, expected one of {', '.join(DEEDS)}")
+        if deed == "open":
+            return await self._open(text_of(message, "model"), text_of(message, "token"))
+        session = text_of(message, "session")
+        if session is None:
+            raise UnrolledError("the message names no session, expected the name that opening one gave")
+        worker, model, name = self._find(session)
+        if worker != self.settings.worker and self.neighbours is not None:
+            return await self.neighbours.ask(worker, message)
+        engine = self._engine(model)
+        match deed:
+            case "steps":
+                return await self._steps(message, session, model, engine, name)
+            case "token":
+                return {"session": session, "token": await engine.token(name)}
+            case "reset":
+                await engine.reset(name)
+                return {"session": session, "count": 0}
+            case _:
+                await engine.close(name)
+                return {"session": session, "closed": True}
+
+    async def compact(self, session: str, content: bytes) -> bytes:
+        """The answer to steps in the compact form.
+
+            T I numbers  ->  how many steps there have been, uint64; the T O outputs after each of these
+
+        All have their lowest byte first; numbers are float32, outputs the network's own: logits, or numbers as
+        they were learned.
+        """
+        worker, model, name = self._find(session)
+        if worker != self.settings.worker and self.neighbours is not None:
+            return await self.neighbours.send(worker, session, content)
+        steps = steps_in(content, model.width, self.settings.limits.steps)
+        said = await self._engine(model).step(name, model.prepared(steps))
+        return struct.pack("<Q", said.count) + said.outputs.astype("<f4", copy=False).tobytes()
+
+    def states(self) -> dict[str, dict[str, float]]:
+        """The numbers of each model's sessions, by the names that `EngineState` has."""
+        return {
+            name: {
+                key: value
+                for key, value in dataclasses.asdict(engine.state()).items()
+                if isinstance(value, (int, float))
+            }
+            for name, engine in self.engines.items()
+        }
+
+    async def drain(self) -> None:
+        """End what runs, and write all sessions to disk."""
+        for engine in self.engines.values():
+            await engine.drain()
+
+    def model(self, name: str | None) -> Model:
+        """The one of that name, or the first.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        if name is None:
+            return next(iter(self.models.values()))
+        if name not in self.models:
+            raise RefusedError(
+                404, f"there is no model {name[:100]!r}, expected one of {', '.join(self.models)}"
+            )
+        return self.models[name]
+
+    async def _open(self, model: str | None, token: str | None) -> dict[str, Any]:
+        if model is not None or token is None:
+            return await self._open_of(self.model(model), token)
+        refusal: UnrolledError = RefusedError(409, next(iter(self.reasons.values()), ""))
+        for name in self.engines:
+            try:
+                return await self._open_of(self.models[name], token)
+            except TokenError as error:  # another model's, perhaps
+                refusal = error
+        raise refusal
+
+    async def _open_of(self, model: Model, token: str | None) -> dict[str, Any]:
+        name = await self._engine(model).open(token)
+        session = f"{self.settings.worker}-{model.identity[:8]}-{name}"
+        return {"session": session, "model": model.name, "step": model.width}
+
+    async def _steps(
+        self, message: Mapping[str, Any], session: str, model: Model, engine: Engine, name: str
+    ) -> dict[str, Any]:
+        every, outputs, keep = (flag_of(message, key) for key in ("every", "outputs", "keep"))
+        steps: Numbers = steps_of(message.get("steps"), model.width, self.settings.limits.steps)
+        said = await engine.step(name, model.prepared(steps))
+        answer: dict[str, Any] = {"session": session, "count": said.count}
+        if every:
+            answer["every"] = model.worded(said.outputs)
+            answer.update(answer["every"][-1])
+        else:
+            answer.update(model.worded(said.outputs[-1:])[0])
+        if outputs:
+            answer["outputs"] = said.outputs.tolist()
+        if keep:
+            answer["token"] = await engine.token(name)
+        return answer
+
+    def _find(self, session: str) -> tuple[int, Model, str]:
+        """The process, model and name there of a session."""
+        worker, _, rest = session.partition("-")
+        digest, _, name = rest.partition("-")
+        model = next((one for one in self.models.values() if one.identity[:8] == digest), None)
+        known = (
+            worker.isascii() and worker.isdigit() and len(worker) <= 3 and int(worker) < self.settings.workers
+        )
+        if model is None or not known or not name:
+            raise UnknownSessionError(
+                "there is no session of that name: it was closed, or of another service; open one from its token"
+            )
+        return int(worker), model, name
+
+    def _engine(self, model: Model) -> Engine:
+        if model.name not in self.engines:
+            twin = next((one for one in self.engines if self.models[one].identity == model.identity), None)
+            if twin is None:
+                raise RefusedError(409, self.reasons[model.name])
+            return self.engines[twin]
+        return self.engines[model.name]
+
+
+def status_of(error: UnrolledError) -> int:
+    """The status of HTTP by which a request is refused."""
+    match error:
+        case RefusedError():
+            return error.status
+        case UnknownSessionError():
+            return 404
+        case TooManySessionsError() | DrainingError():
+            return 503
+        case _:
+            return 400

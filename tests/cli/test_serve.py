@@ -1,0 +1,41 @@
+"""`unrolled serve` refuses, in one line, what it cannot serve."""
+
+import importlib.util
+
+import pytest
+
+
+def test_other_machines_may_not_ask_without_an_access_token(unrolled, trained, monkeypatch):
+    monkeypatch.delenv("UNROLLED_TOKEN", raising=False)
+    result = unrolled("serve", trained, "--host", "0.0.0.0")
+    assert result.code == 2
+    assert result.err.startswith("unrolled: host is 0.0.0.0, which other machines can reach")
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere"),
+        (["RUN", "--port", "1000000"], "port is 1000000"),
+        (["RUN", "--token-file", "nowhere"], "cannot read nowhere"),
+        (["RUN", "--key-file", "KEY"], "holds no key of at least 32 bytes in hexadecimal"),
+        (["RUN", "RUN", "--port", "0"], "are both called"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(unrolled, trained, tmp_path, arguments, message):
+    key = tmp_path / "key"
+    key.write_text("abc")
+    places = {"RUN": trained, "KEY": key}
+    result = unrolled("serve", *(places.get(one, one) for one in arguments))
+    assert result.code == 2
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_without_the_extra_it_is_named(unrolled, trained, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name))
+    result = unrolled("serve", trained)
+    assert result.code == 2
+    assert "uvicorn came with no installation: pip install 'unrolled[serve]'" in result.err
