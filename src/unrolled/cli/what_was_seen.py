@@ -45,9 +45,9 @@ class Album:
         Raises:
             UnrolledError: a folder cannot be made.
         """
-        from unrolled.cli.answers import in_words
         from unrolled.report import draw_reading, read_stepwise, save_figure
         from unrolled.training.calibration import tempered
+        from unrolled.training.judge import in_words
         from unrolled.training.run import next_free
 
         for row, name in enumerate(names[:MOST]):
