@@ -1,13 +1,15 @@
-"""A run's network as the page holds it: its configuration, and all its weights behind one another."""
+"""A run as the page holds it: its network, all weights behind one another, and what it may answer."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from unrolled.cells import GRUCell, LSTMCell, RNNCell
@@ -16,7 +18,8 @@ from unrolled.names import printable
 from unrolled.networks import SequenceClassifier
 from unrolled.training import Run
 from unrolled.training.data_file import DataRecord
-from unrolled.training.judge import Judge
+from unrolled.training.judge import UNLIKE, Judge, in_words
+from unrolled.training.likeness import Likeness
 
 MOST_NUMBERS = 1 << 23  # 32 MB of float32: a browser opens larger files slowly, if at all
 
@@ -73,6 +76,8 @@ def model_of(run: Run, name: str, network: SequenceClassifier) -> dict[str, Any]
         else dataclasses.asdict(numbers) | {"names": [printable(number) for number in numbers.names]},
         "temperature": judge.temperature,
         "sure": judge.sure,
+        "unlike": in_words(UNLIKE, config.classes),
+        "likeness": _likeness(judge.likeness),
         **as_values(network),
     }
 
@@ -111,6 +116,23 @@ def as_values(network: SequenceClassifier) -> dict[str, Any]:
         },
     }
     return {"network": made, "weights": weights.encoded()}
+
+
+def _likeness(likeness: Likeness | None) -> dict[str, Any] | None:
+    """What is like the training's examples, half of each triangle left out; None if nothing is refused."""
+    if likeness is None or math.isinf(likeness.threshold):
+        return None
+    numbers, ways = Weights(), {}
+    for name, way in likeness.ways.items():
+        mean, deviation = likeness.scales[name]
+        below = torch.ones(way.whitening.shape[1:]).tril().bool()
+        ways[name] = {
+            "means": numbers.place(way.means),
+            "whitening": numbers.place(way.whitening[:, below]),
+            "mean": mean,
+            "deviation": deviation,
+        }
+    return {"threshold": likeness.threshold, "ways": ways, "numbers": numbers.encoded()}
 
 
 def _bare(cell: Any) -> nn.Module:

@@ -73,6 +73,8 @@ def class_answers(
         judgement: what the network said, and whether that may be called an answer.
         what: what a sequence is called.
     """
+    from unrolled.training.judge import in_words
+
     for name, probabilities, status in zip(names, judgement.probabilities, judgement.statuses, strict=True):
         ranked = probabilities.argsort(descending=True, stable=True)[:2].tolist()
         nearest = [(classes[place], float(probabilities[place])) for place in ranked]
@@ -92,21 +94,10 @@ def class_answers(
         yield Answer([shown], {**said, "probabilities": by_class}, [{**said, **flat}])
 
 
-def in_words(status: str, classes: Sequence[str]) -> str:
-    """A status as a reader of these classes is told it: nothing of an answer.
-
-    >>> in_words("unlike the training data", "0123456789"), in_words("unlike the training data", ["a", "b"])
-    ('not a digit', 'none of the classes')
-    """
-    from unrolled.data.mnist import DIGITS
-
-    if status != "unlike the training data":
-        return "" if status == "answered" else status
-    return "not a digit" if tuple(classes) == DIGITS else "none of the classes"
-
-
 def sentence(answer: Answer, classes: Sequence[str]) -> str:
     """What there is to say of one sequence, in a line."""
+    from unrolled.training.judge import in_words
+
     name, *_ = answer.shown[0]
     said = answer.values
     best = f"{said['predicted']} ({said['confidence']:.1%})"

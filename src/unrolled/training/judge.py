@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from unrolled.atomic import atomic_path
 from unrolled.data import Batch, Dataset, Examples, batches
 from unrolled.data.batches import batches_of
+from unrolled.data.mnist import DIGITS
 from unrolled.errors import UnrolledError, check_count, is_number
 from unrolled.foreign import MissingFileError
 from unrolled.networks import SequenceClassifier
@@ -187,6 +189,17 @@ class Judge:
                 ways, {name: (float(mean), float(b)) for name, (mean, b) in scales.items()}, threshold
             )
         return cls(float(values["temperature"]), float(values["sure"]), held_out, likeness)
+
+
+def in_words(status: str, classes: Sequence[str]) -> str:
+    """A status as a reader of these classes is told it: nothing of an answer.
+
+    >>> in_words("unlike the training data", "0123456789"), in_words("unlike the training data", ["a", "b"])
+    ('not a digit', 'none of the classes')
+    """
+    if status != UNLIKE:
+        return "" if status == ANSWERED else status
+    return "not a digit" if tuple(classes) == DIGITS else "none of the classes"
 
 
 def uncalibrated(run: Run) -> str:

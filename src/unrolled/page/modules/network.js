@@ -54,6 +54,20 @@ export class Reading {
     return this.answers.get(t);
   }
 
+  // How far all of it is from what the network was trained on; NaN where that is not known.
+  unlike() {
+    const { likeness } = this.network;
+    if (!likeness || !this.steps) return NaN;
+    this.distance ??= likeness.unlike(
+      this.network.features(this.pass(this.steps), this.steps).value, this.rows, largest(this.answer(this.steps).logits));
+    return this.distance;
+  }
+
+  // Whether that is farther than nearly all true examples are.
+  isUnlike() {
+    return this.unlike() > this.network.likeness?.threshold;
+  }
+
   // d logit / d x [t rows of I numbers], by row in the order of reading.
   gradient(t, output) {
     const key = `${t} ${output}`;
@@ -151,6 +165,10 @@ function walk(tape, layer, weights, x, order, backward, changes) {
 
 function dense(tape, layers, x) {
   return layers.reduce((y, { weight, bias, activation }) => tape.activated(activation, tape.affine(weight, bias, y)), x);
+}
+
+export function largest(numbers) {
+  return numbers.indexOf(Math.max(...numbers));
 }
 
 export function softmax(logits, temperature = 1) {

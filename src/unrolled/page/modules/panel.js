@@ -5,6 +5,7 @@ import { choices, element, percent, setText, short } from "./dom.js";
 import { HeatMap } from "./heat.js";
 import { InputView } from "./input.js";
 import { Listening } from "./listening.js";
+import { largest } from "./network.js";
 
 const MOST_NUMBERS = 60; // of a forecast that are listed
 const NAMES = { h: "h, what it shows", c: "c, what it keeps", ...GATE_NAMES };
@@ -19,6 +20,8 @@ export class Panel {
     this.verdict = element("p", { class: "verdict" });
     this.detail = element("p", { class: "detail" });
     this.bars = element("ul", { class: "bars" });
+    const open = run.task === "classify" && !run.likeness;
+    this.refuses = open ? element("p", { class: "note", text: "It answers whatever it is given: what is like its training data is not known." }) : null;
     this.rows = this.makeBars();
     this.overTime = kind(run.classes.length ? `answer after each ${noun}` : `numbers after each ${noun}`, run.classes.length ? "share" : "signed");
     this.slope = kind("its gradient by input", "signed");
@@ -33,7 +36,7 @@ export class Panel {
     this.listening = new Listening(network, input.features, (unit) => change({ unit }));
     this.unit = element("input", { type: "number", min: 1, class: "unit", onchange: () => change({ unit: this.unit.value - 1 }) });
     this.root = element("section", { class: "panel", "aria-label": `network ${run.name}` },
-      element("h2", { text: run.name }), this.verdict, this.detail, this.bars,
+      element("h2", { text: run.name }), this.verdict, this.detail, this.bars, this.refuses,
       element("h3", { text: "What the answer hangs on" }), this.reasons, this.hangs,
       element("h3", { text: "What it remembers" }), this.choice, this.maps,
       element("h3", {}, element("label", {}, "Unit ", this.unit)), this.trace.figure, this.listening.root);
@@ -86,7 +89,8 @@ export class Panel {
     const answer = t ? reading.answer(t) : null;
     const best = answer && this.kinds.length ? largest(answer.shares) : null;
     const explained = Math.min(state.explained ?? best ?? 0, this.rows.length - 1);
-    this.showAnswer(answer, best, explained, plain && t ? plain.answer(Math.min(t, plain.steps)) : null, truth, t);
+    this.showAnswer(answer, best, explained, plain && t ? plain.answer(Math.min(t, plain.steps)) : null, truth, t,
+      !plain && t === reading.steps && reading.isUnlike());
     this.view.show(reading.rows, reading.order, t);
     this.showReasons(reading, t, explained);
     const width = layer.width;
@@ -96,7 +100,8 @@ export class Panel {
     this.listening.show(layerAt, way, unit);
   }
 
-  showAnswer(answer, best, explained, unchanged, truth, t) {
+  // unlike: whether it was read to its end, unchanged, and is like nothing that the network was trained on.
+  showAnswer(answer, best, explained, unchanged, truth, t, unlike) {
     const named = this.kinds.length > 0;
     this.rows.forEach(({ fill, value, button }, k) => {
       const number = answer ? (named ? answer.shares[k] : this.inUnits(answer.logits[k], k)) : 0;
@@ -113,7 +118,9 @@ export class Panel {
     const details = [];
     if (named) {
       const sure = answer.shares[best] >= this.run.sure;
-      setText(this.verdict, `${sure ? "Predicted" : "Not sure:"} ${this.kinds[best]}, confidence ${percent(answer.shares[best])}`);
+      setText(this.verdict, unlike
+        ? `${capital(this.run.unlike)}; the nearest is ${this.kinds[best]}`
+        : `${sure ? "Predicted" : "Not sure:"} ${this.kinds[best]}, confidence ${percent(answer.shares[best])}`);
       const second = largest(answer.shares.map((one, k) => (k === best ? -1 : one)));
       if (this.kinds.length > 1) details.push(`runner-up ${this.kinds[second]} (${percent(answer.shares[second])})`);
       if (truth !== null) {
@@ -200,8 +207,8 @@ export class Panel {
   }
 }
 
-export function largest(numbers) {
-  return numbers.indexOf(Math.max(...numbers));
+function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 function largestOf(rows) {
