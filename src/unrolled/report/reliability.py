@@ -1,4 +1,4 @@
-"""How often a network is right, by how sure it is."""
+"""The accuracy of a network, by its confidence."""
 
 from __future__ import annotations
 
