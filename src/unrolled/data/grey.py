@@ -32,8 +32,8 @@ def read_grey(path: str | os.PathLike[str]) -> Floats:
     """The lightness of a picture's first frame, from 0 to 255, [rows, columns], turned as its EXIF data says.
 
     What is drawn on nothing is the picture, in whatever colour. Where colours differ but hardly in lightness,
-    such as red on a green as bright, it is how much there is of red, green or blue. More than 8 bits are spread over 0 to 255
-    from the darkest to the lightest. Very large pictures are averaged down.
+    such as red on a green as bright, it is how much there is of red, green or blue. More than 8 bits are
+    spread over 0 to 255 from the darkest to the lightest. Very large pictures are averaged down.
 
     Raises:
         NoPictureError: it is none of FORMATS.
