@@ -49,6 +49,7 @@ LEFT = {
     "likeness.safetensors",
     "curves.png",
     "confusion.png",
+    "reliability.png",
     "misread.png",
     "reading.png",
 }

@@ -67,16 +67,19 @@ def is_number(value: object) -> bool:
         return False
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnrolledError:
-    """The error for a name that is not among `known`, with the nearest that is.
+def unknown_name(kind: str, name: object, known: Iterable[str], *, listed: bool = True) -> UnrolledError:
+    """The error for a name that is not among `known`, with the nearest that is, and all of them if `listed`.
 
     >>> unknown_name("network", "lstn", ["lstm", "gru"]).args[0]
     "unknown network 'lstn': did you mean 'lstm'? Known: lstm, gru"
+    >>> unknown_name("split", "foo", ["train", "test"]).args[0]
+    "unknown split 'foo': expected one of train, test"
     """
     names = list(known)
     nearest = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return UnrolledError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}")
+    hint = f": did you mean {nearest[0]!r}?" if nearest else ""
+    every = (" Known: " if nearest else ": expected one of ") + ", ".join(names) if listed else ""
+    return UnrolledError(f"unknown {kind} {name!r}{hint}{every}")
 
 
 def check_fields(kind: str, values: Mapping[str, Any], config: type[Any]) -> None:

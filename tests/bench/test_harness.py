@@ -249,7 +249,7 @@ def test_rows_are_chosen_by_the_beginnings_of_their_names():
     assert [row.name for row in rows] == ["gru-h128", "gru-h28", "gru-h512", "rnn-h128"]
     assert len(chosen([], every=True)[0]) == len(ROWS)
     assert {row.name for row in chosen([], every=False)[0]} == set(PEER_ROWS)
-    with pytest.raises(UnrolledError, match="unknown row 'gur': Known: lstm-h128, "):
+    with pytest.raises(UnrolledError, match="unknown row 'gur': expected one of lstm-h128, "):
         chosen(["gur"], every=True)
 
 

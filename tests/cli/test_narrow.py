@@ -79,7 +79,7 @@ def test_behind_a_pipe_a_line_is_a_line(tmp_path):
 
 def test_numbers_stand_side_by_side_on_forty_columns(trained):
     lines = as_lines(on_a_terminal(["evaluate", trained], 40))
-    assert "class examples right recall precision" in lines
+    assert "class examples correct recall precision" in lines
     assert all(re.fullmatch(r"\d +100 +\d+ [\d.]+ +[\d.]+", line) for line in lines if re.match(r"\d ", line))
 
 

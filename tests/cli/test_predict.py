@@ -143,6 +143,22 @@ def test_sequences_of_files_have_the_same_fields_and_what_was_seen(unrolled, tmp
     assert (seen / "s0-1" / "reading.png").exists()
 
 
+def test_what_there_is_to_know_is_said_once_before_the_first_answer_if_there_is_any(
+    unrolled, changed, digit, tmp_path
+):
+    train, run = table(tmp_path / "train.csv", "ab" * 10), tmp_path / "run"
+    assert unrolled("train", "--data", train, "--steps", 2, "--run", run).code == 0
+    for folder, sort in ((run, train), (changed(), digit)):
+        for name in ("calibration.json", "likeness.safetensors"):
+            (folder / name).unlink()
+        note = f"note: {folder} has no calibration.json"
+        missing = unrolled("predict", tmp_path / "missing.csv", "--run", folder)
+        assert (missing.code, len(missing.err.splitlines()), note in missing.err) == (2, 1, False)
+        answered = unrolled("predict", tmp_path / "missing.csv", sort, sort, "--run", folder)
+        assert (answered.code, answered.err.count(note)) == (2, 1)
+        assert answered.err.index("missing.csv") < answered.err.index(note)
+
+
 def test_runs_on_numbers_say_nothing_of_confidence_and_have_no_such_pictures(unrolled, tmp_path):
     train, run = table(tmp_path / "train.csv", [0.5 * number for number in range(20)]), tmp_path / "run"
     assert unrolled("train", "--data", train, "--steps", 2, "--run", run).code == 0

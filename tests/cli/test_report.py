@@ -4,12 +4,14 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from unrolled.cli.report import name_folders
 from unrolled.report import pictures_of
 from unrolled.report.page import MARK
 from unrolled.tasks import TASKS
@@ -235,3 +237,9 @@ def test_inspect_draws_what_it_finds(unrolled, own, task, tmp_path):
     assert result.code == 0, result.err
     with Image.open(picture) as image:
         image.verify()
+
+
+def test_folders_are_called_as_they_were_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = name_folders([Path("runs/a"), tmp_path / "runs/a", tmp_path / "runs/b"])
+    assert named == {"a": Path("runs/a"), "b": tmp_path / "runs/b"}

@@ -147,7 +147,7 @@ def test_mistakes_are_one_line_and_leave_no_folder(unrolled, checkpoint, tmp_pat
         (folder, "--scope", "decoder/"): "no recurrent cell was found",
         (folder, "--ignore", "("): "--ignore is '(', which is no regular expression",
         (folder, "--read", "lats"): "unknown read 'lats': did you mean 'last'",
-        (folder, "--cell", "gru"): "unknown kind of cell 'gru': Known: lstm, rnn",
+        (folder, "--cell", "gru"): "unknown kind of cell 'gru': expected one of lstm, rnn",
         (folder, "--activation", "rleu"): "unknown activation 'rleu': did you mean 'relu'",
         (folder, "--cell-clip", "-1"): "cell_clip is -1.0",
     }.items():

@@ -24,6 +24,7 @@ def test_a_training_leaves_a_run_folder_with_pictures(unrolled, trained):
         "likeness.safetensors",
         "curves.png",
         "confusion.png",
+        "reliability.png",
         "misread.png",
         "reading.png",
     }

@@ -46,6 +46,29 @@ def test_any_format_will_do_whatever_the_file_is_called(folder: Path, name: str)
     assert off(digit_of(image, folder, name, format="PNG" if name.endswith("idx") else None)) < 1.5
 
 
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF"])
+@pytest.mark.parametrize(
+    ("ink", "ground"),
+    [
+        ((255, 0, 0), (0, 130, 0)),  # as bright as each other
+        ((0, 130, 0), (255, 0, 0)),
+        ((255, 255, 0), (255, 255, 255)),
+        ((0, 90, 255), (200, 60, 60)),
+    ],
+)
+@pytest.mark.parametrize("transparent", [False, True])
+def test_ink_of_another_colour_is_seen_though_it_is_as_bright_as_its_ground(
+    folder: Path, ink: tuple[int, ...], ground: tuple[int, ...], format: str, transparent: bool
+) -> None:
+    share = np.kron(DIGIT, np.ones((12, 12)))[..., None] / 255
+    page = np.rint(share * np.array(ink) + (1 - share) * np.array(ground)).astype(np.uint8)
+    picture = Image.fromarray(page)
+    if transparent and format == "PNG":
+        picture.putalpha(Image.fromarray(np.full(page.shape[:2], 254, dtype=np.uint8)))
+    in_black = digit_of(Image.fromarray(np.rint(255 * (1 - share[..., 0])).astype(np.uint8)), folder)
+    assert off(digit_of(picture, folder, "colours", format=format), in_black) < 6
+
+
 @pytest.mark.parametrize("format", ["TGA", "ICO", "PCX", "JPEG2000", "EPS"])
 def test_formats_that_nobody_writes_digits_in_are_not_opened(folder: Path, format: str) -> None:
     """Some hold pictures inside pictures, whose sizes nobody has checked; EPS is a program."""

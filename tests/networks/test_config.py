@@ -21,7 +21,7 @@ def test_a_configuration_survives_json(name):
         ("unroll", "statc", "unknown unroll 'statc': did you mean 'static'? Known: static, dynamic"),
         ("direction", "bidirectionel", "unknown direction 'bidirectionel': did you mean 'bidirectional'?"),
         ("read", "lats", "unknown read 'lats': did you mean 'last'? Known: final, last, state"),
-        ("read", None, "unknown read None: Known: final, last, state"),
+        ("read", None, "unknown read None: expected one of final, last, state"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(field, came, message):
@@ -78,7 +78,7 @@ def test_a_layer_s_cell_may_have_options():
             ("lstm", 4, {"forget_bais": 1.0}),
             "unknown option of lstm 'forget_bais': did you mean 'forget_bias'",
         ),
-        (("gru", 4, {"forget_bias": 1.0}), "unknown option of gru 'forget_bias': Known: reset"),
+        (("gru", 4, {"forget_bias": 1.0}), "unknown option of gru 'forget_bias': expected one of reset"),
         (("gru", 4, {"reset": True}), "network mine: the reset of a layer is True"),
         (("lstm", 4, {"forget_bias": "1"}), "network mine: the forget_bias of a layer is '1'"),
         (("lstm", 4, {"proj_size": True}), "network mine: the proj_size of a layer is True"),

@@ -13,7 +13,7 @@ from unrolled.report import save_page, summarize
 from unrolled.report.page import MARK, curve_title
 from unrolled.report.reading import changes_of_mind, most_telling, outputs_stepwise
 from unrolled.report.summary import wilson_interval
-from unrolled.training import Run, evaluate
+from unrolled.training import Run, confusion_matrix, evaluate
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "path", "use", "image"}
 
@@ -126,6 +126,21 @@ def test_with_the_data_at_hand_each_run_has_its_confusion_matrix(make_run, page,
     measured = f"{100 * right[1] / 40:.2f} %* {100 * low:.2f} % to {100 * high:.2f} %"
     assert column(made.tables[0], "test")[1] == measured
     assert "with a * it was measured for this report" in made.source
+
+
+def test_a_mistake_is_the_darker_the_larger_its_share_of_the_row_up_to_all_of_it(make_run, page, pets):
+    run = make_run("one")
+    matrix = confusion_matrix(
+        pets.test.labels, evaluate(run.load_classifier(), pets.test).predictions, 3
+    ).double()
+    shares = (matrix / matrix.sum(dim=1, keepdim=True)).fill_diagonal_(0).flatten().tolist()
+    shades = [
+        float(cell["style"].removeprefix("--share: "))
+        for cell in page([run], pets=pets).attributes("td")
+        if cell.get("style", "").startswith("--share")
+    ]
+    assert max(shares) > 0.5
+    assert shades == pytest.approx([share**0.5 for share in shares if share], abs=1e-3)
 
 
 def test_the_share_of_each_class_is_shown_for_all_runs_together(make_run, page, pets):

@@ -71,7 +71,16 @@ def test_a_run_of_any_task_alone_has_a_page_with_and_without_its_data(page, tmp_
     with_data = page([run], [make_task(task)])
     assert not with_data.open
     assert "is not at hand" not in with_data.source
-    for name in ("confusion", "predicted", "residuals", "horizon", "reading", "tags", "forecasts"):
+    for name in (
+        "confusion",
+        "reliability",
+        "predicted",
+        "residuals",
+        "horizon",
+        "reading",
+        "tags",
+        "forecasts",
+    ):
         (run.folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     without = page([run])
     assert f"The data set {task} is not at hand. This is what its training left." in " ".join(without.text)
@@ -81,6 +90,7 @@ def test_a_run_of_any_task_alone_has_a_page_with_and_without_its_data(page, tmp_
         == {
             "classify": [
                 "Confusion matrix of classify",
+                "Accuracy by confidence (reliability diagram) of classify",
                 "One example, read step by step: answers, state and gates of classify",
             ],
             "tag": ["Confusion matrix of tag", "True and predicted classes of the steps of tag"],

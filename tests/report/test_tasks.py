@@ -302,4 +302,4 @@ def test_odd_sizes_are_drawn(classes, tmp_path):
     ).eval()
     save_examples(data, tmp_path / "examples.png")
     found: Evaluation = evaluate(network, data.test)
-    assert len(save_pictures(tmp_path, [], network, data, found)) == 4
+    assert len(save_pictures(tmp_path, [], network, data, found)) == 5

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_a_damaged_calibration_is_one_line_or_can_be_used(run, tmp_path_factory,
     assert judge.judge(run.load_network(), waves(2, 0)).probabilities.isfinite().all()
 
 
-@pytest.mark.parametrize("damage", ["cut", "another network's", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "another network's", "not finite", "gone"])
 def test_a_damaged_likeness_is_one_line(run, tmp_path, damage):
     from safetensors.torch import save
 
@@ -147,12 +148,17 @@ def test_a_damaged_likeness_is_one_line(run, tmp_path, damage):
         path.write_bytes(path.read_bytes()[:-7])
     elif damage == "gone":
         path.unlink()
+    elif damage == "not finite":
+        path.write_bytes(path.read_bytes()[:-4] + struct.pack("<f", math.nan))
     else:
         path.write_bytes(
             save({"features/means": torch.zeros(2, 5), "features/whitening": torch.zeros(1, 5, 5)})
         )
-    with pytest.raises(UnrolledError, match=r"likeness\.safetensors"):
+    with pytest.raises(UnrolledError, match=r"likeness\.safetensors") as caught:
         Judge.of(training.Run.open(folder))
+    said = str(caught.value)
+    assert ("calibration.json" in said) == (damage == "gone"), said
+    assert damage == "gone" or said.startswith(f"{path} is damaged: "), said
 
 
 def test_distances_are_mahalanobis_from_the_class_that_is_predicted():

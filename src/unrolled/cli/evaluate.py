@@ -1,4 +1,4 @@
-"""`unrolled evaluate`: what trained networks get right."""
+"""`unrolled evaluate`: what trained networks predict correctly."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class EvaluateOptions:
 
 
 def evaluate(options: EvaluateOptions) -> None:
-    """Measure what a trained network gets right: in all, and for each class.
+    """Measure what a trained network predicts correctly: in all, and for each class.
 
     Of classes it says, too, how far its calibrated confidence is from its accuracy: the expected calibration
     error, over 15 bins of equal width.
@@ -165,10 +165,10 @@ def show_classes(
     rows = []
     for index, name in enumerate(classes):
         count, claimed = int(matrix[index].sum()), int(matrix[:, index].sum())
-        right = int(matrix[index, index])
-        recall, precision = right / max(count, 1), right / max(claimed, 1)
-        rows.append((name, f"{count:,}", f"{right:,}", f"{recall:.4f}", f"{precision:.4f}"))
-    headings = ("class", "examples", "right", "recall", "precision")
+        correct = int(matrix[index, index])
+        recall, precision = correct / max(count, 1), correct / max(claimed, 1)
+        rows.append((name, f"{count:,}", f"{correct:,}", f"{recall:.4f}", f"{precision:.4f}"))
+    headings = ("class", "examples", "correct", "recall", "precision")
     terminal.print_table(headings, rows, what, right=headings[1:])
 
 
@@ -176,7 +176,7 @@ def about_classes(of_run: Sequence[str], of_data: Sequence[str]) -> str:
     """What to say of classes, as many here as there, whose names differ; nothing if they are the same.
 
     Names beside mere numbers from 0 are the same classes in the same order. Whatever else differs would be
-    counted as right or wrong without being either.
+    counted as correct or wrong without being either.
 
     Raises:
         UnrolledError: the names contradict each other.

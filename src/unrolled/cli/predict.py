@@ -117,6 +117,7 @@ def predict_sequences(run: Run, options: PredictOptions) -> None:
 
     again, config = Again(run), run.config
     network = run.load_classifier().to(options.device)
+    introduce: Callable[[], None] | None = None
     if config.task != "classify":
         if options.picture is not None:
             raise UnrolledError(
@@ -131,7 +132,7 @@ def predict_sequences(run: Run, options: PredictOptions) -> None:
     else:
         album = None if options.picture is None else Album(options.picture, network, config.classes)
         judge = Judge.of(run)
-        note_calibration(run, judge)
+        introduce = functools.partial(note_calibration, run, judge)
 
         def found(path: Path) -> Iterator[Answer]:
             collection, examples = again.read(path)
@@ -141,7 +142,7 @@ def predict_sequences(run: Run, options: PredictOptions) -> None:
             if album is not None:
                 album.add(collection.names, examples, judgement, judge.temperature)
 
-    show(found, run, options, f"{run.folder}, which was trained on {config.data}")
+    show(found, run, options, f"{run.folder}, which was trained on {config.data}", introduce)
 
 
 def predict_arrays(run: Run, options: PredictOptions) -> None:
@@ -199,28 +200,51 @@ def read_array(path: Path, tokens: bool) -> Tensor:
     return values
 
 
-def show(found: Callable[[Path], Iterator[Answer]], run: Run, options: PredictOptions, title: str) -> None:
-    """Print the answers about all files; one that cannot be read gets a line among the errors."""
+def show(
+    found: Callable[[Path], Iterator[Answer]],
+    run: Run,
+    options: PredictOptions,
+    title: str = "",
+    introduce: Callable[[], None] | None = None,
+    say: Callable[[Answer], str] | None = None,
+) -> None:
+    """Print the answers about all files; one that cannot be read gets a line among the errors.
+
+    Args:
+        found: the answers about one file.
+        run: whose they are.
+        options: which files, and in what form.
+        title: of a table.
+        introduce: says what there is to know before the first answer, if there is any.
+        say: an answer in one line, as soon as it is there; None for a table of all.
+    """
     from unrolled.cli.terminal import OneByOne, Terminal
     from unrolled.training.answers import headings
 
     terminal, one_by_one = Terminal(), OneByOne()
 
     def of_all() -> Iterator[Answer]:
+        new = introduce
         for path in options.files:
             with one_by_one.each():
-                yield from found(path)
+                for answer in found(path):
+                    if new is not None:
+                        new()
+                        new = None
+                    yield answer
 
     if options.json:
         for answer in of_all():
             terminal.print(json.dumps({"run": str(run.folder), **answer.values}, ensure_ascii=False))
     elif options.csv:
         write_csv(row for answer in of_all() for row in answer.rows)
+    elif say is not None:
+        for answer in of_all():
+            terminal.print(say(answer))
     else:
-        columns = headings(run.config)
         rows = [row for answer in of_all() for row in answer.shown]
         if rows:
-            terminal.print_table(columns, rows, title)
+            terminal.print_table(headings(run.config), rows, title)
     one_by_one.settle()
 
 
@@ -239,7 +263,7 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
     import torch
 
     from unrolled.cli.calibration import note_calibration
-    from unrolled.cli.terminal import OneByOne, Terminal
+    from unrolled.cli.terminal import Terminal
     from unrolled.cli.what_was_seen import Album
     from unrolled.data import Examples, read_digits
     from unrolled.training.answers import class_answers, sentence
@@ -250,10 +274,9 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
     check_reads_digits(run)
     network = run.load_network().to(options.device)
     judge, classes = Judge.of(run), run.config.classes
-    terminal, notes, one_by_one = Terminal(), Terminal(stderr=True), OneByOne()
+    notes = Terminal(stderr=True)
     album = None if options.picture is None else Album(options.picture, run.load_classifier(), classes)
 
-    @functools.cache  # before the first answer, if there is any
     def introduce() -> None:
         if not options.json:
             notes.print(f"{run.folder}, which was trained on {run.config.data}:")
@@ -262,19 +285,17 @@ def predict_digits(run: Run, options: PredictOptions) -> None:
             notes.print(f"note: {trained}; pictures are read as MNIST's digits are")
         note_calibration(run, judge)
 
-    for path in options.files:
-        with one_by_one.each():
-            digits = read_digits(path)
-            introduce()
-            names = [str(path)] if len(digits) == 1 else [f"{path}[{row}]" for row in range(len(digits))]
-            examples = Examples(digits, torch.zeros(len(digits), dtype=torch.int64))
-            judgement = judge.judge(network, examples)
-            for answer in class_answers(classes, names, judgement, "image"):
-                values = {"run": str(run.folder), **answer.values}
-                terminal.print(json.dumps(values) if options.json else sentence(answer, classes))
-            if album is not None:
-                album.add(names, examples, judgement, judge.temperature)
-    one_by_one.settle()
+    def found(path: Path) -> Iterator[Answer]:
+        digits = read_digits(path)
+        names = [str(path)] if len(digits) == 1 else [f"{path}[{row}]" for row in range(len(digits))]
+        examples = Examples(digits, torch.zeros(len(digits), dtype=torch.int64))
+        judgement = judge.judge(network, examples)
+        yield from class_answers(classes, names, judgement, "image")
+        if album is not None:
+            album.add(names, examples, judgement, judge.temperature)
+
+    say = functools.partial(sentence, classes=classes)
+    show(found, run, options, introduce=introduce, say=say)
 
 
 def check_reads_digits(run: Run) -> None:

@@ -143,12 +143,14 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def name_folders(folders: Sequence[Path]) -> dict[str, Path]:
-    """Each folder once, by its path from the folder that holds them all; a single one by its own name."""
+    """Each folder once, as it was given, by its path from the folder that holds them all; one by its name."""
     if not folders:
         return {}
-    once = list(dict.fromkeys(folder.resolve() for folder in folders))
-    parent = common_parent(once)
-    return {str(folder.relative_to(parent)): folder for folder in once}
+    once: dict[Path, Path] = {}
+    for folder in folders:
+        once.setdefault(folder.resolve(), folder)
+    parent = common_parent(list(once))
+    return {str(where.relative_to(parent)): folder for where, folder in once.items()}
 
 
 def common_parent(folders: Sequence[Path]) -> Path:

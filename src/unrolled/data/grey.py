@@ -8,6 +8,7 @@ import os
 import warnings
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unrolled.data.morphology import Floats
@@ -19,6 +20,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 MOST_BYTES, MOST_PIXELS, MOST_SIDE = 1 << 28, 1 << 26, 30_000
 ENOUGH_PIXELS = 1 << 22  # larger pictures are averaged down before they become floats
 MOST_WORK = 1 << 30  # pixels times the scans of a JPEG file, each of which goes over all of them
+FAINT = 0.25  # of the range of a colour: in lightness of less, what is drawn may not be seen
 NEW_SCAN = b"\xff\xda"
 
 
@@ -29,8 +31,9 @@ class NoPictureError(UnrolledError):
 def read_grey(path: str | os.PathLike[str]) -> Floats:
     """The lightness of a picture's first frame, from 0 to 255, [rows, columns], turned as its EXIF data says.
 
-    What is drawn on nothing is the picture, in whatever colour. More than 8 bits are spread over 0 to 255
-    from the darkest to the lightest. Very large pictures are averaged down.
+    What is drawn on nothing is the picture, in whatever colour. Where colours differ but hardly in lightness,
+    such as red on a green as bright, it is how much there is of red, green or blue. More than 8 bits are
+    spread over 0 to 255 from the darkest to the lightest. Very large pictures are averaged down.
 
     Raises:
         NoPictureError: it is none of FORMATS.
@@ -85,12 +88,22 @@ def _grey(image: Image.Image) -> Floats:
         values *= 255 / (high - low or 1)
         return values.astype(np.float32)
     if not image.has_transparency_data:
-        return np.asarray(_shrunk(image.convert("L")), dtype=np.float32)
+        if image.mode in ("1", "L"):
+            return np.asarray(_shrunk(image.convert("L")), dtype=np.float32)
+        return _lightness(_shrunk(image.convert("RGB"))).astype(np.float32)
     image = _shrunk(image if image.mode == "RGBA" else image.convert("RGBA"))
-    grey, alpha = np.asarray(image.convert("L")), np.asarray(image.getchannel("A"))
+    alpha = np.asarray(image.getchannel("A"))
     border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
     if np.median(border) < 128:  # drawn on nothing: what is drawn is the picture, in whatever colour
         return alpha.astype(np.float32)
+    grey = _lightness(image.convert("RGB"))
     paper = np.median(grey[alpha >= 128]).astype(np.float32)
     opacity = alpha.astype(np.float32) / 255
     return np.asarray(paper + (grey - paper) * opacity, dtype=np.float32)
+
+
+def _lightness(image: Image.Image) -> NDArray[np.uint8]:
+    """Of a picture in red, green and blue; the one of these that differs most, if that differs far more."""
+    grey, colours = np.asarray(image.convert("L")), np.asarray(image)
+    ranges = np.ptp(colours.reshape(-1, 3), axis=0)
+    return grey if np.ptp(grey) >= FAINT * ranges.max() else colours[..., int(ranges.argmax())]

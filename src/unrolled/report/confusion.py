@@ -70,5 +70,6 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
         format="{x:.1%}",
         fraction=0.04,
         pad=0.02,
+        aspect=max(20, len(names) // 2),
     )
     return figure

@@ -157,7 +157,7 @@ def make_entry(summary: RunSummary, index: int, data: Dataset | None, contents: 
     else:
         entry.missing = examined
         entry.test = judge(summary, None, None)
-        names = RESULTS[task] if summary.run.config.numbers else ("confusion",)
+        names = (*(() if summary.run.config.numbers else ("confusion",)), *RESULTS[task])
         kept = [kept_picture(summary.run, name, summary.name) for name in names]
         entry.results = [picture for picture in kept if picture is not None]
         if of_examples and (picture := kept_picture(summary.run, of_examples, summary.name)):

@@ -29,7 +29,7 @@ from unrolled.training.tasks import task_of
 
 CURVES = "curves"
 OF_TASKS = {
-    "classify": ("confusion", "misread", "reading"),
+    "classify": ("confusion", "reliability", "misread", "reading"),
     "tag": ("confusion", "tags", "reading"),
     "regress": ("predicted", "residuals", "reading"),
     "forecast": ("forecasts", "horizon"),

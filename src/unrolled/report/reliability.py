@@ -1,4 +1,4 @@
-"""How often a network is right, by how sure it is."""
+"""The accuracy of a network, by its confidence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def draw_reliability(probabilities: Tensor, labels: Tensor) -> Figure:
     bins = len(found.counts)
     some = found.counts > 0
     left = [number / bins for number in range(bins)]
-    figure = Figure(figsize=(4.4, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.4, 5.0), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     axes.plot([0, 1], [0, 1], color="0.5", lw=1, label="accuracy = confidence")
     axes.bar(left, found.accuracy.numpy(), 1 / bins, align="edge", color="C0", alpha=0.45, label="accuracy")
@@ -33,14 +33,15 @@ def draw_reliability(probabilities: Tensor, labels: Tensor) -> Figure:
         "o",
         color="C1",
         markersize=4,
+        clip_on=False,
         label="mean confidence of the bin",
     )
     axes.set(ylim=(0, 1), ylabel="accuracy")
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
     axes.set_title(f"expected calibration error {found.error:.2%}", fontsize=11)
-    axes.legend(fontsize=8, loc="upper left")
     below.bar(left, found.counts.numpy(), 1 / bins, align="edge", color="C0", alpha=0.45)
     below.set(xlim=(0, 1), xlabel="confidence", ylabel="answers")
     below.set_yscale("symlog")
     below.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+    figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     return figure

@@ -154,15 +154,24 @@ class Judge:
         except ValueError as error:
             raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
         try:
-            network = run.config.cells
-            return cls._from(values, folder / LIKENESS, network.feature_size, network.classes)
-        except MissingFileError:
-            raise UnrolledError(f"{folder} has a {CALIBRATION} but no {LIKENESS}: put it back") from None
+            widths = {"features": run.config.cells.feature_size, "strokes": DIRECTIONS * PARTS**2}
+            judge = cls._from(values, widths)
         except UnrolledError as error:
             raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
+        scales = {name: (float(mean), float(b)) for name, (mean, b) in values["scales"].items()}
+        if not scales:
+            return judge
+        try:
+            ways = _read_ways(
+                folder / LIKENESS, {name: widths[name] for name in scales}, run.config.cells.classes
+            )
+        except MissingFileError:
+            raise UnrolledError(f"{folder} has a {CALIBRATION} but no {LIKENESS}: put it back") from None
+        threshold = math.inf if values["threshold"] is None else float(values["threshold"])
+        return dataclasses.replace(judge, likeness=Likeness(ways, scales, threshold))
 
     @classmethod
-    def _from(cls, values: Any, path: Path, features: int, classes: int) -> Judge:
+    def _from(cls, values: Any, widths: dict[str, int]) -> Judge:
         names = ("version", "temperature", "sure", "held_out", "threshold", "scales")
         if not isinstance(values, dict) or set(values) != set(names):
             raise UnrolledError(f"expected an object with {', '.join(names)}")
@@ -175,20 +184,12 @@ class Judge:
             if not is_number(value) or (positive and value <= 0):
                 raise UnrolledError(f"{name} is {value!r}, expected a number{' above 0' * positive}")
         held_out, scales = check_count("held_out", values["held_out"], least=0), values["scales"]
-        widths = {"features": features, "strokes": DIRECTIONS * PARTS**2}
         if not isinstance(scales, dict) or not set(scales) <= set(widths):
             raise UnrolledError(f"scales is {scales!r}, expected those of {', '.join(widths)}")
         for name, pair in scales.items():
             if not (isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)) and pair[1] > 0):
                 raise UnrolledError(f"the scale of {name} is {pair!r}, expected a mean and a deviation")
-        likeness = None
-        if scales:
-            ways = _read_ways(path, {name: widths[name] for name in scales}, classes)
-            threshold = math.inf if values["threshold"] is None else float(values["threshold"])
-            likeness = Likeness(
-                ways, {name: (float(mean), float(b)) for name, (mean, b) in scales.items()}, threshold
-            )
-        return cls(float(values["temperature"]), float(values["sure"]), held_out, likeness)
+        return cls(float(values["temperature"]), float(values["sure"]), held_out)
 
 
 def in_words(status: str, classes: Sequence[str]) -> str:
@@ -218,9 +219,12 @@ def _read_ways(path: Path, widths: dict[str, int], classes: int) -> dict[str, Ga
         expected[f"{name}/whitening"] = [1 if name == "features" else classes, width, width]
     found = {name: [*tensor.shape] for name, tensor in file.shapes.items()}
     if found != expected or {tensor.dtype for tensor in file.shapes.values()} != {torch.float32}:
-        raise UnrolledError(f"{path.name} holds {found}, expected float32 {expected}")
+        raise UnrolledError(f"{path} is damaged: it holds {found}, expected float32 {expected}")
     tensors = file.load()
-    check_finite(tensors)
+    try:
+        check_finite(tensors)
+    except UnrolledError as error:
+        raise UnrolledError(f"{path} is damaged: {error}") from error
     return {name: Gaussians(tensors[f"{name}/means"], tensors[f"{name}/whitening"]) for name in widths}
 
 

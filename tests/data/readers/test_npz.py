@@ -132,7 +132,7 @@ def test_what_is_saved_is_read(folder: Path, lengths: list[int], width: int, fla
         ({"x": X.astype("c8")}, {}, r"x is complex64 .*expected numbers"),
         ({"x": X.astype("U5")}, {}, r"x is <U5 .*expected numbers"),
         ({"a": X, "b": X}, {}, r"has the arrays a float64 \[4, 5, 3\], b float64 .*say which"),
-        ({"x": X}, {"features": "z"}, "unknown array of sequences 'z': Known: x"),
+        ({"x": X}, {"features": "z"}, "unknown array of sequences 'z': expected one of x"),
         ({"x": X}, {"label": "why"}, "unknown array of labels 'why'"),
         ({"x": X}, {"features": ["x", "y"]}, "features are x, y, expected the name of one array"),
         ({"x": X, "lengths": LENGTHS + 1}, {}, r"x is \[4, 5, 3\], and lengths are 4 with a sum of 15"),

@@ -361,7 +361,7 @@ LONG = "id,time,x,label\na,1,5,up\na,2,4,up\nb,1,6,down\n"
             {"label": "lable"},
             "unknown column of labels 'lable': did you mean 'label'. Known: id, time, x",
         ),
-        (LONG, {"id": "who"}, "unknown column of ids 'who': Known: id, time, x, label"),
+        (LONG, {"id": "who"}, "unknown column of ids 'who': expected one of id, time, x, label"),
         (LONG, {"time": "when"}, "unknown column of times 'when'"),
         (LONG, {"features": ["x", "z"]}, "unknown column of features 'z'"),
         (LONG, {"features": ["x", "x"]}, "features names the column 'x' twice"),

@@ -248,8 +248,8 @@ class Graph:
         if match is None:
             raise UnrolledError(f"{name!r} is no name of a tensor, expected one such as 'logits:0'")
         if match[1] not in self._nodes:
-            near = unknown_name("node", match[1], self._nodes).args[0].partition(" Known:")[0]
-            raise UnrolledError(f"{near.rstrip(': ')}; the graph has {len(self._nodes)} nodes")
+            near = unknown_name("node", match[1], self._nodes, listed=False).args[0]
+            raise UnrolledError(f"{near}; the graph has {len(self._nodes)} nodes")
         return Port(match[1], int(match[2]) if match[2] else 0 if output else RAN)
 
     def _plan(self, wanted: list[Port], fed: list[Port]) -> _Plans:
