@@ -1,1 +1,1 @@
-"""A prediction service that keeps sessions: many sequences that come step by step, one kernel call for all."""
+"""A prediction service that keeps sessions: sequences that come step by step, one kernel call for all."""

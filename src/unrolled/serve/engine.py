@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import dataclasses
 import re
 import secrets
 import time
@@ -19,6 +18,7 @@ import torch
 
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
+from unrolled.serve.engine_state import EngineState
 from unrolled.serve.errors import DrainingError, TooManySessionsError, UnknownSessionError
 from unrolled.serve.gathering import MOST_STEPS, Reader, Steps, alike
 from unrolled.serve.session import Deed, Message, Session, SessionStates
@@ -31,28 +31,6 @@ ON_DISK = 10  # times as many sessions as in memory; those that rest longest go 
 _WRITERS = 4  # threads: a file's way to the disk is waiting
 _SWEEPS = 4  # in the time after which a session is idle
 _NAME = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)
-
-
-@dataclasses.dataclass(frozen=True)
-class EngineState:
-    """What an engine has and did, in numbers.
-
-    Attributes:
-        in_memory, on_disk: open sessions; on disk as they were last counted, with what went and came since.
-        waiting: messages that are not answered yet.
-        calls, rows, steps: calls of the network, sessions in all of them together, and steps that were read.
-        rows_a_call: sessions in a call, on average.
-        seconds: that the calls took.
-    """
-
-    in_memory: int
-    on_disk: int
-    waiting: int
-    calls: int
-    rows: int
-    steps: int
-    rows_a_call: float
-    seconds: float
 
 
 class Engine:
@@ -155,7 +133,8 @@ class Engine:
 
     async def token(self, session: str) -> str:
         """The state of a session after all messages that came before, to go on from here or elsewhere."""
-        return await self._when_read(session, lambda name, found: self._seal.token(self._kept(found)))
+        token: str = await self._when_read(session, lambda name, found: self._seal.token(self._kept(found)))
+        return token
 
     async def reset(self, session: str) -> None:
         """Begin another sequence in a session: the initial state, and no steps read."""
@@ -383,7 +362,7 @@ class Engine:
         return outputs
 
     def _answer(self, found: Session, message: Message, outputs: Any) -> None:
-        """Tell a caller what came of its message, if that has been read to its end; then the next one's turn."""
+        """Tell a caller what came of its message, if that has been read whole; then the next has its turn."""
         found.used = time.monotonic()
         if isinstance(outputs, Exception):
             found.waiting.popleft()
