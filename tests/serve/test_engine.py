@@ -162,6 +162,35 @@ def test_rows_of_a_dense_layer_have_the_bits_of_one_row(width, classes):
         assert torch.equal(by_rows(linear)(rows[7:]), alone[7:])
 
 
+def test_a_call_waits_for_as_many_as_came_last_but_a_lone_caller_waits_for_nobody():
+    async def run():
+        engine = engine_of(delay=60)
+        names = [await engine.open() for _ in range(3)]
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(engine.step(name, steps(1)) for name in names))
+            two = [asyncio.create_task(engine.step(name, steps(1))) for name in names[:2]]
+            await asyncio.sleep(0.05)
+            await asyncio.gather(engine.step(names[2], steps(1)), *two)
+            assert engine.state().calls == 2
+            await engine.step(names[0], steps(1))
+        await engine.drain()
+
+    asyncio.run(run())
+
+
+def test_a_call_waits_no_longer_than_the_delay():
+    async def run():
+        engine = engine_of(delay=0.01)
+        names = [await engine.open() for _ in range(3)]
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(engine.step(name, steps(1)) for name in names))
+            await asyncio.gather(*(engine.step(name, steps(1)) for name in names[:2]))
+        assert engine.state().calls == 2
+        await engine.drain()
+
+    asyncio.run(run())
+
+
 def test_a_long_message_lets_others_have_their_turn():
     async def run():
         engine = engine_of()

@@ -1,6 +1,7 @@
 """Tokens: what comes back is what went in, and nothing else is taken."""
 
 import base64
+import string
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +12,7 @@ from unrolled.serve.errors import TokenError
 from unrolled.serve.tokens import Kept, Seal
 
 SEAL = Seal(b"k" * 16, "mine", 40)
+LETTERS = string.ascii_letters + string.digits + "-_"
 TOKEN = SEAL.token(Kept(7, bytes(range(40))))
 
 
@@ -28,6 +30,12 @@ def test_one_changed_letter_anywhere_is_found(place, letter):
     if changed != TOKEN:
         with pytest.raises(TokenError):
             SEAL.read_token(changed)
+
+
+@pytest.mark.parametrize("letter", sorted(set(LETTERS) - {TOKEN[-1]}))
+def test_the_last_letter_has_one_form(letter):
+    with pytest.raises(TokenError, match="damaged"):
+        SEAL.read_token(TOKEN[:-1] + letter)
 
 
 @given(st.one_of(st.text(), st.binary(max_size=200).map(lambda b: base64.urlsafe_b64encode(b).decode())))

@@ -78,7 +78,7 @@ class Engine:
         # In the order of their use: the first is idle longest.
         self._sessions: collections.OrderedDict[str, Session] = collections.OrderedDict()
         self._line: collections.deque[Session] = collections.deque()  # those whose next is a message
-        self._came = asyncio.Event()
+        self._came, self._enough = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._caller = ThreadPoolExecutor(1, "unrolled-call")
         self._writers = ThreadPoolExecutor(_WRITERS, "unrolled-files")
@@ -222,6 +222,8 @@ class Engine:
                 found.busy = True
                 self._line.append(found)
                 self._came.set()
+                if len(self._line) >= self._last:
+                    self._enough.set()
                 return
             found.waiting.popleft()
             if first.answer.done():
@@ -268,8 +270,8 @@ class Engine:
             kept = await loop.run_in_executor(self._writers, self._files.take, name)
         except UnrolledError as refusal:
             error = refusal
-        except OSError as failure:
-            error = UnknownSessionError(f"session {name} cannot be read back from disk: {failure.strerror}")
+        except Exception as failure:  # of the disk: nobody may wait for ever
+            error = UnknownSessionError(f"session {name} cannot be read back from disk: {failure}")
         else:
             self._on_disk = max(0, self._on_disk - 1)
             found.steps = kept.steps
@@ -323,7 +325,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         while True:
             await self._came.wait()
-            if 1 < len(self._line) < min(self._last, MOST_ROWS):
+            if 1 < len(self._line) < self._last:
                 await self._wait_for_more()
             taken = [self._line.popleft() for _ in range(min(len(self._line), MOST_ROWS))]
             if not self._line:
@@ -338,9 +340,9 @@ class Engine:
                     self._answer(taken[i], messages[i], outputs)
 
     async def _wait_for_more(self) -> None:
-        until = time.monotonic() + self._delay
-        while len(self._line) < min(self._last, MOST_ROWS) and time.monotonic() < until:
-            await asyncio.sleep(0)
+        self._enough.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._enough.wait(), self._delay)
 
     def _call(self, rows: list[int], pieces: list[np.ndarray]) -> list[Any]:
         """The outputs of each piece, or the error that it alone raises; states move on in place."""
