@@ -19,7 +19,6 @@ from unrolled.unroll import dynamic_unroll
 # A longer message is read in pieces of so many steps, and others have their turn between two of them.
 MOST_STEPS = 64
 _PROBES = 64
-_ALIGNED = 16  # numbers of float32, as new memory of torch is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +98,7 @@ def by_rows(dense: Any) -> Callable[[Tensor], Tensor]:
     """Dense layers and activations for rows [R, I], each computed as if it were alone.
 
     The last bits of a product depend on how many rows it has, and on where in memory a row begins: alone, at
-    a multiple of 64 bytes. So it is taken as many products of one row, in
+    the start of new memory. So it is taken as many products of one row, in
     one call where that gives the bits of `torch.nn.Linear` on one row: tried here, on this processor.
     """
     if isinstance(dense, nn.Sequential):
@@ -120,9 +119,6 @@ def by_rows(dense: Any) -> Callable[[Tensor], Tensor]:
     weight, bias = dense.weight.T, dense.bias
 
     def together(rows: Tensor) -> Tensor:
-        size = rows.shape[1]
-        if size % _ALIGNED:
-            rows = rows.new_empty(len(rows), size - size % -_ALIGNED)[:, :size].copy_(rows)
         many = weight.expand(len(rows), *weight.shape)
         return torch.baddbmm(bias.expand(len(rows), 1, -1), rows[:, None], many)[:, 0]
 
