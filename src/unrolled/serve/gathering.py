@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ MOST_STEPS = 64
 _PROBES = 64
 
 
-class Steps(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Steps:
     """What came of a message.
 
     Attributes:
@@ -95,7 +97,8 @@ def alike(lengths: list[int]) -> Iterator[list[int]]:
 def by_rows(dense: Any) -> Callable[[Tensor], Tensor]:
     """Dense layers and activations for rows [R, I], each computed as if it were alone.
 
-    The last bits of a product depend on how many rows it has. So it is taken as many products of one row, in
+    The last bits of a product depend on how many rows it has, and on where in memory a row begins: alone, at
+    the start of new memory. So it is taken as many products of one row, in
     one call where that gives the bits of `torch.nn.Linear` on one row: tried here, on this processor.
     """
     if isinstance(dense, nn.Sequential):
@@ -111,7 +114,7 @@ def by_rows(dense: Any) -> Callable[[Tensor], Tensor]:
         return dense  # type: ignore[no-any-return]  # an activation, element by element
 
     def one_by_one(rows: Tensor) -> Tensor:
-        return torch.cat([dense(row) for row in rows.split(1)])
+        return torch.cat([dense(row.clone()) for row in rows.split(1)])
 
     weight, bias = dense.weight.T, dense.bias
 
