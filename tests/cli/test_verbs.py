@@ -301,6 +301,7 @@ def test_info_says_what_is_there(unrolled):
         "import-tf1",
         "export-tf1",
         "run-tf1",
+        "import-onnx",
     ],
 )
 def test_every_verb_has_help_with_examples(unrolled, verb):

@@ -47,7 +47,9 @@ def test_an_unknown_operator_is_named(tmp_path):
     made = recurrent("RNN")
     made.graph.node.append(helper.make_node("TopK", ["Y", "Y"], ["a", "b"]))
     made.graph.node.append(helper.make_node("Own", ["Y"], ["c"], domain="com.example"))
-    with pytest.raises(UnrolledError, match=r"operators that are not read: TopK, com\.example\.Own\. Read are"):
+    with pytest.raises(
+        UnrolledError, match=r"operators that are not read: TopK, com\.example\.Own\. Read are"
+    ):
         load(saved(made, tmp_path))
 
 
@@ -103,7 +105,9 @@ def test_damage_is_told_in_one_line(tmp_path):
         load(path)
     made = recurrent("RNN")
     made.graph.initializer[0].dims[0] = 7
-    with pytest.raises(UnrolledError, match=r"the tensor 'W' has shape \[7, 2, 3\] and 6 numbers, expected 42"):
+    with pytest.raises(
+        UnrolledError, match=r"the tensor 'W' has shape \[7, 2, 3\] and 6 numbers, expected 42"
+    ):
         load(saved(made, tmp_path))
     made = recurrent("RNN")
     made.graph.node[0].input[1] = "elsewhere"
@@ -116,7 +120,9 @@ def test_a_shape_that_no_memory_holds_is_refused(tmp_path):
         [helper.make_node("ConstantOfShape", ["shape"], ["y"])], [], ["y"],
         {"shape": np.array([2**40, 2**20])},
     )  # fmt: skip
-    with pytest.raises(UnrolledError, match=r"the node 'y' \(ConstantOfShape\) cannot be computed: .* at most"):
+    with pytest.raises(
+        UnrolledError, match=r"the node 'y' \(ConstantOfShape\) cannot be computed: .* at most"
+    ):
         load(saved(made, tmp_path))()
 
 

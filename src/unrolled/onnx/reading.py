@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
-from unrolled.foreign import read_foreign
+from unrolled.foreign import map_foreign
 from unrolled.onnx.registry import Node
 from unrolled.onnx.require import require
 from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
@@ -69,10 +69,12 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             `onnx` is not installed.
     """
     onnx, message = require(), require("google.protobuf.message")
-    content = read_foreign(path, MOST_BYTES)
+    content = map_foreign(path)
+    if len(content) > MOST_BYTES:
+        raise UnrolledError(f"{path} has more than {MOST_BYTES:,} bytes: it is damaged, or something else")
     model = onnx.ModelProto()
     try:
-        model.ParseFromString(content)
+        model.ParseFromString(bytes(content))
     except message.DecodeError:
         raise UnrolledError(f"{path} is no ONNX model, or it is damaged") from None
     try:
