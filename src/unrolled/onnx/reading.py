@@ -78,9 +78,23 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
     except message.DecodeError:
         raise UnrolledError(f"{path} is no ONNX model, or it is damaged") from None
     try:
+        _check_texts(model)
         return _graph_of(model, Path(path).parent)
     except UnrolledError as error:
         raise UnrolledError(f"{path}: {error}") from error
+
+
+def _check_texts(message: Any) -> None:
+    """Raise an UnrolledError if a text anywhere is none: protocol buffers hand it over as bytes."""
+    for field, value in message.ListFields():
+        repeated = not hasattr(value, "ListFields") and hasattr(value, "extend")
+        for one in value if repeated else (value,):
+            if field.type == field.TYPE_MESSAGE:
+                _check_texts(one)
+            elif field.type == field.TYPE_STRING and isinstance(one, bytes):
+                raise UnrolledError(f"a {field.name} is {one[:40]!r}, expected text: the file is damaged")
+            elif field.type != field.TYPE_STRING:
+                break
 
 
 def _graph_of(model: Any, folder: Path) -> Graph:
