@@ -18,10 +18,11 @@ from safetensors.torch import load, save
 
 from attacks import innocent, mutate, runs, sequences
 from attacks.mutate import Mutation
-from unrolled import data, tf1
+from unrolled import data, onnx, tf1
 from unrolled.data.readers import folder as folder_reader
 from unrolled.data.readers.log_mel import MelSettings
 from unrolled.errors import UnrolledError
+from unrolled.onnx.require import require
 from unrolled.tf1.checkpoints.snappy import decompress
 from unrolled.tf1.checkpoints.table import read_table
 from unrolled.tf1.checkpoints.wire import bytes_field, write_varint
@@ -308,6 +309,27 @@ def _read_graph(folder: Path) -> object:
     return graph
 
 
+def _onnx(folder: Path) -> list[Files]:
+    """Models that PyTorch and tf2onnx exported. The package onnx is loaded before memory is held short."""
+    require()
+    return [{"model.onnx": path.read_bytes()} for path in sorted(GOLDEN.with_name("onnx").glob("*.onnx"))]
+
+
+def _read_onnx(folder: Path) -> object:
+    """Load a model, run it on what it says it takes, and look for its network."""
+    model = onnx.load(folder / "model.onnx")
+    feeds = {
+        name: torch.ones(
+            [3 if isinstance(size, str) else min(size, 9) for size in expected.shape or ()],
+            dtype=expected.dtype,
+        )
+        for name, expected in model.inputs.items()
+    }
+    with _refused_or_read(), torch.no_grad():
+        model(**feeds)
+    return onnx.find_network(model, "found")
+
+
 def _read_variables(folder: Path) -> object:
     variables = tf1.read_checkpoint(folder / "model.ckpt")
     return tf1.find_model(variables, options={"forget_bias": 1.0}).network()
@@ -386,6 +408,9 @@ PARSERS = {
             ".meta": [mutate.in_meta, mutate.in_meta, mutate.anyhow],
         },
         _read_graph,
+    ),
+    "onnx": Parser(
+        _onnx, {".onnx": [mutate.in_meta, mutate.in_message, mutate.in_message, mutate.anyhow]}, _read_onnx
     ),
     "snappy": Parser(
         _snappy,

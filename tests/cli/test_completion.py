@@ -43,7 +43,7 @@ def make_runs(folder):
 
 def test_verbs_and_options_are_offered(offered):
     assert offered("ev") == ["evaluate"]
-    assert set(offered("im")) == {"import-tf1"}
+    assert set(offered("im")) == {"import-tf1", "import-onnx"}
     assert offered("train --net") == ["--network"]
     assert {"--run", "--json"} <= set(offered("predict --"))
 

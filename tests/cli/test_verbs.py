@@ -303,6 +303,7 @@ def test_info_says_what_is_there(unrolled):
         "export-tf1",
         "export-onnx",
         "run-tf1",
+        "import-onnx",
     ],
 )
 def test_every_verb_has_help_with_examples(unrolled, verb):

@@ -47,17 +47,18 @@ def recurrent(
     return model([node], fed, outputs, weights)
 
 
-def model(nodes, inputs, outputs, constants, opset=17):
+def model(nodes, inputs, outputs, constants):
     """A model of nodes and constants, by name."""
     given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
     held = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "graph", inputs, given, held)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-def classifier(op="LSTM", inputs=28, hidden=5, classes=10, **options):
-    """X [N, T, I] to logits [N, classes] by the last output of one recurrent layer; "last" of Y_h."""
+def classifier(op="LSTM", inputs=28, hidden=5, classes=10, producer="", **options):
+    """X [N, T, I] to logits [N, classes] by the final state of one recurrent layer."""
     made = recurrent(op, 1, inputs, hidden, **options)
+    made.producer_name = producer
     made.graph.node[0].input[0] = "turned"
     made.graph.node.insert(0, helper.make_node("Transpose", ["X"], ["turned"], perm=[1, 0, 2]))
     made.graph.node.extend(

@@ -93,4 +93,6 @@ def describe(path: Path, model: OnnxModel) -> list[str]:
         f"{path}: {len(model.graph_nodes)} nodes" + (f", written by {model.producer}" * bool(model.producer)),
         f"  takes {takes or 'nothing'}; gives {', '.join(model.outputs)}",
     ]
-    return lines + [f"  {name}: {type(cell).__name__}({cell.extra_repr()})" for name, cell in model.cells.items()]
+    return lines + [
+        f"  {name}: {type(cell).__name__}({cell.extra_repr()})" for name, cell in model.cells.items()
+    ]

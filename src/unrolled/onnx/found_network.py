@@ -1,9 +1,9 @@
-"""The network of this package that computes what an ONNX model computes: looked for, and proved on sequences."""
+"""The network of this package that computes what an ONNX model does: looked for, and proved."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +22,7 @@ WITHIN = 1e-5
 BATCH, TIME = 3, 6  # of the sequences of the proof, where a model leaves them free
 ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus"}
 ACTIVATIONS |= {"Softsign": "softsign"}
-ANSWERS = {  # what a model may make of logits
+ANSWERS: dict[str, Callable[[Tensor], Tensor]] = {  # what a model may make of logits
     "": lambda y: y,
     "softmax": lambda y: torch.softmax(y, -1),
     "log softmax": lambda y: torch.log_softmax(y, -1),
@@ -60,8 +60,8 @@ class _Ends(NamedTuple):
 def find_network(model: OnnxModel, name: str) -> FoundNetwork:
     """Find the network of cells that computes what a model computes.
 
-    Layers are taken as they stand in the file; what no node says by itself, such as which steps the classifier
-    sees, is tried. A network counts as found if it gives the model's output on random sequences, of different
+    Layers are taken as they stand in the file; what no node says by itself, such as what the classifier sees,
+    is tried. A network counts as found if it gives the model's output on random sequences, of different
     lengths where the model takes lengths.
 
     Raises:

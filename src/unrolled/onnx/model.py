@@ -41,7 +41,7 @@ class OnnxModel(nn.Module):
         weights: the other floats of the file: those of dense layers, embeddings, and the like.
         metadata: what whoever wrote the file says besides, by name.
         producer: who wrote it.
-        graph_nodes: the nodes that are computed; those that recurrent weights were made by are not among them.
+        graph_nodes: the nodes that are computed, without those that only move constants.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -84,7 +84,7 @@ class OnnxModel(nn.Module):
         }
 
     def constant(self, name: str) -> Tensor | None:
-        """The value of that name, if it is one that the file holds; weights of recurrent layers are in cells."""
+        """The value of that name that the file holds, if there is one outside of cells."""
         return self.weights[self._keys[name]] if name in self._keys else self._constants.get(name)
 
     def forward(self, *inputs: Any, **named: Any) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
-from unrolled.foreign import read_foreign
+from unrolled.foreign import map_foreign
 from unrolled.onnx.registry import Node
 from unrolled.onnx.require import require
 from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
@@ -69,16 +69,32 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             `onnx` is not installed.
     """
     onnx, message = require(), require("google.protobuf.message")
-    content = read_foreign(path, MOST_BYTES)
+    content = map_foreign(path)
+    if len(content) > MOST_BYTES:
+        raise UnrolledError(f"{path} has more than {MOST_BYTES:,} bytes: it is damaged, or something else")
     model = onnx.ModelProto()
     try:
-        model.ParseFromString(content)
+        model.ParseFromString(bytes(content))
     except message.DecodeError:
         raise UnrolledError(f"{path} is no ONNX model, or it is damaged") from None
     try:
+        _check_texts(model)
         return _graph_of(model, Path(path).parent)
     except UnrolledError as error:
         raise UnrolledError(f"{path}: {error}") from error
+
+
+def _check_texts(message: Any) -> None:
+    """Raise an UnrolledError if a text anywhere is none: protocol buffers hand it over as bytes."""
+    for field, value in message.ListFields():
+        repeated = not hasattr(value, "ListFields") and hasattr(value, "extend")
+        for one in value if repeated else (value,):
+            if field.type == field.TYPE_MESSAGE:
+                _check_texts(one)
+            elif field.type == field.TYPE_STRING and isinstance(one, bytes):
+                raise UnrolledError(f"a {field.name} is {one[:40]!r}, expected text: the file is damaged")
+            elif field.type != field.TYPE_STRING:
+                break
 
 
 def _graph_of(model: Any, folder: Path) -> Graph:

@@ -67,17 +67,17 @@ def tensor_of(proto: Any, folder: Path) -> Tensor:
     elif proto.HasField("raw_data"):
         content = proto.raw_data
     if content is not None:
-        held = len(content) // np.dtype(kind).itemsize
+        held = len(content) / np.dtype(kind).itemsize  # a part of a number fits no shape
         make: Callable[[], Any] = lambda: np.frombuffer(content, kind).copy()  # noqa: E731
     else:
         listed = getattr(proto, field)
-        held = len(listed)
+        held = float(len(listed))
         wide = {"float_data": "f4", "double_data": "f8", "int64_data": "i8", "int32_data": "i4"}[field]
         narrow = "<i2" if dtype in BITS else kind
         make = lambda: np.array(listed, wide).astype(narrow)  # noqa: E731
     if held != count:
         raise UnrolledError(
-            f"the tensor {proto.name!r} has shape {shape} and {held:,} numbers, expected {count:,}: "
+            f"the tensor {proto.name!r} has shape {shape} and {held:,.10g} numbers, expected {count:,}: "
             "the file is damaged"
         )
     array = make()
