@@ -55,7 +55,7 @@ def test_a_sequence_that_is_cut_goes_on_from_the_state(exported, name):
 
 @pytest.mark.parametrize("name", FIXED)
 def test_in_16_bits_a_cell_is_within_a_hundredth(exported, name):
-    """On numbers that 16 bits can hold: a layer norm of gates that are nearly equal makes much of rounding."""
+    """On numbers that 16 bits hold: a layer norm of nearly equal gates makes much of rounding."""
     cell = make(name).half().float()
     x, state = torch.randn(N, T, I).half().float(), map_state(lambda s: s.half().float(), state_for(cell))
     came = exported(cell, fp16=True)(with_rubbish(x, LENGTHS), LENGTHS, state)
