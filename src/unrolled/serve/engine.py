@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import dataclasses
 import re
 import secrets
 import time
@@ -19,6 +18,7 @@ import torch
 
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
+from unrolled.serve.engine_state import EngineState
 from unrolled.serve.errors import DrainingError, TooManySessionsError, UnknownSessionError
 from unrolled.serve.gathering import MOST_STEPS, Reader, Steps, alike
 from unrolled.serve.session import Deed, Message, Session, SessionStates
@@ -31,28 +31,6 @@ ON_DISK = 10  # times as many sessions as in memory; those that rest longest go 
 _WRITERS = 4  # threads: a file's way to the disk is waiting
 _SWEEPS = 4  # in the time after which a session is idle
 _NAME = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)
-
-
-@dataclasses.dataclass(frozen=True)
-class EngineState:
-    """What an engine has and did, in numbers.
-
-    Attributes:
-        in_memory, on_disk: open sessions; on disk as they were last counted, with what went and came since.
-        waiting: messages that are not answered yet.
-        calls, rows, steps: calls of the network, sessions in all of them together, and steps that were read.
-        rows_a_call: sessions in a call, on average.
-        seconds: that the calls took.
-    """
-
-    in_memory: int
-    on_disk: int
-    waiting: int
-    calls: int
-    rows: int
-    steps: int
-    rows_a_call: float
-    seconds: float
 
 
 class Engine:
@@ -100,7 +78,7 @@ class Engine:
         # In the order of their use: the first is idle longest.
         self._sessions: collections.OrderedDict[str, Session] = collections.OrderedDict()
         self._line: collections.deque[Session] = collections.deque()  # those whose next is a message
-        self._came = asyncio.Event()
+        self._came, self._enough = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._caller = ThreadPoolExecutor(1, "unrolled-call")
         self._writers = ThreadPoolExecutor(_WRITERS, "unrolled-files")
@@ -155,7 +133,8 @@ class Engine:
 
     async def token(self, session: str) -> str:
         """The state of a session after all messages that came before, to go on from here or elsewhere."""
-        return await self._when_read(session, lambda name, found: self._seal.token(self._kept(found)))
+        token: str = await self._when_read(session, lambda name, found: self._seal.token(self._kept(found)))
+        return token
 
     async def reset(self, session: str) -> None:
         """Begin another sequence in a session: the initial state, and no steps read."""
@@ -243,6 +222,8 @@ class Engine:
                 found.busy = True
                 self._line.append(found)
                 self._came.set()
+                if len(self._line) >= self._last:
+                    self._enough.set()
                 return
             found.waiting.popleft()
             if first.answer.done():
@@ -289,8 +270,8 @@ class Engine:
             kept = await loop.run_in_executor(self._writers, self._files.take, name)
         except UnrolledError as refusal:
             error = refusal
-        except OSError as failure:
-            error = UnknownSessionError(f"session {name} cannot be read back from disk: {failure.strerror}")
+        except Exception as failure:  # of the disk: nobody may wait for ever
+            error = UnknownSessionError(f"session {name} cannot be read back from disk: {failure}")
         else:
             self._on_disk = max(0, self._on_disk - 1)
             found.steps = kept.steps
@@ -344,7 +325,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         while True:
             await self._came.wait()
-            if 1 < len(self._line) < min(self._last, MOST_ROWS):
+            if 1 < len(self._line) < self._last:
                 await self._wait_for_more()
             taken = [self._line.popleft() for _ in range(min(len(self._line), MOST_ROWS))]
             if not self._line:
@@ -359,9 +340,9 @@ class Engine:
                     self._answer(taken[i], messages[i], outputs)
 
     async def _wait_for_more(self) -> None:
-        until = time.monotonic() + self._delay
-        while len(self._line) < min(self._last, MOST_ROWS) and time.monotonic() < until:
-            await asyncio.sleep(0)
+        self._enough.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._enough.wait(), self._delay)
 
     def _call(self, rows: list[int], pieces: list[np.ndarray]) -> list[Any]:
         """The outputs of each piece, or the error that it alone raises; states move on in place."""
@@ -383,7 +364,7 @@ class Engine:
         return outputs
 
     def _answer(self, found: Session, message: Message, outputs: Any) -> None:
-        """Tell a caller what came of its message, if that has been read to its end; then the next one's turn."""
+        """Tell a caller what came of its message, if that has been read whole; then the next has its turn."""
         found.used = time.monotonic()
         if isinstance(outputs, Exception):
             found.waiting.popleft()

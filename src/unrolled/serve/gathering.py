@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +19,11 @@ from unrolled.unroll import dynamic_unroll
 # A longer message is read in pieces of so many steps, and others have their turn between two of them.
 MOST_STEPS = 64
 _PROBES = 64
+_ALIGNED = 16  # numbers of float32, as new memory of torch is
 
 
-class Steps(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Steps:
     """What came of a message.
 
     Attributes:
@@ -95,7 +98,8 @@ def alike(lengths: list[int]) -> Iterator[list[int]]:
 def by_rows(dense: Any) -> Callable[[Tensor], Tensor]:
     """Dense layers and activations for rows [R, I], each computed as if it were alone.
 
-    The last bits of a product depend on how many rows it has. So it is taken as many products of one row, in
+    The last bits of a product depend on how many rows it has, and on where in memory a row begins: alone, at
+    a multiple of 64 bytes. So it is taken as many products of one row, in
     one call where that gives the bits of `torch.nn.Linear` on one row: tried here, on this processor.
     """
     if isinstance(dense, nn.Sequential):
@@ -111,11 +115,14 @@ def by_rows(dense: Any) -> Callable[[Tensor], Tensor]:
         return dense  # type: ignore[no-any-return]  # an activation, element by element
 
     def one_by_one(rows: Tensor) -> Tensor:
-        return torch.cat([dense(row) for row in rows.split(1)])
+        return torch.cat([dense(row.clone()) for row in rows.split(1)])
 
     weight, bias = dense.weight.T, dense.bias
 
     def together(rows: Tensor) -> Tensor:
+        size = rows.shape[1]
+        if size % _ALIGNED:
+            rows = rows.new_empty(len(rows), size - size % -_ALIGNED)[:, :size].copy_(rows)
         many = weight.expand(len(rows), *weight.shape)
         return torch.baddbmm(bias.expand(len(rows), 1, -1), rows[:, None], many)[:, 0]
 

@@ -28,7 +28,7 @@ class Message:
 
 
 class Deed:
-    """What is to be done with a session when its messages before have been read: a token, a reset, its end."""
+    """What is to be done with a session when its messages before have been read: a token, a reset, an end."""
 
     def __init__(self, do: Callable[[Session], Any], answer: asyncio.Future[Any]) -> None:
         self.do, self.answer = do, answer

@@ -75,8 +75,8 @@ class Seal:
             )
         if len(token) != self._letters:
             raise TokenError(
-                f"the token has {len(token)} characters, expected {self._letters}: it is damaged, or of another "
-                "network"
+                f"the token has {len(token)} characters, expected {self._letters}: it is damaged, or of "
+                "another network"
             )
         try:
             sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
