@@ -212,8 +212,8 @@ def make_app(settings: ServeSettings) -> FastAPI:
         return Response(await desk.compact(session, await request.body()), media_type=COMPACT)
 
     # The last one that is added is the first one to be passed.
-    app.add_middleware(Door, settings=settings, rates=rates)  # type: ignore[arg-type]
-    app.add_middleware(Observed, metrics=metrics)  # type: ignore[arg-type]
+    app.add_middleware(Door, settings=settings, rates=rates)
+    app.add_middleware(Observed, metrics=metrics)
     return app
 
 
