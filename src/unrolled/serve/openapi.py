@@ -126,8 +126,8 @@ MODELS: dict[str, Any] = {
 PREDICT: dict[str, Any] = {
     "tags": ["sequences"],
     "summary": "What a network says of whole sequences",
-    "description": "Sequences of any lengths in one request, as JSON; or files, as a form: pictures of digits "
-    "for a run on digits, and for a run on files more of the same kind. The answers are those of "
+    "description": "Sequences of any lengths in one request, as JSON; or files, as a form: pictures of "
+    "digits for a run on digits, and for a run on files more of the same kind. The answers are those of "
     "`unrolled predict --json`: of a class there are the confidence, calibrated, the runner-up and a status, "
     '"answered", "not sure" or "unlike the training data". Numbers are as in the files of the training, of '
     "pictures from 0 (paper) to 1 (ink); null is a missing one, where the run has a rule for these.",
@@ -181,8 +181,8 @@ PREDICT: dict[str, Any] = {
 OPEN: dict[str, Any] = {
     "tags": ["sessions"],
     "summary": "Open a session",
-    "description": "From the initial state, or from a token, to go on where that was taken. The session's name "
-    "is a secret: whoever knows it can take its steps.",
+    "description": "From the initial state, or from a token, to go on where that was taken. The session's "
+    "name is a secret: whoever knows it can take its steps.",
     "responses": _responses({"session": SESSION, "model": "mine", "step": 28}, 400, 404, 503, status=201),
     "openapi_extra": _body(
         {
@@ -196,8 +196,8 @@ OPEN: dict[str, Any] = {
 STEPS: dict[str, Any] = {
     "tags": ["sessions"],
     "summary": "Take the next steps",
-    "description": "The answer is what the network says after the last of them. Steps of one session are taken "
-    "in the order in which they come. If no answer comes, nobody knows whether they were taken: open "
+    "description": "The answer is what the network says after the last of them. Steps of one session are "
+    "taken in the order in which they come. If no answer comes, nobody knows whether they were taken: open "
     "the session anew from its last token and send what came after that again.",
     "responses": _responses(SAID, 400, 404),
     "openapi_extra": _body(
