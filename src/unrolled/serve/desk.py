@@ -195,7 +195,7 @@ class Desk:
         )
         if model is None or not known or not name:
             raise UnknownSessionError(
-                "there is no session of that name: it was closed, or is another service's; open one by its token"
+                "no session has that name: it was closed, or is another service's; open one by its token"
             )
         return int(worker), model, name
 
