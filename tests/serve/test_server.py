@@ -58,9 +58,8 @@ def test_a_token_is_taken_by_another_server_with_the_same_key(serve, small, tmp_
         token = session.token()
     with Client(other.url) as client, client.session(token=token) as session:
         assert torch.equal(shares_of(session.step(x[11:], outputs=True)), streamed(small, x)[-1])
-    with pytest.raises(UnrolledError, match="refused"), Client(stranger.url) as client:
-        with client.session(token=token):
-            pass
+    with Client(stranger.url) as client, pytest.raises(UnrolledError, match="refused"):
+        client.session(token=token).__enter__()
 
 
 def test_a_stop_finishes_writes_sessions_to_disk_and_they_come_back_by_their_names(serve, small, tmp_path):

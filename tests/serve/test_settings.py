@@ -1,7 +1,6 @@
 """What a service may be told, and what the verb says of the rest."""
 
 import stat
-import sys
 
 import pytest
 

@@ -157,7 +157,7 @@ def make_app(settings: ServeSettings) -> FastAPI:
                 if isinstance(part, UploadFile)
             ]
         if not files:
-            raise UnrolledError("the form has no file, expected at least one of the kind that the run reads")
+            raise UnrolledError("the form has no file, expected one at least of the run's kind")
         return {"model": model.name, "answers": await predictions.of_files(model, files)}
 
     @app.post("/v1/sessions", status_code=201, **openapi.OPEN)
@@ -212,8 +212,8 @@ def make_app(settings: ServeSettings) -> FastAPI:
         return Response(await desk.compact(session, await request.body()), media_type=COMPACT)
 
     # The last one that is added is the first one to be passed.
-    app.add_middleware(Door, settings=settings, rates=rates)  # type: ignore[arg-type]
-    app.add_middleware(Observed, metrics=metrics)  # type: ignore[arg-type]
+    app.add_middleware(Door, settings=settings, rates=rates)
+    app.add_middleware(Observed, metrics=metrics)
     return app
 
 
@@ -228,7 +228,7 @@ def open_models(folders: tuple[Path, ...]) -> dict[str, Model]:
         name = printable(folder.resolve().name)
         if name in models:
             raise UnrolledError(
-                f"{folder} and {models[name].run.folder} are both called {name}: a request could not say which"
+                f"{folder} and {models[name].run.folder} are both called {name}: no request could say which"
             )
         models[name] = Model.open(name, folder)
     return models

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -128,7 +128,7 @@ def check_numbers(steps: Numbers, what: str = "steps", gaps: bool = False) -> No
         raise UnrolledError(f"{what}[{row}][{column}] is no finite number of float32, expected one")
 
 
-def text_of(values: dict[str, Any], key: str) -> str | None:
+def text_of(values: Mapping[str, Any], key: str) -> str | None:
     """The text under a key, None if there is none."""
     value = values.get(key)
     if value is not None and not isinstance(value, str):
@@ -136,7 +136,7 @@ def text_of(values: dict[str, Any], key: str) -> str | None:
     return value
 
 
-def flag_of(values: dict[str, Any], key: str) -> bool:
+def flag_of(values: Mapping[str, Any], key: str) -> bool:
     """The truth value under a key, False if there is none."""
     value = values.get(key, False)
     if not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""A client of the service that loses no session: neither by a fall of the server, nor by one of the network."""
+"""A client of the service that loses no session, whether the server falls or the network."""
 
 from __future__ import annotations
 
@@ -117,6 +117,7 @@ class Session:
         self._token = token
         self._since: list[list[list[float]]] = []  # messages since the token
         self._socket: Any = None
+        self._open = contextlib.ExitStack()  # what is to be hung up
         self._name = ""
         self._patiently(lambda: None)
 
@@ -135,7 +136,7 @@ class Session:
         """
         steps = np.atleast_2d(np.asarray(x, dtype=np.float32)).tolist()
         keep = len(self._since) + 1 >= KEEP_EVERY
-        answer = self._patiently(lambda: self._ask(steps=steps, outputs=outputs, keep=keep))
+        answer: dict[str, Any] = self._patiently(lambda: self._ask(steps=steps, outputs=outputs, keep=keep))
         self.count = answer["count"]
         self._since.append(steps)
         if keep:
@@ -162,7 +163,7 @@ class Session:
     def leave(self) -> None:
         """Hang up; the session stays open."""
         if self._socket is not None:
-            self._socket.close()
+            self._open.close()
             self._socket = None
 
     def _patiently(self, deed: Any) -> Any:
@@ -187,17 +188,18 @@ class Session:
 
         where = f"ws{self.url.removeprefix('http')}/v1/stream"
         try:
-            self._socket = connect(
+            opened = connect(
                 where, additional_headers=self.headers, proxy=None, open_timeout=10, max_size=None
             )
+            self._socket = self._open.enter_context(opened)
         except InvalidStatus as error:
             if error.response.status_code >= 500:  # it is starting or stopping, or full
                 raise _Gone(str(error)) from error
             words = json.loads(error.response.body or b"{}").get("error", str(error))
             raise UnrolledError(f"{self.url} refused: {words}") from error
         named = {"model": self.model, "token": self._token}
-        opened = self._ask(do="open", **{key: value for key, value in named.items() if value is not None})
-        self._name = opened["session"]
+        answer = self._ask(do="open", **{key: value for key, value in named.items() if value is not None})
+        self._name = answer["session"]
         for steps in self._since:
             self._ask(steps=steps)
 

@@ -111,8 +111,8 @@ class Desk:
 
             T I numbers  ->  how many steps there have been, uint64; the T O outputs after each of these
 
-        All have their lowest byte first; numbers are float32, outputs the network's own: logits, or numbers as
-        they were learned.
+        All have their lowest byte first; numbers are float32, outputs the network's own: logits, or numbers
+        as they were learned.
         """
         worker, model, name = self._find(session)
         if worker != self.settings.worker and self.neighbours is not None:
@@ -195,7 +195,7 @@ class Desk:
         )
         if model is None or not known or not name:
             raise UnknownSessionError(
-                "there is no session of that name: it was closed, or of another service; open one from its token"
+                "no session has that name: it was closed, or is another service's; open one by its token"
             )
         return int(worker), model, name
 

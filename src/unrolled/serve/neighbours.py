@@ -77,8 +77,8 @@ class HttpNeighbours:
             ) from None
         if answer.status_code != 200:
             raise RefusedError(answer.status_code, answer.json()["error"])
-        content = answer.content
-        return content
+        said: bytes = answer.content
+        return said
 
     def _client(self, worker: int) -> Any:
         import httpx
