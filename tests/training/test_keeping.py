@@ -125,10 +125,8 @@ from pathlib import Path
 lock = RunLock(Path(sys.argv[1]))
 if os.fork() == 0:
     os.setsid()
-    time.sleep(60)
-else:
-    print("held", flush=True)
-    time.sleep(60)
+    print("held", flush=True)  # by the child: only once it runs has it let go
+time.sleep(60)
 """
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(stopped)],

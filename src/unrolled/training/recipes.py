@@ -159,7 +159,7 @@ RECIPES: dict[str, NamedRecipe] = {
         Recipe(keep="last", augmentation=Augmentation(shift=1, rotation=8, scale=0.08, shear=0.08)),
         data="sample",
     ),
-    # As much as ten seconds on two cores give.
+    # As much as ten seconds on two cores of a Zen 5 give, and fifteen on those of a Zen 4.
     "fast": NamedRecipe(
         NetworkConfig("fast", (GRU,)),
         Recipe(learning_rate=0.01, batch_size=128, steps=1400, initial_weights="remembering", keep="last"),
