@@ -46,7 +46,6 @@ class Album:
             UnrolledError: a folder cannot be made.
         """
         from unrolled.report import draw_reading, read_stepwise, save_figure
-        from unrolled.training.judge import in_words
         from unrolled.training.calibration import tempered
         from unrolled.training.judge import in_words
         from unrolled.training.run import next_free
