@@ -19,7 +19,7 @@ from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
 MOST_BYTES = 2**31 - 1  # a protocol buffer is no larger: larger models keep their tensors beside them
 MOST_NODES = 200_000
 OWN_DOMAINS = ("", "ai.onnx")
-FLOAT, INT, STRING, TENSOR, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 6, 7, 8  # kinds of attributes
+FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 5, 6, 7, 8  # kinds of attributes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +68,19 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         UnrolledError: the file cannot be read, is damaged, or has what no graph here has; or the package
             `onnx` is not installed.
     """
+    model = read_model(path)
+    try:
+        return _graph_of(model, Path(path).parent)
+    except UnrolledError as error:
+        raise UnrolledError(f"{path}: {error}") from error
+
+
+def read_model(path: str | os.PathLike[str]) -> Any:
+    """The ModelProto in an .onnx file, every text of which is one.
+
+    Raises:
+        UnrolledError: the file cannot be read or is damaged; or the package `onnx` is not installed.
+    """
     onnx, message = require(), require("google.protobuf.message")
     content = map_foreign(path)
     if len(content) > MOST_BYTES:
@@ -79,9 +92,9 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         raise UnrolledError(f"{path} is no ONNX model, or it is damaged") from None
     try:
         _check_texts(model)
-        return _graph_of(model, Path(path).parent)
     except UnrolledError as error:
         raise UnrolledError(f"{path}: {error}") from error
+    return model
 
 
 def _check_texts(message: Any) -> None:

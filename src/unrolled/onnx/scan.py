@@ -11,6 +11,26 @@ from unrolled.cells.lstm import GateNorm
 from unrolled.onnx.activations import activate
 from unrolled.onnx.builder import Builder, LSTMNames, under
 
+# Of each parameter the node whose second input it is, and whether it stands there transposed. Of two biases
+# that are added there is the sum.
+PARAMETERS = {
+    "weight_ih": ("W_x", True),
+    "bias_ih": ("W_x_plus_bias", False),
+    "norm_ih.weight": ("norm_ih/scaled", False),
+    "norm_ih.bias": ("norm_ih/shifted", False),
+    "weight_hh": ("step/U_h", True),
+    "norm_hh.weight": ("step/norm_hh/scaled", False),
+    "norm_hh.bias": ("step/norm_hh/shifted", False),
+    "norm_gates.weight": ("step/norm_gates/scaled", False),
+    "norm_gates.bias": ("step/norm_gates/shifted", False),
+    "weight_ci": ("step/seen_by_i", False),
+    "weight_cf": ("step/seen_by_f", False),
+    "weight_co": ("step/seen_by_o", False),
+    "norm_c.weight": ("step/norm_c/scaled", False),
+    "norm_c.bias": ("step/norm_c/shifted", False),
+    "weight_hr": ("step/projected_h", True),
+}
+
 
 def scan(
     builder: Builder, place: str, cell: LSTMCell, x: str, real: str | None, state: LSTMNames, reverse: bool
@@ -68,7 +88,7 @@ def scan(
 
 def one_step(builder: Builder, place: str, cell: LSTMCell, x: str, state: LSTMNames) -> LSTMNames:
     """The next state of an LSTM cell from x [N, I] and its state."""
-    return _step(builder, place, cell, _from_x(builder, place, cell, x), state)
+    return _step(builder, under(place, "step"), cell, _from_x(builder, place, cell, x), state)
 
 
 def _from_x(builder: Builder, place: str, cell: LSTMCell, x: str) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 from unrolled.atomic import atomic_path
 from unrolled.cells import Cell
 from unrolled.errors import UnrolledError
-from unrolled.networks import SequenceClassifier
+from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.onnx import heads, metadata, states, torch_layers
 from unrolled.onnx.builder import Builder
 from unrolled.onnx.require import require
@@ -102,25 +102,31 @@ def export(
         model = model.load_network()
     if stream:
         source_of(model)  # which says what cannot stream
+    single = stream or isinstance(model, nn.RNNCellBase)
+    proto = build(model, single=single, fp16=fp16, lengths=lengths, states=states)
+    config = getattr(model, "config", None)
+    if isinstance(config, NetworkConfig):
+        said["network"] = dataclasses.asdict(config)
+    said["form"] = "one step" if single else "sequences"
+    if lengths and not single:
+        said["lengths"] = metadata.LENGTHS
+    metadata.write(proto, {**said, **(more or {})})
+    _save(proto, Path(path))
+
+
+def build(model: Any, *, single: bool, fp16: bool, lengths: bool, states: bool | None) -> Any:
+    """The ModelProto that `export` writes, without metadata and shapes."""
     source = _source(model)
     for level in source.levels:
         for _, cell in level.ways:
             check_known(cell)
-    single = stream or isinstance(model, nn.RNNCellBase)
-    proto = _build(
+    return _build(
         source,
         Builder(fp16),
         single=single,
         lengths=lengths and not single,
         stateful=single or (source.network is None if states is None else states),
     )
-    if source.network is not None:
-        said["network"] = dataclasses.asdict(source.network.config)
-    said["form"] = "one step" if single else "sequences"
-    if lengths and not single:
-        said["lengths"] = metadata.LENGTHS
-    metadata.write(proto, {**said, **(more or {})})
-    _save(proto, Path(path))
 
 
 def _source(model: Any) -> _Source:
