@@ -1,4 +1,4 @@
-"""A network that was exported is read back: the same network, of the same weights; or what is wrong is said."""
+"""A network that was exported is read back with the same weights, or what is wrong is said."""
 
 import json
 
@@ -124,7 +124,10 @@ WRONG = {
     "no-object": (lambda m: said(m, network="[1]"), "its metadata are damaged: "),
     "twice": (lambda m: m.metadata_props.add(key="form", value="x"), "its metadata say something twice"),
     "no-such-cell": (lambda m: network_of(m, layers=[["lsmt", 4]]), "its metadata are damaged: .*lsmt"),
-    "wider": (lambda m: network_of(m, layers=[["gru", 5]]), r"a weight has shape \[5, 4\], expected \[5, 5\]"),
+    "wider": (
+        lambda m: network_of(m, layers=[["gru", 5]]),
+        r"a weight has shape \[5, 4\], expected \[5, 5\]",
+    ),
     "giant": (lambda m: network_of(m, layers=[["gru", 2**24]]), r"numbers, and the network 844,"),
     "other-cell": (lambda m: network_of(m, layers=[["rnn", 4]]), "it has no node 'RNN'"),
     "other-reset": (
@@ -132,19 +135,31 @@ WRONG = {
         "'GRU' has another linear_before_reset",
     ),
     "other-read": (lambda m: network_of(m, read="mean"), "'last_or_minus_one' stands where"),
-    "other-direction": (lambda m: network_of(m, direction="backward"), "it has 25 nodes, and the network's 21"),
+    "other-direction": (
+        lambda m: network_of(m, direction="backward"),
+        "it has 25 nodes, and the network's 21",
+    ),
     "more-classes": (lambda m: network_of(m, classes=6), r"a weight has shape \[5, 4\], expected \[6, 4\]"),
     "fewer-steps": (lambda m: said(m, form="one step"), "it has 25 nodes, and the network's 10"),
     "a-nan": (lambda m: weight(m, "W", lambda w: w * np.nan), "the numbers of 'GRU' are others"),
-    "gates-that-are-none": (lambda m: weight(m, "W", lambda w: w[:, :11]), "the weights of 'GRU' have other sizes"),
-    "weights-without-axes": (lambda m: weight(m, "W", lambda w: w.reshape(-1)), "the weights of 'GRU' have other sizes"),
+    "gates-that-are-none": (
+        lambda m: weight(m, "W", lambda w: w[:, :11]),
+        "the weights of 'GRU' have other sizes",
+    ),
+    "weights-without-axes": (
+        lambda m: weight(m, "W", lambda w: w.reshape(-1)),
+        "the weights of 'GRU' have other sizes",
+    ),
     "weights-of-none": (lambda m: weight(m, "W", lambda w: w[:0]), "the weights of 'GRU' have other sizes"),
     "no-weights": (lambda m: node(m, "GRU").input.__setitem__(1, ""), "'GRU' has no weights"),
     "whole-numbers": (lambda m: weight(m, "W", lambda w: w.astype("i4")), "holds no numbers"),
     "double": (lambda m: weight(m, "W", lambda w: w.astype("f8")), "the numbers of 'GRU' are others"),
     "other-node": (lambda m: node(m, "classifier/output").__setattr__("op_type", "Sub"), "stands where"),
     "other-attribute": (lambda m: node(m, "GRU").attribute[0].__setattr__("i", 5), "has another"),
-    "one-more-node": (lambda m: m.graph.node.append(onnx.helper.make_node("Exp", ["x"], ["y"])), "nodes, and"),
+    "one-more-node": (
+        lambda m: m.graph.node.append(onnx.helper.make_node("Exp", ["x"], ["y"])),
+        "nodes, and",
+    ),
     "one-input-more": (lambda m: node(m, "GRU").input.append("x"), "'GRU' is another node"),
     "other-input": (lambda m: node(m, "GRU").input.__setitem__(4, "lengths_64"), "takes 'lengths_64'"),
     "other-output": (lambda m: m.graph.output[0].__setattr__("name", "scores"), "other inputs or outputs"),

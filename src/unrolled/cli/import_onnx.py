@@ -27,7 +27,8 @@ class ImportOnnxOptions:
         None
     )
     data: Annotated[
-        str | None, typer.Option(help="The data set it reads; by default mnist where the shapes fit.")
+        str | None,
+        typer.Option(help="The data set it reads; by default the run's own, or mnist where the shapes fit."),
     ] = None
 
 
@@ -65,7 +66,8 @@ def import_exported(options: ImportOnnxOptions, exported: Exported) -> Iterator[
     said, network = exported.metadata, exported.network
     form = "one step of " * exported.single
     of = f" from the run {said['run']}" if said.get("run") else ""
-    yield f"{options.model}: {form}the network {network.config.name}, exported{of} by unrolled {exported.producer}"
+    by = f"exported{of} by unrolled {exported.producer}"
+    yield f"{options.model}: {form}the network {network.config.name}, {by}"
     try:
         run = make_run(options, network, said)
     except UnrolledError as error:

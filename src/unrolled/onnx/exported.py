@@ -1,4 +1,4 @@
-"""A network that `export` wrote, read back: its weights out of the nodes, and the proof that nothing is amiss."""
+"""A network that `export` wrote, read back: its weights out of the nodes, and proved to be the graph's."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Exported:
 
 
 def read_exported(path: str | os.PathLike[str]) -> Exported | None:
-    """The network in an ONNX file that `export` wrote, None if somebody else wrote the file, or of no network.
+    """The network in an ONNX file that `export` wrote, None if it holds none, or another wrote it.
 
     The network is made as the metadata say, its weights are taken out of the nodes, and it is exported again:
     that must give the same graph, node by node, with the same numbers.
 
     Raises:
-        UnrolledError: the file cannot be read or is damaged, its metadata and its graph are of two networks, or
-            the package `onnx` is not installed.
+        UnrolledError: the file cannot be read or is damaged, its metadata and its graph are of two networks,
+            or the package `onnx` is not installed.
     """
     model = read_model(path)
     if model.producer_name != "unrolled":
@@ -80,19 +80,19 @@ def read_exported(path: str | os.PathLike[str]) -> Exported | None:
         with torch.no_grad():
             again = build(network, single=single, fp16=half, lengths="lengths" in inputs, states=stateful)
         if [entry.version for entry in model.opset_import if entry.domain in OWN_DOMAINS] != [OPSET]:
-            raise _Differs("operators of another version")
+            raise _DiffersError("operators of another version")
         apart = _apart(file, _File(again, Path()))
-    except _Differs as error:
+    except _DiffersError as error:
         other = model.producer_version != __version__
         by = f"; unrolled {model.producer_version} wrote it, and this is {__version__}" * other
         raise UnrolledError(
-            f"{path}: its graph is not that of the network {config.name!r} in its metadata: {error}{by}. Export "
-            "the run again"
+            f"{path}: its graph is not that of the network {config.name!r} in its metadata: {error}{by}. "
+            "Export the run again"
         ) from None
     return Exported(network, said, model.producer_version, half, single, apart)
 
 
-class _Differs(Exception):
+class _DiffersError(Exception):
     """The graph is another one than the network's."""
 
 
@@ -112,16 +112,16 @@ class _File:
         """An input of a node that is a constant of floats, in 32 bits; None if the node has no such input.
 
         Raises:
-            _Differs: there is no such node, or that input is something else.
+            _DiffersError: there is no such node, or that input is something else.
         """
         if node not in self.nodes:
-            raise _Differs(f"it has no node {node!r}")
+            raise _DiffersError(f"it has no node {node!r}")
         inputs = self.nodes[node].input
         if place >= len(inputs) or not inputs[place]:
             return None
         value = self.values.get(inputs[place])
         if value is None or not value.is_floating_point():
-            raise _Differs(f"input {place} of {node!r} holds no numbers")
+            raise _DiffersError(f"input {place} of {node!r} holds no numbers")
         return value.float()
 
 
@@ -138,7 +138,7 @@ def _network(config: NetworkConfig, file: _File) -> SequenceClassifier:
     wanted = sum(parameter.numel() for parameter in outline.parameters())
     held = sum(value.numel() for value in file.values.values())
     if wanted > MOST_MOVED + ALL_MOVED * held:  # a file of nothing may speak of a network as large as can be
-        raise _Differs(f"it has {held:,} numbers, and the network {wanted:,}")
+        raise _DiffersError(f"it has {held:,} numbers, and the network {wanted:,}")
     network = outline.to_empty(device="cpu").eval()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -193,14 +193,14 @@ def _from_operator(cell: Any, place: str, number: int, file: _File) -> None:
     of_node = [file.constant(node, each) for each in (1, 2, 3, 7)]
     for value, rank in zip(of_node, (3, 3, 2, 2), strict=True):
         if value is not None and (value.dim() != rank or number >= len(value)):
-            raise _Differs(f"the weights of {node!r} have other sizes")
+            raise _DiffersError(f"the weights of {node!r} have other sizes")
     W, R, B, P = (None if value is None else value[number] for value in of_node)
     if W is None or R is None:
-        raise _Differs(f"{node!r} has no weights")
+        raise _DiffersError(f"{node!r} has no weights")
     try:
         found = weights_of(operator.name, W, R, B, P)
     except ValueError:  # which have no rows for each gate
-        raise _Differs(f"the weights of {node!r} have other sizes") from None
+        raise _DiffersError(f"the weights of {node!r} have other sizes") from None
     for name, value in found.items():
         _set(cell, name, value)
     if operator.name == "LSTM" and cell.bias_ih is not None:
@@ -212,8 +212,10 @@ def _set(module: Any, name: str, value: Tensor | None, *, turned: bool = False) 
     if value is None or parameter is None:
         return
     value = value.T if turned and value.dim() == 2 else value
-    if value.numel() != parameter.numel() or (value.dim() == parameter.dim() and value.shape != parameter.shape):
-        raise _Differs(f"a {name} has shape {list(value.shape)}, expected {list(parameter.shape)}")
+    if value.numel() != parameter.numel() or (
+        value.dim() == parameter.dim() and value.shape != parameter.shape
+    ):
+        raise _DiffersError(f"a {name} has shape {list(value.shape)}, expected {list(parameter.shape)}")
     parameter.copy_(value.reshape(parameter.shape))
 
 
@@ -221,21 +223,21 @@ def _apart(file: _File, again: _File) -> float:
     """The largest difference of two models' numbers.
 
     Raises:
-        _Differs: they have other nodes, or other numbers.
+        _DiffersError: they have other nodes, or other numbers.
     """
     apart = _same_graph(file.graph, again.graph, file, again)
     for ours, theirs in ((file.graph.input, again.graph.input), (file.graph.output, again.graph.output)):
         if [entry.type for entry in ours] != [entry.type for entry in theirs]:
-            raise _Differs("its inputs or outputs have other shapes")
+            raise _DiffersError("its inputs or outputs have other shapes")
     return apart
 
 
 def _same_graph(one: Any, other: Any, file: _File, again: _File) -> float:
     if len(one.node) != len(other.node):
-        raise _Differs(f"it has {len(one.node)} nodes, and the network's {len(other.node)}")
+        raise _DiffersError(f"it has {len(one.node)} nodes, and the network's {len(other.node)}")
     for ours, theirs in ((one.input, other.input), (one.output, other.output)):
         if [entry.name for entry in ours] != [entry.name for entry in theirs]:
-            raise _Differs("it has other inputs or outputs")
+            raise _DiffersError("it has other inputs or outputs")
     return max(
         (_same_node(*pair, file, again) for pair in zip(one.node, other.node, strict=True)), default=0.0
     )
@@ -244,34 +246,34 @@ def _same_graph(one: Any, other: Any, file: _File, again: _File) -> float:
 def _same_node(one: Any, other: Any, file: _File, again: _File) -> float:
     for field in ("op_type", "domain", "name", "output"):
         if getattr(one, field) != getattr(other, field):
-            raise _Differs(f"the node {one.name!r} stands where it has {other.name!r}")
+            raise _DiffersError(f"the node {one.name!r} stands where it has {other.name!r}")
     if len(one.input) != len(other.input) or len(one.attribute) != len(other.attribute):
-        raise _Differs(f"{one.name!r} is another node")
+        raise _DiffersError(f"{one.name!r} is another node")
     apart = 0.0
     for ours, theirs in zip(one.input, other.input, strict=True):
         value, expected = file.values.get(ours), again.values.get(theirs)
         if (value is None) != (expected is None) or (value is None and ours != theirs):
-            raise _Differs(f"{one.name!r} takes {ours!r}")
+            raise _DiffersError(f"{one.name!r} takes {ours!r}")
         if value is not None and expected is not None:
             apart = max(apart, _same_numbers(one.name, value, expected))
     attributes = {attribute.name: attribute for attribute in other.attribute}
     for attribute in one.attribute:
         expected = attributes.get(attribute.name)
         if expected is None or attribute.type != expected.type:
-            raise _Differs(f"{one.name!r} has another {attribute.name}")
+            raise _DiffersError(f"{one.name!r} has another {attribute.name}")
         if attribute.type == GRAPH:
             apart = max(apart, _same_graph(attribute.g, expected.g, file, again))
         elif attribute != expected:
-            raise _Differs(f"{one.name!r} has another {attribute.name}")
+            raise _DiffersError(f"{one.name!r} has another {attribute.name}")
     return apart
 
 
 def _same_numbers(node: str, value: Tensor, expected: Tensor) -> float:
     if value.dtype != expected.dtype or value.shape != expected.shape:
-        raise _Differs(f"the numbers of {node!r} are others")
+        raise _DiffersError(f"the numbers of {node!r} are others")
     if not value.numel():
         return 0.0
     differences = (value.double() - expected.double()).abs()
     if not (differences <= WITHIN * (1 + expected.double().abs())).all():  # a NaN is not
-        raise _Differs(f"the numbers of {node!r} are others")
+        raise _DiffersError(f"the numbers of {node!r} are others")
     return float(differences.max())

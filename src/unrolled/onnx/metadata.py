@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself: the run, its classes, what was done to its data; and a run made of that."""
+"""What an ONNX file says of itself: the run, its classes, what was done to its data; and a run of that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from unrolled.atomic import atomic_path

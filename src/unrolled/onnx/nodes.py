@@ -123,15 +123,16 @@ def _cell(node: Node, number: int, W: Tensor, R: Tensor, B: Tensor | None, P: Te
 
 def weights_of(op: str, W: Tensor, R: Tensor, B: Tensor | None, P: Tensor | None) -> dict[str, Tensor]:
     """A cell's parameters by name, from the weights of one direction."""
-    weights, recurrent, biases, peepholes = (
-        None if value is None else value.detach().numpy() for value in (W, R, B, P)
-    )
-    found = {"weight_ih": from_standard(op, weights), "weight_hh": from_standard(op, recurrent)}
-    if biases is not None:
-        found["bias_ih"], found["bias_hh"] = split_biases(op, biases)
-    if peepholes is not None:
-        found["weight_ci"], found["weight_cf"], found["weight_co"] = split_peepholes(peepholes)
+    found = {name: from_standard(op, _array(value)) for name, value in (("weight_ih", W), ("weight_hh", R))}
+    if B is not None:
+        found["bias_ih"], found["bias_hh"] = split_biases(op, _array(B))
+    if P is not None:
+        found["weight_ci"], found["weight_cf"], found["weight_co"] = split_peepholes(_array(P))
     return {name: torch.from_numpy(value.copy()) for name, value in found.items()}
+
+
+def _array(value: Tensor) -> Any:
+    return value.detach().numpy()
 
 
 def _activations(node: Node, number: int) -> list[tuple[str, float | None]]:
