@@ -11,8 +11,8 @@ from torch import Tensor
 
 from unrolled.onnx.require import require
 
-OPSET = 17
-IR_VERSION = 8  # what opset 17 came with
+OPSET = 18
+IR_VERSION = 8  # what opset 18 came with
 
 Dim = int | str
 

@@ -126,7 +126,7 @@ def _step(builder: Builder, place: str, cell: LSTMCell, from_x: str, state: LSTM
     if cell.layer_norm == "gates":
         gates = _gate_norm(builder, under(place, "norm_gates"), gates, cell.norm_gates)
     i, f, g, o = builder.add_many(
-        "Split", gates, names=[under(place, f"gate_{gate}") for gate in "ifgo"], axis=-1
+        "Split", gates, names=[under(place, f"gate_{gate}") for gate in "ifgo"], axis=-1, num_outputs=4
     )
     if cell.peephole:
         i = add(
@@ -204,10 +204,10 @@ def _normalised(builder: Builder, place: str, x: str, ε: float, weight: Any, bi
 
     if builder.half:
         x = builder.cast(x, "single", under(place, "in_32_bits"))
-    mean = add("ReduceMean", x, name="mean", axes=[-1], keepdims=1)
+    mean = add("ReduceMean", x, builder.ints(-1), name="mean", keepdims=1)
     centred = add("Sub", x, mean, name="centred")
     square = add("Mul", centred, centred, name="square")
-    variance = add("ReduceMean", square, name="variance", axes=[-1], keepdims=1)
+    variance = add("ReduceMean", square, builder.ints(-1), name="variance", keepdims=1)
     above = add("Add", variance, builder.single("epsilon", ε), name="variance_plus_epsilon")
     y = add("Div", centred, add("Sqrt", above, name="deviation"), name="normalised")
     if builder.half:
