@@ -51,7 +51,7 @@ class OnnxModel(nn.Module):
         self.metadata = dict(graph.metadata)
         self.producer = graph.producer
         _check_known(graph.nodes)
-        values, nodes = _fold(graph)
+        values, nodes = fold(graph)
         self.layers = nn.ModuleDict()
         self._layer_of: dict[int, str] = {}
         for place, node in enumerate(nodes):
@@ -198,7 +198,7 @@ def _check_known(nodes: Iterable[Node]) -> None:
         )
 
 
-def _fold(graph: Graph) -> tuple[dict[str, Tensor], list[Node]]:
+def fold(graph: Graph) -> tuple[dict[str, Tensor], list[Node]]:
     """The constants, with those that nodes make of them by moving numbers, and the nodes that are left."""
     values, left = dict(graph.constants), []
     held = sum(value.numel() for value in values.values())

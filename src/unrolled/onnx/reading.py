@@ -70,7 +70,7 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
     """
     model = read_model(path)
     try:
-        return _graph_of(model, Path(path).parent)
+        return graph_of(model, Path(path).parent)
     except UnrolledError as error:
         raise UnrolledError(f"{path}: {error}") from error
 
@@ -110,7 +110,8 @@ def _check_texts(message: Any) -> None:
                 break
 
 
-def _graph_of(model: Any, folder: Path) -> Graph:
+def graph_of(model: Any, folder: Path) -> Graph:
+    """The graph of a ModelProto, which lies in a folder."""
     proto = model.graph
     if not proto.output:
         raise UnrolledError("it has no outputs: it is no ONNX model, or it is damaged")
@@ -121,7 +122,7 @@ def _graph_of(model: Any, folder: Path) -> Graph:
         raise UnrolledError("it has sparse tensors, which are not read")
     constants = {tensor.name: tensor_of(tensor, folder) for tensor in proto.initializer}
     inputs = {entry.name: _input_of(entry) for entry in proto.input if entry.name not in constants}
-    nodes = tuple(_node_of(entry, opset, folder) for entry in proto.node)
+    nodes = tuple(node_of(entry, opset, folder) for entry in proto.node)
     outputs = tuple(entry.name for entry in proto.output)
     _check_order(nodes, {*constants, *inputs}, outputs)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
@@ -143,7 +144,8 @@ def _input_of(entry: Any) -> Input:
     return Input(torch_type(tensor.elem_type), shape)
 
 
-def _node_of(entry: Any, opset: int, folder: Path) -> Node:
+def node_of(entry: Any, opset: int, folder: Path) -> Node:
+    """A NodeProto as a `Node`."""
     op = entry.op_type if entry.domain in OWN_DOMAINS else f"{entry.domain}.{entry.op_type}"
     name = entry.name or next((output for output in entry.output if output), op)
     attributes = {}

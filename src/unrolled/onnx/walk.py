@@ -93,10 +93,19 @@ class Walk:
         self.single = single
         self._x = x
 
-    def through(self, levels: Sequence[Level], x: str, states: Any = None) -> tuple[str, list[list[Any]]]:
-        """The outputs of the last level and the final states of each; states None are zeros."""
+    def through(
+        self, levels: Sequence[Level], x: str, states: Any = None, named: list[list[str]] | None = None
+    ) -> tuple[str, list[list[Any]]]:
+        """The outputs of the last level and the final states of each; states None are zeros.
+
+        Args:
+            levels: each reads the outputs of the one before it.
+            x: [T, N, I].
+            states: the initial ones of each level.
+            named: what the cells of each level are called; by default as `places` has it.
+        """
         finals = []
-        for number, (level, at) in enumerate(zip(levels, places(levels), strict=True)):
+        for number, (level, at) in enumerate(zip(levels, named or places(levels), strict=True)):
             initial = [None] * len(at) if states is None else states[number]
             x, final = self._level(level, at, x, initial)
             finals.append(final)
