@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +20,7 @@ from unrolled.onnx.registry import Node
 
 WITHIN = 1e-5
 BATCH, TIME = 3, 6  # of the sequences of the proof, where a model leaves them free
+MOST_USERS = 100  # of a value, to be looked at: any network has a few
 ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus"}
 ACTIVATIONS |= {"Softsign": "softsign"}
 ANSWERS: dict[str, Callable[[Tensor], Tensor]] = {  # what a model may make of logits
@@ -112,9 +113,12 @@ def _dense_layers(model: OnnxModel) -> tuple[list[_Dense], list[_Dense]]:
     """The dense layers before the first recurrent one, and those after it."""
     before: list[_Dense] = []
     after: list[_Dense] = []
-    nodes = model.graph_nodes
+    takers: dict[str, list[Node]] = {}
+    for node in model.graph_nodes:
+        for name in node.inputs:
+            takers.setdefault(name, []).append(node)
     seen = False
-    for place, node in enumerate(nodes):
+    for node in model.graph_nodes:
         seen = seen or node.op in KINDS
         if node.op not in ("MatMul", "Gemm") or len(node.inputs) < 2:
             continue
@@ -128,30 +132,28 @@ def _dense_layers(model: OnnxModel) -> tuple[list[_Dense], list[_Dense]]:
             bias = model.constant(node.inputs[2]) if len(node.inputs) > 2 else None
         else:
             weight = weight.T
-            for user in _users(nodes[place + 1 :], end, "Add"):
+            for user in _users(takers, end, "Add"):
                 added = [model.constant(other) for other in user.inputs]
                 for value in (value for value in added if value is not None and value.dim() == 1):
                     bias, end = value, user.outputs[0]
         bias = weight.new_zeros(len(weight)) if bias is None else bias
         if bias.shape != weight.shape[:1]:
             continue
-        activation = next(
-            (ACTIVATIONS[user.op] for user in _users(nodes[place + 1 :], end, *ACTIVATIONS)), "identity"
-        )
+        activation = next((ACTIVATIONS[user.op] for user in _users(takers, end, *ACTIVATIONS)), "identity")
         (after if seen else before).append(_Dense(weight.detach(), bias.detach(), activation))
     return before, after
 
 
-def _users(nodes: tuple[Node, ...], value: str, *ops: str) -> Iterator[Node]:
+def _users(takers: Mapping[str, list[Node]], value: str, *ops: str) -> Iterator[Node]:
     """The nodes of these kinds that take a value, or what of it is only laid out otherwise."""
-    same = {value}
-    for node in nodes:
-        if not same & set(node.inputs):
-            continue
-        if node.op in ops:
-            yield node
-        elif node.op in ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast"):
-            same.add(node.outputs[0])
+    same, seen = [value], 0
+    while same and seen < MOST_USERS:
+        for node in takers.get(same.pop(0), ()):
+            seen += 1
+            if node.op in ops:
+                yield node
+            elif node.op in ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast"):
+                same.append(node.outputs[0])
 
 
 def _ends(model: OnnxModel) -> Iterator[_Ends]:

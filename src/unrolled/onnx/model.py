@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unrolled.cells.cell import Cell
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.onnx import ops  # noqa: F401  enters the operators
+from unrolled.onnx.limits import Limits
 from unrolled.onnx.reading import Graph
 from unrolled.onnx.recurrent_layer import KINDS, RecurrentLayer
 from unrolled.onnx.registry import OPERATORS, Node
@@ -51,7 +52,7 @@ class OnnxModel(nn.Module):
         self.metadata = dict(graph.metadata)
         self.producer = graph.producer
         _check_known(graph.nodes)
-        values, nodes = _fold(graph)
+        values, nodes = fold(graph)
         self.layers = nn.ModuleDict()
         self._layer_of: dict[int, str] = {}
         for place, node in enumerate(nodes):
@@ -99,26 +100,36 @@ class OnnxModel(nn.Module):
                 is given: the message names it.
         """
         values: dict[str, Tensor] = self._fed(inputs, named)
+        limits = Limits(sum(value.numel() for value in values.values()))
         values |= self._constants
         values |= {name: self.weights[key] for name, key in self._keys.items()}
         for place, node in enumerate(self.graph_nodes):
             given = [values[name] if name else None for name in node.inputs]
-            came = self._compute(place, node, given)
+            came = self._compute(place, node, given, limits)
+            limits.hold(node.outputs, came)
             for name, value in zip(node.outputs, came, strict=False):
                 values[name] = value
             for name in self._last[place]:
                 values.pop(name, None)
+                limits.free(name)
         for name in self.outputs:
             if name not in values:
                 raise UnrolledError(f"nothing has made the output {name!r}")
         return {name: values[name] for name in self.outputs}
 
-    def _compute(self, place: int, node: Node, given: list[Tensor | None]) -> tuple[Tensor, ...]:
+    def _compute(
+        self, place: int, node: Node, given: list[Tensor | None], limits: Limits
+    ) -> tuple[Tensor, ...]:
+        layer: Any = self.layers[self._layer_of[place]] if place in self._layer_of else None
+        weights = 0 if layer is None else sum(weight.numel() for weight in layer.parameters())
+        try:
+            limits.check(node, given, weights)
+        except UnrolledError as error:
+            raise _failed(node, error) from None
         if node.op not in KINDS:
             return _run(node, given)
         try:
-            if place in self._layer_of:
-                layer: Any = self.layers[self._layer_of[place]]
+            if layer is not None:
                 return tuple(layer(*given))
             x, W, R, B, lengths, h, c, P = (given + [None] * 8)[:8]
             return tuple(RecurrentLayer.of(node, W, R, B, P)(x, lengths, h, c))  # type: ignore[arg-type]
@@ -198,7 +209,7 @@ def _check_known(nodes: Iterable[Node]) -> None:
         )
 
 
-def _fold(graph: Graph) -> tuple[dict[str, Tensor], list[Node]]:
+def fold(graph: Graph) -> tuple[dict[str, Tensor], list[Node]]:
     """The constants, with those that nodes make of them by moving numbers, and the nodes that are left."""
     values, left = dict(graph.constants), []
     held = sum(value.numel() for value in values.values())

@@ -19,7 +19,7 @@ from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
 MOST_BYTES = 2**31 - 1  # a protocol buffer is no larger: larger models keep their tensors beside them
 MOST_NODES = 200_000
 OWN_DOMAINS = ("", "ai.onnx")
-FLOAT, INT, STRING, TENSOR, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 6, 7, 8  # kinds of attributes
+FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 5, 6, 7, 8  # kinds of attributes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +68,19 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         UnrolledError: the file cannot be read, is damaged, or has what no graph here has; or the package
             `onnx` is not installed.
     """
+    model = read_model(path)
+    try:
+        return graph_of(model, Path(path).parent)
+    except UnrolledError as error:
+        raise UnrolledError(f"{path}: {error}") from error
+
+
+def read_model(path: str | os.PathLike[str]) -> Any:
+    """The ModelProto in an .onnx file, every text of which is one.
+
+    Raises:
+        UnrolledError: the file cannot be read or is damaged; or the package `onnx` is not installed.
+    """
     onnx, message = require(), require("google.protobuf.message")
     content = map_foreign(path)
     if len(content) > MOST_BYTES:
@@ -79,9 +92,9 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         raise UnrolledError(f"{path} is no ONNX model, or it is damaged") from None
     try:
         _check_texts(model)
-        return _graph_of(model, Path(path).parent)
     except UnrolledError as error:
         raise UnrolledError(f"{path}: {error}") from error
+    return model
 
 
 def _check_texts(message: Any) -> None:
@@ -97,7 +110,8 @@ def _check_texts(message: Any) -> None:
                 break
 
 
-def _graph_of(model: Any, folder: Path) -> Graph:
+def graph_of(model: Any, folder: Path) -> Graph:
+    """The graph of a ModelProto, which lies in a folder."""
     proto = model.graph
     if not proto.output:
         raise UnrolledError("it has no outputs: it is no ONNX model, or it is damaged")
@@ -108,7 +122,7 @@ def _graph_of(model: Any, folder: Path) -> Graph:
         raise UnrolledError("it has sparse tensors, which are not read")
     constants = {tensor.name: tensor_of(tensor, folder) for tensor in proto.initializer}
     inputs = {entry.name: _input_of(entry) for entry in proto.input if entry.name not in constants}
-    nodes = tuple(_node_of(entry, opset, folder) for entry in proto.node)
+    nodes = tuple(node_of(entry, opset, folder) for entry in proto.node)
     outputs = tuple(entry.name for entry in proto.output)
     _check_order(nodes, {*constants, *inputs}, outputs)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
@@ -130,7 +144,8 @@ def _input_of(entry: Any) -> Input:
     return Input(torch_type(tensor.elem_type), shape)
 
 
-def _node_of(entry: Any, opset: int, folder: Path) -> Node:
+def node_of(entry: Any, opset: int, folder: Path) -> Node:
+    """A NodeProto as a `Node`."""
     op = entry.op_type if entry.domain in OWN_DOMAINS else f"{entry.domain}.{entry.op_type}"
     name = entry.name or next((output for output in entry.output if output), op)
     attributes = {}
