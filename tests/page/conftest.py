@@ -37,7 +37,7 @@ def chromium():
 def blank(chromium):
     """An empty page that has the page's modules of numbers as `modules`."""
     page = chromium.new_page()
-    names = ("network", "model", "digit", "edges", "shapes", "strokes", "address")
+    names = ("network", "model", "digit", "edges", "shapes", "strokes", "address", "files")
     shared = ", ".join(f"...${name}" for name in names)
     page.add_script_tag(
         content=f"{modules.script(*names)}\nglobalThis.modules = {{ {shared} }};", type="module"

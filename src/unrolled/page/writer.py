@@ -139,11 +139,12 @@ def _input(run: Run, data: Dataset | None) -> dict[str, Any]:
     preparation = DataRecord.load(run.folder).preparation
     drawn = width == DIGIT and (preparation is None or not preparation.reading)
     pictures = data is not None and data.test.dtype == torch.uint8
+    one = "pixel" if drawn or pictures else "feature"
     features = () if preparation is None else preparation.features
     return {
         "kind": "drawing" if drawn else "picture" if pictures else "lines",
         "width": width,
-        "features": [printable(name) for name in features] or [f"number {n + 1}" for n in range(width)],
+        "features": [printable(name) for name in features] or [f"{one} {n + 1}" for n in range(width)],
         "standardised": preparation is not None and preparation.standardization is not None,
     }
 
