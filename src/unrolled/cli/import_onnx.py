@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ class ImportOnnxOptions:
         None
     )
     data: Annotated[
-        str | None, typer.Option(help="The data set it reads; by default mnist where the shapes fit.")
+        str | None,
+        typer.Option(
+            help="The data set it reads; by default mnist where the shapes fit.",
+            autocompletion=completion.data,
+        ),
     ] = None
 
 
