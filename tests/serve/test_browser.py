@@ -10,6 +10,7 @@ import pytest
 
 from tests.page.conftest import Visit, make_run
 from tests.page.test_page import BAR, RING, SEVEN, close, predicted
+from tests.serve.conftest import Served
 from unrolled.networks import lookup
 from unrolled.page.writer import render
 
@@ -25,6 +26,20 @@ def two(tmp_path_factory):
         "lstm": make_run(folder, "lstm", lookup("single-layer-dynamic-lstm")),
         "gru": make_run(folder, "gru", lookup("single-layer-dynamic-gru")),
     }
+
+
+def folders(two):
+    return [run.folder for run in two.values()]
+
+
+@pytest.fixture(scope="module")
+def server(two):
+    """A service of both, which is stopped at the end and has never failed."""
+    server = Served(*folders(two), "--port", 0)
+    yield server
+    assert server.stop() in (0, -signal.SIGTERM)
+    server.process.stderr.close()
+    assert "Traceback" not in "".join(server.lines)
 
 
 @pytest.fixture
@@ -45,10 +60,6 @@ def visit(chromium):
         assert [url for url in each.asked if not url.startswith(own)] == []
 
 
-def folders(two):
-    return [run.folder for run in two.values()]
-
-
 def server_line(place="first"):
     return f"document.querySelector('#{place} .server')?.textContent ?? ''"
 
@@ -59,9 +70,8 @@ def wait_for_line(seen, words, place="first"):
 
 
 def test_a_drawing_that_the_server_reads_along_gets_the_pages_answer_and_that_of_predict(
-    visit, serve, two, tmp_path, capsys
+    visit, server, two, tmp_path, capsys
 ):
-    server = serve(*folders(two), "--port", 0)
     seen = visit(server, viewport={"width": 1400, "height": 900})
     frames = []
     seen.page.on(
@@ -81,12 +91,10 @@ def test_a_drawing_that_the_server_reads_along_gets_the_pages_answer_and_that_of
         best = max(range(10), key=expected.__getitem__)
         assert line == f"Server, after row 28: {best}, confidence {expected[best]:.1%}, as the page"
     assert sum(len(frame.get("steps", ())) for frame in frames) == 2 * 28
-    assert server.stop() in (0, -signal.SIGTERM)
-    assert "Traceback" not in "".join(server.lines)
 
 
-def test_rows_are_streamed_one_by_one_as_the_drawing_plays(visit, serve, two):
-    seen = visit(serve(*folders(two), "--port", 0))
+def test_rows_are_streamed_one_by_one_as_the_drawing_plays(visit, server):
+    seen = visit(server)
     frames = []
     seen.page.on(
         "websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(json.loads(frame)))
@@ -113,8 +121,8 @@ def test_the_access_token_that_the_browser_asks_for_opens_the_stream_too(visit, 
     assert TOKEN not in "".join(server.lines)
 
 
-def test_rows_that_are_left_out_and_their_order_are_sent_and_other_changes_are_not(visit, serve, two):
-    seen = visit(serve(*folders(two), "--port", 0))
+def test_rows_that_are_left_out_and_their_order_are_sent_and_other_changes_are_not(visit, server):
+    seen = visit(server)
     seen.page.get_by_label(ALONG).check()
     seen.draw(SEVEN)
     seen.page.get_by_label("read rows from below").check()
@@ -129,8 +137,8 @@ def test_rows_that_are_left_out_and_their_order_are_sent_and_other_changes_are_n
     assert wait_for_line(seen, "after row 28").endswith("as the page")
 
 
-def test_a_server_that_says_something_else_is_told_apart(visit, serve, two):
-    seen = visit(serve(*folders(two), "--port", 0))
+def test_a_server_that_says_something_else_is_told_apart(visit, server):
+    seen = visit(server)
     seen.page.get_by_label(ALONG).check()
     seen.page.evaluate("reading.of(0).network.classifier.bias[3] += 2")
     seen.draw(RING)
@@ -157,8 +165,7 @@ def test_a_server_that_falls_is_said_and_asked_again_when_it_is_back(visit, serv
     seen.wrong.clear()
 
 
-def test_a_session_that_is_gone_is_begun_anew(visit, serve, two):
-    server = serve(*folders(two), "--port", 0)
+def test_a_session_that_is_gone_is_begun_anew(visit, server):
     seen = visit(server)
     seen.page.get_by_label(ALONG).check()
     seen.draw(RING)
@@ -195,7 +202,7 @@ def test_a_network_that_cannot_be_read_step_by_step_is_named(visit, serve, digit
 
 
 def test_sessions_end_when_they_are_not_needed_any_more(visit, serve, two):
-    server = serve(*folders(two), "--port", 0)
+    server = serve(*folders(two), "--port", 0)  # of whose sessions the page's are all
 
     def open_sessions():
         counts = httpx.get(f"{server.url}/metrics").text
@@ -223,9 +230,9 @@ def test_sessions_end_when_they_are_not_needed_any_more(visit, serve, two):
     wait_for_sessions(0)
 
 
-def test_it_can_be_read_by_everybody(visit, serve, two):
+def test_it_can_be_read_by_everybody(visit, server):
     axe = pytest.importorskip("axe_playwright_python.base", reason="needs axe-playwright-python")
-    seen = visit(serve(*folders(two), "--port", 0))
+    seen = visit(server)
     page = seen.page
     page.get_by_label("beside it").select_option("1")
     page.get_by_label(ALONG).check()
@@ -246,8 +253,8 @@ def test_it_can_be_read_by_everybody(visit, serve, two):
             assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
 
 
-def test_the_policy_lets_a_served_page_ask_its_server_alone(visit, serve, two):
-    seen = visit(serve(*folders(two), "--port", 0))
+def test_the_policy_lets_a_served_page_ask_its_server_alone(visit, server):
+    seen = visit(server)
     other = "fetch('http://localhost:9/').then(() => 'went', () => 'stopped')"
     assert seen.page.evaluate(other) == "stopped"
     assert any("Content Security Policy" in line for line in seen.wrong)
