@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ class ImportOnnxOptions:
     )
     data: Annotated[
         str | None,
-        typer.Option(help="The data set it reads; by default the run's own, or mnist where the shapes fit."),
+        typer.Option(
+            help="The data set it reads; by default the run's own, or mnist where the shapes fit.",
+            autocompletion=completion.data,
+        ),
     ] = None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 from collections.abc import AsyncIterator
 from html import escape
 from pathlib import Path
@@ -20,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from unrolled import __version__
 from unrolled.errors import UnrolledError
 from unrolled.names import printable
-from unrolled.page import write_page
+from unrolled.page.writer import render
 from unrolled.serve import openapi
 from unrolled.serve.bodies import RefusedError, parse, text_of
 from unrolled.serve.desk import KEYS, Desk, status_of
@@ -237,13 +236,12 @@ def open_models(folders: tuple[Path, ...]) -> dict[str, Model]:
 def page_of(models: dict[str, Model]) -> str:
     """The page in which the networks read; where they cannot be shown, one that says why."""
     runs = {name: model.run for name, model in models.items()}
-    with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
-        try:
-            return write_page(Path(folder) / "reading.html", runs).read_text(encoding="utf-8")
-        except UnrolledError as error:
-            LOGGER.log(logging.INFO, "no page", extra={"fields": {"reason": str(error)}})
-            return (
-                '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>unrolled</title>\n'
-                f"<p>There is no page to look at: {escape(str(error))}.</p>\n"
-                '<p>What can be asked is in <a href="/openapi.json">openapi.json</a>.</p></html>\n'
-            )
+    try:
+        return render(runs, served=True)
+    except UnrolledError as error:
+        LOGGER.log(logging.INFO, "no page", extra={"fields": {"reason": str(error)}})
+        return (
+            '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>unrolled</title>\n'
+            f"<p>There is no page to look at: {escape(str(error))}.</p>\n"
+            '<p>What can be asked is in <a href="/openapi.json">openapi.json</a>.</p></html>\n'
+        )
