@@ -1,7 +1,7 @@
 """Many WebSockets of one cheap client: what it costs is little beside the service that it speaks to.
 
-Messages are made beforehand, frame and mask included; answers are split off and not parsed; one loop waits for
-all connections, to some microseconds, and draws nothing in.
+Messages are made beforehand, frame and mask included, answers are split off and not parsed, and one loop waits
+for all connections, to some microseconds.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _UPGRADE = (
     "Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 _SPARE_FILES = 200
+PATIENCE = 10.0  # seconds in which something has to come
 
 
 def frame(content: str | bytes, opcode: int | None = None) -> bytes:
@@ -46,10 +47,10 @@ def frame(content: str | bytes, opcode: int | None = None) -> bytes:
 
 
 def split(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """The whole frames of a server in some bytes, opcode and content, and what is left over.
+    r"""The whole frames of a server in some bytes, opcode and content, and what is left over.
 
-    >>> split(b"\\x81\\x02ab\\x82\\x01c\\x81")
-    ([(1, b'ab'), (2, b'c')], b'\\x81')
+    >>> split(b"\x81\x02ab\x82\x01c\x81")
+    ([(1, b'ab'), (2, b'c')], b'\x81')
     """
     found, start = [], 0
     while len(data) - start >= 2:
@@ -105,8 +106,11 @@ class Crowd:
 
         Raises:
             ConnectionError: a connection has ended.
+            TimeoutError: nothing came in all the time that one should wait.
         """
         if seconds > 0 and not select.select([self._epoll], [], [], seconds)[0]:
+            if seconds >= PATIENCE:
+                raise TimeoutError(f"the service has said nothing for {seconds:g} seconds")
             return  # unlike that of epoll, this wait is no whole number of milliseconds
         for descriptor, _ in self._epoll.poll(0):
             which = self._which[descriptor]
@@ -136,7 +140,7 @@ class Crowd:
                 waiting.setdefault(which, collections.deque()).append(sent)
                 self.send(which, message)
                 sent += 1
-            for which, content in self.answers(60):
+            for which, content in self.answers(PATIENCE):
                 answers[waiting[which].popleft()] = content
                 got += 1
         return answers
@@ -157,7 +161,7 @@ class Crowd:
         while (now := time.perf_counter()) < end:
             if not began and now >= begin:
                 count, began = 0, now
-            for which, content in self.answers(1):
+            for which, content in self.answers(PATIENCE):
                 check_answer(content)
                 count += 1
                 sent[which] += 1
@@ -167,9 +171,14 @@ class Crowd:
         return rate
 
     def at_rate(
-        self, messages: Sequence[Sequence[bytes]], rate: float, seconds: float, warm: float = 1.0, seed: int = 0
+        self,
+        messages: Sequence[Sequence[bytes]],
+        rate: float,
+        seconds: float,
+        warm: float = 1.0,
+        seed: int = 0,
     ) -> Latency:
-        """How long answers take if messages come at random moments, so many a second, whatever the service does.
+        """How long answers take if messages come at random moments, so many a second, in any case.
 
         The moments are drawn beforehand (a Poisson process, over connections drawn at random), and a time
         counts from the moment at which a message was due: one that waits because those before it were late
@@ -194,7 +203,7 @@ class Crowd:
                 if moments[sent] >= warm:
                     late.append(now - moments[sent])
                 sent += 1
-            for which, content in self.answers(moments[sent] - now if sent < len(moments) else 10.0):
+            for which, content in self.answers(moments[sent] - now if sent < len(moments) else PATIENCE):
                 check_answer(content)
                 moment = due[which].popleft()
                 if moment >= warm:
@@ -211,7 +220,7 @@ class Crowd:
     def _rest_of(self, count: int) -> None:
         """Take the answers that are on their way."""
         while count:
-            count -= sum(1 for _ in self.answers(10))
+            count -= sum(1 for _ in self.answers(PATIENCE))
 
 
 def check_answer(content: bytes) -> None:

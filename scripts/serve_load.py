@@ -1,4 +1,4 @@
-"""How many sessions and steps `unrolled serve` bears, and how soon it answers: on this machine, client and all.
+"""How many sessions and steps `unrolled serve` bears, and how soon it answers: client and all on this machine.
 
     python scripts/serve_load.py                      all rows: some two minutes
     python scripts/serve_load.py --run runs/mine --sessions 2000 --connected 100 --seconds 2
@@ -75,7 +75,9 @@ class Server:
 
     def memory(self) -> int:
         """Bytes that it has."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
 
     def processor(self) -> float:
         """Seconds of processor time so far."""
@@ -155,7 +157,8 @@ def measure(server: Server, options: argparse.Namespace, table: Table) -> None:
     grown = (server.memory() - empty) / options.sessions
     table.row(
         f"sessions open, {options.connected:,} of them connected",
-        f"{server.metrics()['in_memory']:,.0f} ({options.sessions / seconds:,.0f}/s, {grown / 1000:.1f} KB each)",
+        f"{server.metrics()['in_memory']:,.0f} "
+        f"({options.sessions / seconds:,.0f}/s, {grown / 1000:.1f} KB each)",
     )
     generator = np.random.default_rng(0)
     for form in options.forms:
@@ -208,7 +211,11 @@ def width_of(server: Server) -> int:
 def machine() -> str:
     """Where this runs, and on what."""
     model = next(
-        (line.partition(":")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2]
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
