@@ -1,7 +1,7 @@
 """Many WebSockets of one cheap client: what it costs is little beside the service that it speaks to.
 
-Messages are made beforehand, frame and mask included, answers are split off and not parsed, and one loop waits
-for all connections, to some microseconds.
+Messages are made beforehand, frame and mask included, answers are split off and not parsed, and one loop
+waits for all connections, to some microseconds.
 """
 
 from __future__ import annotations

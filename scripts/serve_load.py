@@ -1,4 +1,4 @@
-"""How many sessions and steps `unrolled serve` bears, and how soon it answers: client and all on this machine.
+"""How many sessions and steps `unrolled serve` bears, and how soon it answers, client and all on one machine.
 
     python scripts/serve_load.py                      all rows: some two minutes
     python scripts/serve_load.py --run runs/mine --sessions 2000 --connected 100 --seconds 2
