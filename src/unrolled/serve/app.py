@@ -197,6 +197,11 @@ def make_app(settings: ServeSettings) -> FastAPI:
     async def stream_of_many(websocket: WebSocket) -> None:
         await Stream(websocket, desk, rates, metrics).run()
 
+    @app.websocket("/{path:path}")
+    async def no_stream(websocket: WebSocket, path: str) -> None:
+        sentence = f"there is no stream at /{path[:100]}: /openapi.json says where there is one"
+        await websocket.send_denial_response(JSONResponse({"error": printable(sentence)}, 404))
+
     def check_neighbour(request: Request) -> None:
         if not is_neighbour(request.scope):
             raise RefusedError(404, "there is nothing here: /openapi.json says what is where")
