@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import json
 import multiprocessing
@@ -83,9 +84,13 @@ class Served:
             raise SystemExit(f"the service did not start:\n{self.log.read_text()}")
 
     def memory(self) -> int:
-        """Bytes that are resident."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        """Bytes that are resident, of the process and of those that it started."""
+        started = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        pages = 0
+        for process in (self.process.pid, *started):
+            with contextlib.suppress(OSError):  # it has just ended
+                pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def files(self) -> int:
         """Descriptors that are open."""

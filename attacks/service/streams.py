@@ -97,7 +97,7 @@ def look(target: Target, payload: bytes) -> dict[str, object]:
 # -- what is no WebSocket ------------------------------------------------------------------------------------
 
 
-@strike("1002")
+@strike("1002|1009")
 async def frames_that_are_wrong(target: Target) -> str:
     return await strike_at(
         target,

@@ -23,6 +23,7 @@ from unrolled.serve.models import Model
 from unrolled.serve.settings import ServeSettings
 
 DEEDS = ("steps", "open", "token", "reset", "close")
+MOST_TOLD = 1_000  # steps of a message after each of which there is something to say: in JSON that is long
 KEYS = ("do", "session", "model", "token", "steps", "every", "outputs", "keep", "id")
 
 
@@ -172,6 +173,11 @@ class Desk:
     ) -> dict[str, Any]:
         every, outputs, keep = (flag_of(message, key) for key in ("every", "outputs", "keep"))
         steps: Numbers = steps_of(message.get("steps"), model.width, self.settings.limits.steps)
+        if (every or outputs) and len(steps) > MOST_TOLD:
+            raise UnrolledError(
+                f"steps has {len(steps):,} steps, expected at most {MOST_TOLD:,} with every or outputs: send "
+                "them in several messages, or in the compact form"
+            )
         said = await engine.step(name, model.prepared(steps))
         answer: dict[str, Any] = {"session": session, "count": said.count}
         if every:

@@ -218,4 +218,3 @@ async def _refuse(scope: Scope, body: Body, send: Send, refusal: RefusedError) -
     headers.append((b"content-length", str(len(said)).encode()))
     await send({"type": f"{prefix}.response.start", "status": refusal.status, "headers": headers})
     await send({"type": f"{prefix}.response.body", "body": said})
-

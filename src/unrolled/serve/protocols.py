@@ -15,6 +15,7 @@ from unrolled.serve.settings import SLOWEST, Limits
 
 MOST_HEAD = 64 << 10  # bytes of the head of a request
 MOST_PARTS = 10_000  # of a message of a stream
+MOST_PINGS = 200  # in a second
 MOST_UNSENT = 256 << 20  # bytes of answers that clients have not taken, all of them together
 
 
@@ -170,6 +171,7 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
     """
 
     _overdue: asyncio.TimerHandle | None = None
+    _pinged, _pings = 0.0, 0  # since when they are counted, and how many there were
     _since, _came = 0.0, 0  # when the message that is coming began, and its bytes so far
 
     def data_received(self, data: bytes) -> None:
@@ -215,6 +217,16 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
         super().handle_cont(event)
         if len(self.frames) > MOST_PARTS:
             self._fail(CloseCode.MESSAGE_TOO_BIG, f"more than {MOST_PARTS:,} parts of a message")
+
+    def handle_ping(self) -> None:
+        """Somebody asks whether one is there."""
+        if self.loop.time() - self._pinged > 1:
+            self._pinged, self._pings = self.loop.time(), 0
+        self._pings += 1
+        if self._pings <= MOST_PINGS:
+            super().handle_ping()
+        elif self._pings == MOST_PINGS + 1:
+            self._fail(CloseCode.POLICY_VIOLATION, f"more than {MOST_PINGS} pings in a second")
 
     def send_receive_event_to_app(self) -> None:
         """A message is whole."""

@@ -29,7 +29,7 @@ class Limits:
     Attributes:
         body: bytes of a request, or of a message of a stream.
         sequences: of one prediction, or files.
-        steps: of a sequence, or of one message to a session.
+        steps: of all sequences of a prediction together, or of one message to a session.
         sessions: open at a time, in each worker, in memory and on disk.
         sockets: WebSocket connections at a time, in each worker.
         rate: requests and messages a second from one address, in each worker.

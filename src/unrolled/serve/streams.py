@@ -14,13 +14,18 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from unrolled.errors import UnrolledError
-from unrolled.serve.bodies import RefusedError, kind, parse
+from unrolled.serve.aside import Aside
+from unrolled.serve.bodies import RefusedError, kind
 from unrolled.serve.desk import KEYS, Desk, status_of
 from unrolled.serve.limits import Rates, address_of
 from unrolled.serve.logs import LOGGER
 from unrolled.serve.metrics import Metrics
 
-AT_ONCE = 1_024  # messages of a connection that are worked on: a client that sends more waits
+AT_ONCE = 1_024  # short messages of a connection that are worked on: a client that sends more waits
+WEIGHT, WEIGHT_TOLD = (
+    1_024,
+    64,
+)  # bytes of one that make it two; and if each of its steps is answered at length
 
 
 class Stream:
@@ -35,12 +40,18 @@ class Stream:
     """
 
     def __init__(
-        self, websocket: WebSocket, desk: Desk, rates: Rates, metrics: Metrics, session: str | None = None
+        self,
+        websocket: WebSocket,
+        desk: Desk,
+        rates: Rates,
+        metrics: Metrics,
+        aside: Aside,
+        session: str | None = None,
     ) -> None:
         self.websocket, self.desk, self.rates, self.metrics = websocket, desk, rates, metrics
-        self.session = session
+        self.aside, self.session = aside, session
         self.address = address_of(websocket.scope)
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._left, self._room = AT_ONCE, asyncio.Event()  # what may be begun; whether something ended
         self._last: dict[str, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -53,9 +64,8 @@ class Stream:
                 message = await self.websocket.receive()
                 if message["type"] == "websocket.disconnect":
                     return
-                await self._room.acquire()
                 content = message.get("bytes")
-                self._begin(message.get("text", "") if content is None else content)
+                await self._begin(message.get("text", "") if content is None else content)
         except WebSocketDisconnect:
             return
         finally:
@@ -63,8 +73,8 @@ class Stream:
             for task in self._running:
                 task.cancel()
 
-    def _begin(self, content: str | bytes) -> None:
-        began = time.perf_counter()
+    async def _begin(self, content: str | bytes) -> None:
+        began, weight = time.perf_counter(), 1 + len(content) // WEIGHT
         prefix, session, echo = b"", self.session, {}
         work: Callable[[], Awaitable[Any]]
         try:
@@ -77,7 +87,9 @@ class Stream:
                     prefix, session, content = _addressed(content)
                 work = functools.partial(self.desk.compact, session, content)
             else:
-                values = parse(content, KEYS)
+                values = await self.aside.parse(content, KEYS)
+                if values.get("every") or values.get("outputs"):
+                    weight = 1 + len(content) // WEIGHT_TOLD
                 echo = _echo(values)
                 if session is not None:
                     values = self._own(values)
@@ -86,14 +98,20 @@ class Stream:
                 work = functools.partial(self.desk.answer, values)
         except UnrolledError as error:
             work = functools.partial(_refused, error)
+        weight = min(weight, AT_ONCE)
+        while self._left < weight:
+            self._room.clear()
+            await self._room.wait()
+        self._left -= weight
         key = session or ""
         task = asyncio.create_task(self._answer(work, prefix, echo, self._last.get(key), began, session))
         self._last[key] = task
         self._running.add(task)
-        task.add_done_callback(lambda done: self._done(done, key))
+        task.add_done_callback(lambda done: self._done(done, key, weight))
 
-    def _done(self, task: asyncio.Task[None], key: str) -> None:
-        self._room.release()
+    def _done(self, task: asyncio.Task[None], key: str, weight: int) -> None:
+        self._left += weight
+        self._room.set()
         self._running.discard(task)
         if self._last.get(key) is task:
             del self._last[key]
