@@ -34,7 +34,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-PATIENCE = 2.0  # seconds that the service waits for anybody
+PATIENCE = 4.0  # seconds that the service waits for anybody
 BODY = 2 << 20  # bytes of a body
 STEPS = 40  # of a sequence that a well-behaved client sends again and again
 PAUSE = 0.1  # seconds between two messages of a client
@@ -307,7 +307,7 @@ async def watch(
 
 
 def hostile(
-    folder: Path, minutes: float, names: list[str], seed: int = 0, at_once: int = 4, late: float = 2.0
+    folder: Path, minutes: float, names: list[str], seed: int = 0, at_once: int = 4, late: float = 5.0
 ) -> Report:
     """Serve, strike for so long, and report."""
     run = make_run(folder / "rows")
@@ -368,7 +368,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=0, help="of the order and of what is damaged")
     parser.add_argument("--at-once", type=int, default=4, help="attackers")
-    parser.add_argument("--late", type=float, default=2.0, help="seconds that an answer may take")
+    parser.add_argument("--late", type=float, default=5.0, help="seconds that an answer may take")
     parser.add_argument("--strike", action="append", help="only those whose names it is found in")
     options = parser.parse_args()
     from attacks.service import STRIKES

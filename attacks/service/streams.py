@@ -14,7 +14,7 @@ from attacks.service.strike import Line, Target, ask, check_sentence, judge, lin
 
 UPGRADE = (b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13")
 KEY = b"Sec-WebSocket-Key: " + base64.b64encode(bytes(16))
-TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 def frame(kind: int, payload: bytes, fin: bool = True, size: int | None = None, masked: bool = True) -> bytes:
@@ -242,6 +242,8 @@ async def _answer(target: Target, one: Line) -> dict[str, object]:
             return look(target, payload)
         if first & 15 == BINARY:
             return {"count": 1}
+        if first & 15 == PING:
+            await one.send(frame(PONG, payload))
         if first & 15 == CLOSE:
             return {}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import struct
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from unrolled.errors import UnrolledError
 from unrolled.serve.bodies import (
@@ -19,6 +20,7 @@ from unrolled.serve.bodies import (
 )
 from unrolled.serve.engine import Engine
 from unrolled.serve.errors import DrainingError, TokenError, TooManySessionsError, UnknownSessionError
+from unrolled.serve.gathering import Steps
 from unrolled.serve.models import Model
 from unrolled.serve.settings import ServeSettings
 
@@ -30,11 +32,23 @@ KEYS = ("do", "session", "model", "token", "steps", "every", "outputs", "keep", 
 class Neighbours(Protocol):
     """The other processes of the service."""
 
-    async def ask(self, worker: int, message: Mapping[str, Any]) -> dict[str, Any]:
+    def ask(self, worker: int, message: Mapping[str, Any]) -> Coroutine[Any, Any, dict[str, Any]]:
         """What the one with that number answers to a message."""
 
-    async def send(self, worker: int, session: str, content: bytes) -> bytes:
+    def send(self, worker: int, session: str, content: bytes) -> Coroutine[Any, Any, bytes]:
         """What it answers to steps in the compact form."""
+
+
+class Coming(NamedTuple):
+    """An answer that is on its way.
+
+    Attributes:
+        result: what it is made of.
+        worded: makes it, an object of JSON or the bytes of the compact form.
+    """
+
+    result: asyncio.Future[Any]
+    worded: Callable[[Any], Any]
 
 
 class Desk:
@@ -82,30 +96,38 @@ class Desk:
         Raises:
             UnrolledError: it cannot be done; `status_of` has its status.
         """
+        coming = self.begin(message)
+        answer: dict[str, Any] = coming.worded(await coming.result)
+        return answer
+
+    def begin(self, message: Mapping[str, Any]) -> Coming:
+        """The same, as soon as it has come: what a session is to do is in line from now on.
+
+        Raises:
+            UnrolledError: as `answer`, which may also come from the result.
+        """
         deed = message.get("do", "steps")
         if deed not in DEEDS:
             came = repr(deed[:50]) if isinstance(deed, str) else kind(deed)
             raise UnrolledError(f"do is {came}, expected one of {', '.join(DEEDS)}")
         if deed == "open":
-            return await self._open(text_of(message, "model"), text_of(message, "token"))
+            return _later(self._open(text_of(message, "model"), text_of(message, "token")))
         session = text_of(message, "session")
         if session is None:
             raise UnrolledError("the message names no session, expected the name that opening one gave")
         worker, model, name = self._find(session)
         if worker != self.settings.worker and self.neighbours is not None:
-            return await self.neighbours.ask(worker, message)
+            return _later(self.neighbours.ask(worker, message))
         engine = self._engine(model)
         match deed:
             case "steps":
-                return await self._steps(message, session, model, engine, name)
+                return self._steps(message, session, model, engine, name)
             case "token":
-                return {"session": session, "token": await engine.token(name)}
+                return Coming(engine.token(name), lambda token: {"session": session, "token": token})
             case "reset":
-                await engine.reset(name)
-                return {"session": session, "count": 0}
+                return Coming(engine.reset(name), lambda _: {"session": session, "count": 0})
             case _:
-                await engine.close(name)
-                return {"session": session, "closed": True}
+                return Coming(engine.close(name), lambda _: {"session": session, "closed": True})
 
     async def compact(self, session: str, content: bytes) -> bytes:
         """The answer to steps in the compact form.
@@ -115,12 +137,17 @@ class Desk:
         All have their lowest byte first; numbers are float32, outputs the network's own: logits, or numbers
         as they were learned.
         """
+        coming = self.begin_compact(session, content)
+        answer: bytes = coming.worded(await coming.result)
+        return answer
+
+    def begin_compact(self, session: str, content: bytes) -> Coming:
+        """The same, as soon as it has come."""
         worker, model, name = self._find(session)
         if worker != self.settings.worker and self.neighbours is not None:
-            return await self.neighbours.send(worker, session, content)
+            return _later(self.neighbours.send(worker, session, content))
         steps = steps_in(content, model.width, self.settings.limits.steps)
-        said = await self._engine(model).step(name, model.prepared(steps))
-        return struct.pack("<Q", said.count) + said.outputs.astype("<f4", copy=False).tobytes()
+        return Coming(self._engine(model).step(name, model.prepared(steps)), _packed)
 
     def states(self) -> dict[str, dict[str, float]]:
         """The numbers of each model's sessions, by the names that `EngineState` has."""
@@ -168,9 +195,9 @@ class Desk:
         session = f"{self.settings.worker}-{model.identity[:8]}-{name}"
         return {"session": session, "model": model.name, "step": model.width}
 
-    async def _steps(
+    def _steps(
         self, message: Mapping[str, Any], session: str, model: Model, engine: Engine, name: str
-    ) -> dict[str, Any]:
+    ) -> Coming:
         every, outputs, keep = (flag_of(message, key) for key in ("every", "outputs", "keep"))
         steps: Numbers = steps_of(message.get("steps"), model.width, self.settings.limits.steps)
         if (every or outputs) and len(steps) > MOST_TOLD:
@@ -178,18 +205,23 @@ class Desk:
                 f"steps has {len(steps):,} steps, expected at most {MOST_TOLD:,} with every or outputs: send "
                 "them in several messages, or in the compact form"
             )
-        said = await engine.step(name, model.prepared(steps))
-        answer: dict[str, Any] = {"session": session, "count": said.count}
-        if every:
-            answer["every"] = model.worded(said.outputs)
-            answer.update(answer["every"][-1])
-        else:
-            answer.update(model.worded(said.outputs[-1:])[0])
-        if outputs:
-            answer["outputs"] = said.outputs.tolist()
-        if keep:
-            answer["token"] = await engine.token(name)
-        return answer
+
+        def worded(said: Steps) -> dict[str, Any]:
+            answer: dict[str, Any] = {"session": session, "count": said.count}
+            if every:
+                answer["every"] = model.worded(said.outputs)
+                answer.update(answer["every"][-1])
+            else:
+                answer.update(model.worded(said.outputs[-1:])[0])
+            if outputs:
+                answer["outputs"] = said.outputs.tolist()
+            return answer
+
+        said = engine.step(name, model.prepared(steps))
+        if not keep:
+            return Coming(said, worded)
+        both = asyncio.gather(said, engine.token(name))
+        return Coming(both, lambda came: {**worded(came[0]), "token": came[1]})
 
     def _find(self, session: str) -> tuple[int, Model, str]:
         """The process, model and name there of a session."""
@@ -212,6 +244,14 @@ class Desk:
                 raise RefusedError(409, self.reasons[model.name])
             return self.engines[twin]
         return self.engines[model.name]
+
+
+def _later(answer: Coroutine[Any, Any, Any]) -> Coming:
+    return Coming(asyncio.ensure_future(answer), lambda came: came)
+
+
+def _packed(said: Steps) -> bytes:
+    return struct.pack("<Q", said.count) + said.outputs.astype("<f4", copy=False).tobytes()
 
 
 def status_of(error: UnrolledError) -> int:

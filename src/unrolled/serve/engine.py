@@ -26,6 +26,7 @@ from unrolled.serve.session_files import SessionFiles
 from unrolled.serve.tokens import Kept, Seal
 
 MOST_ROWS = 1024  # of one call
+SHORT = 300
 ON_DISK = 10  # times as many sessions as in memory; those that rest longest go first
 
 _WRITERS = 4  # threads: a file's way to the disk is waiting
@@ -84,7 +85,7 @@ class Engine:
         self._writers = ThreadPoolExecutor(_WRITERS, "unrolled-files")
         self._draining = False
         self._on_disk = 0 if self._files is None else self._files.count()
-        self._waiting = self._calls = self._rows = self._steps = self._last = 0
+        self._calls = self._rows = self._steps = self._last = 0
         self._seconds = 0.0
 
     async def open(self, token: str | None = None) -> str:
@@ -104,10 +105,11 @@ class Engine:
         self._sessions[name] = session
         return name
 
-    async def step(self, session: str, x: np.ndarray) -> Steps:
+    def step(self, session: str, x: np.ndarray) -> asyncio.Future[Steps]:
         """Let a session read x [T, I] float32, T >= 1; what the network says after each step.
 
-        A message is read whole or not at all: not at all if its caller is gone before its turn.
+        A message is in line from the moment of the call, as tokens, resets and closes are. It is read whole
+        or not at all: not at all if what is returned is cancelled before its turn.
 
         Raises:
             UnknownSessionError, TooManySessionsError, DrainingError: as for `open`.
@@ -120,46 +122,38 @@ class Engine:
             raise UnrolledError(f"the steps are {came}, expected an array of float32 [T, {width}]")
         if not len(x) or x.shape[1] != width:
             raise UnrolledError(f"the steps are {list(x.shape)}, expected [T, {width}] with T of at least 1")
-        answer = asyncio.get_running_loop().create_future()
-        found = self._asked(session)
-        found.waiting.append(Message(x, answer))
-        self._waiting += 1
-        if not found.busy:
-            self._enter(found)
-        try:
-            return await answer  # type: ignore[no-any-return]
-        finally:
-            self._waiting -= 1
+        answer: asyncio.Future[Steps] = asyncio.get_running_loop().create_future()
+        self._put_in_line(self._asked(session), Message(x, answer))
+        return answer
 
-    async def token(self, session: str) -> str:
+    def token(self, session: str) -> asyncio.Future[str]:
         """The state of a session after all messages that came before, to go on from here or elsewhere."""
-        token: str = await self._when_read(session, lambda name, found: self._seal.token(self._kept(found)))
-        return token
+        return self._when_read(session, lambda name, found: self._seal.token(self._kept(found)))
 
-    async def reset(self, session: str) -> None:
+    def reset(self, session: str) -> asyncio.Future[None]:
         """Begin another sequence in a session: the initial state, and no steps read."""
 
         def anew(name: str, found: Session) -> None:
             self._states.reset(found.row)
             found.steps = 0
 
-        await self._when_read(session, anew)
+        return self._when_read(session, anew)
 
-    async def close(self, session: str) -> None:
+    def close(self, session: str) -> asyncio.Future[None]:
         """End a session, after all messages that came before."""
 
         def end(name: str, found: Session) -> None:
             self._forget(name, found)
             self._fail(found, UnknownSessionError(f"session {name} has been closed"))
 
-        await self._when_read(session, end)
+        return self._when_read(session, end)
 
     def state(self) -> EngineState:
         """What there is now, in numbers."""
         return EngineState(
             in_memory=len(self._sessions),
             on_disk=self._on_disk,
-            waiting=self._waiting,
+            waiting=sum(found.unanswered for found in self._sessions.values()),
             calls=self._calls,
             rows=self._rows,
             steps=self._steps,
@@ -201,14 +195,16 @@ class Engine:
         self._sessions.move_to_end(name)
         return found
 
-    async def _when_read(self, name: str, do: Callable[[str, Session], Any]) -> Any:
+    def _when_read(self, name: str, do: Callable[[str, Session], Any]) -> asyncio.Future[Any]:
         self._check_open()
-        found = self._asked(name)
-        answer = asyncio.get_running_loop().create_future()
-        found.waiting.append(Deed(lambda session: do(name, session), answer))
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._put_in_line(self._asked(name), Deed(lambda session: do(name, session), answer))
+        return answer
+
+    def _put_in_line(self, found: Session, task: Message | Deed) -> None:
+        found.waiting.append(task)
         if not found.busy:
             self._enter(found)
-        return await answer
 
     def _enter(self, found: Session) -> None:
         """Do what is to be done with a session up to its next message, and put it in line for that."""
@@ -334,10 +330,14 @@ class Engine:
             pieces = [message.piece(MOST_STEPS) for message in messages]
             self._last = len(taken)
             for group in alike([len(piece) for piece in pieces]):
-                rows = [taken[i].row for i in group]
-                found = await loop.run_in_executor(self._caller, self._call, rows, [pieces[i] for i in group])
+                rows, said = [taken[i].row for i in group], [pieces[i] for i in group]
+                if sum(map(len, said)) <= SHORT:
+                    found = self._call(rows, said)
+                else:
+                    found = await loop.run_in_executor(self._caller, self._call, rows, said)
                 for i, outputs in zip(group, found, strict=True):
                     self._answer(taken[i], messages[i], outputs)
+            await asyncio.sleep(0)
 
     async def _wait_for_more(self) -> None:
         self._enough.clear()

@@ -14,6 +14,7 @@ from unrolled.serve.limits import OPEN_TO_ALL, App, Receive, Scope, Send, addres
 from unrolled.serve.logs import say
 
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+OUTCOMES = ("answered", "refused", "failed")  # of a message
 
 
 class Metrics:
@@ -33,13 +34,21 @@ class Metrics:
         self.seconds = Histogram(
             "unrolled_request_seconds", "Time to answer.", ["worker", "route"], buckets=BUCKETS, **make
         )
-        self.messages = Counter(
+        messages = Counter(
             "unrolled_messages", "Messages of streams answered.", ["worker", "outcome"], **make
         )
-        self.message_seconds = Histogram(
+        self._messages = {outcome: messages.labels(self.worker, outcome) for outcome in OUTCOMES}
+        seconds = Histogram(
             "unrolled_message_seconds", "Time to answer one.", ["worker"], buckets=BUCKETS, **make
         )
-        self.sockets = Gauge("unrolled_sockets", "Streams that are open.", ["worker"], **make)
+        self._message_seconds = seconds.labels(self.worker)
+        sockets = Gauge("unrolled_sockets", "Streams that are open.", ["worker"], **make)
+        self.sockets = sockets.labels(self.worker)
+
+    def message(self, outcome: str, seconds: float) -> None:
+        """Count one of a stream that has been answered; outcome: one of `OUTCOMES`."""
+        self._messages[outcome].inc()
+        self._message_seconds.observe(seconds)
 
     def watch(self, states: Callable[[], dict[str, dict[str, float]]]) -> None:
         """Ask for the numbers of each model's sessions when they are read."""

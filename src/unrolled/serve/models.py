@@ -102,13 +102,13 @@ class Model:
         if numbers is not None:
             units = outputs.astype(np.float64) * np.array(numbers.deviation) + np.array(numbers.mean)
             return [{"predicted": dict(zip(config.numbers, row, strict=True))} for row in units.tolist()]
-        logits = outputs / np.float32(self.judge.temperature)
-        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        ranked = np.argsort(-shares, axis=1, kind="stable")[:, :2].tolist()
+        shares = outputs / np.float32(self.judge.temperature)
+        shares -= np.maximum.reduce(shares, axis=1, keepdims=True)
+        np.exp(shares, out=shares)
+        shares /= np.add.reduce(shares, axis=1, keepdims=True)
         said = []
-        for row, (best, *others) in zip(shares.tolist(), ranked, strict=True):
-            other = others[0] if others else None
+        for row in shares.tolist():
+            best, other = _two_largest(row)
             said.append(
                 {
                     "predicted": config.classes[best],
@@ -119,3 +119,17 @@ class Model:
                 }
             )
         return said
+
+
+def _two_largest(row: list[float]) -> tuple[int, int | None]:
+    """Where the largest is and the next, the first of those that are equal.
+
+    >>> _two_largest([1.0, 3.0, 3.0]), _two_largest([2.0, 1.0, 0.5]), _two_largest([1.0])
+    ((1, 2), (0, 1), (0, None))
+    """
+    best = row.index(max(row))
+    if len(row) == 1:
+        return best, None
+    rest = [*row[:best], *row[best + 1 :]]
+    other = rest.index(max(rest))
+    return best, other + (other >= best)

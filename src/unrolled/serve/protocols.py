@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import struct
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, apply_mask  # type: ignore[attr-defined]
+from websockets.protocol import State
 
 from unrolled.serve.settings import SLOWEST, Limits
+from unrolled.serve.wires import EXTENSION
 
 MOST_HEAD = 64 << 10  # bytes of the head of a request
+MOMENT = 0.05  # seconds
 MOST_PARTS = 10_000  # of a message of a stream
 MOST_PINGS = 200  # in a second
 MOST_UNSENT = 256 << 20  # bytes of answers that clients have not taken, all of them together
+
+MESSAGES = TEXT, BINARY = 0x81, 0x82  # the first byte of a frame that is a whole message
 
 
 class Patient:
@@ -154,7 +161,11 @@ class PatientHttp(Patient, HttpToolsProtocol):
     def _await_head(self) -> None:
         self._stop_heading()
         self.quiet[self] = None
-        self._heading = self.loop.call_later(self.limits.patience, self.transport.abort)
+        self._heading = self.loop.call_later(self.limits.patience, self._look_again)
+
+    def _look_again(self) -> None:
+        """Time is over, but what came while this process stood still is read after its clocks have rung."""
+        self._heading = self.loop.call_later(MOMENT, self.transport.abort)
 
     def _stop_heading(self) -> None:
         self.quiet.pop(self, None)
@@ -166,27 +177,38 @@ class PatientHttp(Patient, HttpToolsProtocol):
 class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
     """One that steps and answers go to and fro on.
 
-    A client that does not take its answers is read from no more. A message that has begun must be whole in
-    time, as a body must be.
+    While a stream takes its messages, whole ones are handed over as they are read; frames of any other kind
+    are left to websockets, one at a time. A client that does not take its answers is read from no more. A
+    message that has begun must be whole in time, as a body must be.
     """
 
+    take: Callable[[str | bytes], None] | None = None
+    _held = False
+    _needed = 0  # bytes that make the frame whole whose beginning has come
     _overdue: asyncio.TimerHandle | None = None
-    _pinged, _pings = 0.0, 0  # since when they are counted, and how many there were
     _since, _came = 0.0, 0  # when the message that is coming began, and its bytes so far
+    _pinged, _pings = 0.0, 0  # since when they are counted, and how many there were
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._begun = bytearray()
+
+    def handle_connect(self, event: Any) -> None:
+        """A stream is asked for."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: Any = self.scope["extensions"]
+            extensions[EXTENSION] = self
 
     def data_received(self, data: bytes) -> None:
-        """Some of a message has come, or several."""
-        super().data_received(data)
+        """Some of a frame has come, or many."""
+        self._sort(data)
         if self.transport.is_closing():
             return
         if self.conn.handshake_exc is not None:  # its answer, if any, is ready
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
-            return
-        if not self.writable.is_set() and not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
-        if not self.frames and not self.conn.reader.buffer:
+        elif not (self._begun or self.frames or self.conn.reader.buffer):
             self._stop_minding()
         elif self._overdue is None:
             self._since, self._came = self.loop.time(), 0
@@ -194,10 +216,36 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
         else:
             self._came += len(data)
 
+    def _sort(self, data: bytes) -> None:
+        """Hand over messages, and leave what else there is to websockets."""
+        if self._begun:
+            self._begun += data
+            if len(self._begun) < self._needed:
+                return
+            data = bytes(self._begun)
+            self._begun.clear()
+        begin, end = 0, len(data)
+        while begin < end and self.take is not None and self.conn.state is State.OPEN:
+            mask, stop = frame_in(data, begin, self.config.ws_max_size)
+            if stop > end:
+                self._begun += data[begin:]
+                self._needed = stop - begin
+                return
+            if not mask:
+                break  # websockets says what is wrong with it
+            if data[begin] in MESSAGES and not self.frames:
+                content = apply_mask(data[mask + 4 : stop], data[mask : mask + 4])
+                self._hand(content, data[begin] == TEXT)
+            else:
+                super().data_received(data[begin:stop])
+            begin = stop
+        if begin < end:
+            super().data_received(data[begin:] if begin else data)
+
     def _mind(self) -> None:
         """See whether the message that is coming comes too slowly, now and later."""
         left = self._since + self.limits.patience + self._came / SLOWEST - self.loop.time()
-        if self.read_paused:  # it is not its client that is slow
+        if self._held or not self.writable.is_set():  # nobody reads it
             left = self.limits.patience
         if left > 0:
             self._overdue = self.loop.call_later(left, self._mind)
@@ -205,12 +253,10 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
             seconds = self.loop.time() - self._since
             self._fail(CloseCode.POLICY_VIOLATION, f"a message was not whole after {seconds:.0f} s")
 
-    def resume_writing(self) -> None:
-        """It takes its answers again."""
-        super().resume_writing()
-        if self.read_paused and self.queue.empty() and not self.transport.is_closing():
-            self.read_paused = False
-            self.transport.resume_reading()
+    def _stop_minding(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
 
     def handle_cont(self, event: Any) -> None:
         """Another part of a message."""
@@ -225,24 +271,41 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
         self._pings += 1
         if self._pings <= MOST_PINGS:
             super().handle_ping()
-        elif self._pings == MOST_PINGS + 1:
+        else:
             self._fail(CloseCode.POLICY_VIOLATION, f"more than {MOST_PINGS} pings in a second")
 
     def send_receive_event_to_app(self) -> None:
-        """A message is whole."""
-        self._stop_minding()
-        if self.curr_msg_data_type == "text":
-            try:
-                b"".join(self.frames).decode()
-            except UnicodeDecodeError:
-                self._fail(CloseCode.INVALID_DATA, "a message is no text in UTF-8")
-                return
-        super().send_receive_event_to_app()
+        """A message is whole that came in several frames."""
+        if self.take is None:
+            super().send_receive_event_to_app()
+            return
+        content, self.frames = b"".join(self.frames), []
+        self._hand(content, self.curr_msg_data_type == "text")
 
-    async def receive(self) -> Any:
-        """The next message, once the answers before it have been taken."""
-        await self.writable.wait()
-        return await super().receive()
+    def say(self, content: str | bytes) -> None:
+        """Send a message, unless the other end has left."""
+        if self.conn.state is State.OPEN and not self.transport.is_closing():
+            self.transport.write(frame_of(content))
+
+    def hold(self) -> None:
+        """Read no more for now."""
+        self._held = True
+        self.transport.pause_reading()
+
+    def let(self) -> None:
+        """Read on, unless what was sent lies there yet."""
+        self._held = False
+        self._read_on()
+
+    def pause_writing(self) -> None:
+        """The other end does not take its answers: no more are made."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has taken most of them."""
+        super().resume_writing()
+        self._read_on()
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         """All is said: the other end has to hang up, too."""
@@ -255,17 +318,61 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
         self._stop_minding()
         super().connection_lost(exc)
 
+    def _read_on(self) -> None:
+        if not self._held and self.writable.is_set() and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _hand(self, content: bytes, text: bool) -> None:
+        assert self.take is not None
+        self._stop_minding()
+        try:
+            message = content.decode() if text else content
+        except UnicodeDecodeError:
+            self._fail(CloseCode.INVALID_DATA, "a message is no text in UTF-8")
+        else:
+            self.take(message)
+
     def _fail(self, code: CloseCode, reason: str) -> None:
         """End it, and say why."""
         self.frames = []
+        self._begun.clear()
         if not self.transport.is_closing():
             self.conn.fail(code, reason)
             self.handle_parser_exception()
 
-    def _stop_minding(self) -> None:
-        if self._overdue is not None:
-            self._overdue.cancel()
-            self._overdue = None
+
+def frame_in(data: bytes, begin: int, most: int) -> tuple[int, int]:
+    r"""Where the mask of the frame that begins there is, and where that frame ends: perhaps behind the data.
+
+    (0, 0) if it is none that a client may send, or has more than so many bytes.
+
+    >>> frame_in(b"\x81\x85maskHello", 0, 100), frame_in(b"\x81\xfe\x01\x00mask...", 0, 1000)
+    ((2, 11), (4, 264))
+    """
+    mask = begin + 2
+    if len(data) < mask:
+        return 0, len(data) + 1
+    size = data[begin + 1] - 128
+    if size >= 126:
+        mask += 2 if size == 126 else 8
+        if len(data) < mask:
+            return 0, mask
+        size = int.from_bytes(data[begin + 2 : mask], "big")
+    return (mask, mask + 4 + size) if 0 <= size <= most else (0, 0)
+
+
+def frame_of(content: str | bytes) -> bytes:
+    r"""The frame of a message of a server.
+
+    >>> frame_of("Hello"), frame_of(bytes(200))[:5]
+    (b'\x81\x05Hello', b'\x82~\x00\xc8\x00')
+    """
+    kind, payload = (TEXT, content.encode()) if isinstance(content, str) else (BINARY, content)
+    size = len(payload)
+    if size < 126:
+        return bytes((kind, size)) + payload
+    head = struct.pack("!BBH", kind, 126, size) if size < 1 << 16 else struct.pack("!BBQ", kind, 127, size)
+    return head + payload
 
 
 def patient(limits: Limits) -> tuple[type[PatientHttp], type[PatientWebSocket]]:

@@ -52,6 +52,11 @@ class Session:
         self.waiting: collections.deque[Message | Deed] = collections.deque()
         self.busy = False
 
+    @property
+    def unanswered(self) -> int:
+        """How many messages wait, their callers with them."""
+        return sum(isinstance(one, Message) and not one.answer.done() for one in self.waiting)
+
 
 class SessionStates:
     """The states of the sessions in memory: of each tensor one block [most, size], a row for each session.

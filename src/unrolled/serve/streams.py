@@ -3,29 +3,60 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import functools
+import itertools
 import json
 import logging
 import struct
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from unrolled.errors import UnrolledError
-from unrolled.serve.aside import Aside
-from unrolled.serve.bodies import RefusedError, kind
-from unrolled.serve.desk import KEYS, Desk, status_of
+from unrolled.serve.aside import LARGE, Aside
+from unrolled.serve.bodies import RefusedError, kind, parse
+from unrolled.serve.desk import KEYS, Coming, Desk, status_of
 from unrolled.serve.limits import Rates, address_of
 from unrolled.serve.logs import LOGGER
 from unrolled.serve.metrics import Metrics
+from unrolled.serve.wires import Content, wire_of
 
 AT_ONCE = 1_024  # short messages of a connection that are worked on: a client that sends more waits
 WEIGHT, WEIGHT_TOLD = (
     1_024,
     64,
 )  # bytes of one that make it two; and if each of its steps is answered at length
+
+_FAILED = {"error": "the service failed to answer: its log says why", "status": 500}
+
+
+class Asked:
+    """A message that is not answered yet.
+
+    Attributes:
+        began: when it came.
+        session: that it is about, if that is known.
+        prefix, echo: what its answer begins with, or holds, so that the client knows it.
+        coming: the answer, if there may be one.
+        answer: that, to be sent when those before are.
+        outcome: whether it was answered, refused, or failed.
+        weight: for how many short ones it counts.
+    """
+
+    __slots__ = ("answer", "began", "coming", "echo", "outcome", "prefix", "session", "weight")
+
+    def __init__(self, session: str | None, weight: int) -> None:
+        self.began = time.perf_counter()
+        self.weight = weight
+        self.session = session
+        self.prefix: bytes = b""
+        self.echo: Mapping[str, Any] = {}
+        self.coming: Coming | None = None
+        self.answer: Content | None = None
+        self.outcome = "answered"
 
 
 class Stream:
@@ -51,108 +82,135 @@ class Stream:
         self.websocket, self.desk, self.rates, self.metrics = websocket, desk, rates, metrics
         self.aside, self.session = aside, session
         self.address = address_of(websocket.scope)
-        self._left, self._room = AT_ONCE, asyncio.Event()  # what may be begun; whether something ended
-        self._last: dict[str, asyncio.Task[None]] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._asked: dict[str, collections.deque[Asked]] = {}  # of each session, in their order
+        self._weight = 0  # of them all
+        self._long: asyncio.Task[None] | None = None  # reads a long message
+        self._behind: collections.deque[Content] = collections.deque()  # what came behind that
 
     async def run(self) -> None:
         """Answer until the client leaves."""
         await self.websocket.accept()
-        self.metrics.sockets.labels(self.metrics.worker).inc()
+        self._wire = wire_of(self.websocket)
+        self.metrics.sockets.inc()
         try:
-            while True:
-                message = await self.websocket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                content = message.get("bytes")
-                await self._begin(message.get("text", "") if content is None else content)
-        except WebSocketDisconnect:
-            return
+            await self._wire.run(self._take)
         finally:
-            self.metrics.sockets.labels(self.metrics.worker).dec()
-            for task in self._running:
-                task.cancel()
+            self.metrics.sockets.dec()
+            if self._long is not None:
+                self._long.cancel()
+            for asked in itertools.chain.from_iterable(list(self._asked.values())):
+                if asked.coming is not None:
+                    asked.coming.result.cancel()
 
-    async def _begin(self, content: str | bytes) -> None:
-        began, weight = time.perf_counter(), 1 + len(content) // WEIGHT
-        prefix, session, echo = b"", self.session, {}
-        work: Callable[[], Awaitable[Any]]
+    def _take(self, content: Content) -> None:
+        """Have a message worked on, behind all that came before."""
+        if self._long is not None:
+            self._behind.append(content)
+        elif isinstance(content, str) and len(content) > LARGE:
+            self._wire.hold()
+            self._long = asyncio.create_task(self._take_long(content))
+        else:
+            self._work(content)
+
+    async def _take_long(self, content: str) -> None:
+        parsed: dict[str, Any] | Exception
         try:
-            if not self.rates.take(self.address):
-                raise RefusedError(
-                    429, f"more than {self.rates.rate:,} messages a second came from your address"
-                )
-            if isinstance(content, bytes):
-                if session is None:
-                    prefix, session, content = _addressed(content)
-                work = functools.partial(self.desk.compact, session, content)
-            else:
-                values = await self.aside.parse(content, KEYS)
-                if values.get("every") or values.get("outputs"):
-                    weight = 1 + len(content) // WEIGHT_TOLD
-                echo = _echo(values)
-                if session is not None:
-                    values = self._own(values)
-                named = values.get("session")
-                session = named if isinstance(named, str) else None
-                work = functools.partial(self.desk.answer, values)
-        except UnrolledError as error:
-            work = functools.partial(_refused, error)
-        weight = min(weight, AT_ONCE)
-        while self._left < weight:
-            self._room.clear()
-            await self._room.wait()
-        self._left -= weight
-        key = session or ""
-        task = asyncio.create_task(self._answer(work, prefix, echo, self._last.get(key), began, session))
-        self._last[key] = task
-        self._running.add(task)
-        task.add_done_callback(lambda done: self._done(done, key, weight))
+            parsed = await self.aside.parse(content, KEYS)
+        except Exception as error:
+            parsed = error
+        self._work(content, parsed)
+        self._long = None
+        while self._behind and self._long is None:
+            self._take(self._behind.popleft())
+        self._let()
 
-    def _done(self, task: asyncio.Task[None], key: str, weight: int) -> None:
-        self._left += weight
-        self._room.set()
-        self._running.discard(task)
-        if self._last.get(key) is task:
-            del self._last[key]
+    def _let(self) -> None:
+        if self._weight < AT_ONCE and self._long is None:
+            self._wire.let()
+
+    def _work(self, content: Content, parsed: dict[str, Any] | Exception | None = None) -> None:
+        asked = Asked(self.session, 1 + len(content) // WEIGHT)
+        try:
+            asked.coming = self._begun(asked, content, parsed)
+        except Exception as error:
+            self._refuse(asked, error)
+        key = asked.session or ""
+        if key in self._asked:
+            self._asked[key].append(asked)
+        else:
+            self._asked[key] = collections.deque((asked,))
+        self._weight += asked.weight
+        if self._weight >= AT_ONCE:
+            self._wire.hold()
+        if asked.coming is None:
+            self._send(key)
+        else:
+            asked.coming.result.add_done_callback(functools.partial(self._come, asked, key))
+
+    def _begun(self, asked: Asked, content: Content, parsed: dict[str, Any] | Exception | None) -> Coming:
+        if not self.rates.take(self.address):
+            raise RefusedError(429, f"more than {self.rates.rate:,} messages a second came from your address")
+        if isinstance(content, bytes):
+            if asked.session is None:
+                asked.prefix, asked.session, content = _addressed(content)
+            return self.desk.begin_compact(asked.session, content)
+        if isinstance(parsed, Exception):
+            raise parsed
+        values = parse(content, KEYS) if parsed is None else parsed
+        asked.echo = _echo(values)
+        if values.get("every") or values.get("outputs"):
+            asked.weight = 1 + len(content) // WEIGHT_TOLD
+        if asked.session is not None:
+            values = self._own(values)
+        else:
+            named = values.get("session")
+            asked.session = named if isinstance(named, str) else None
+        return self.desk.begin(values)
 
     def _own(self, values: dict[str, Any]) -> dict[str, Any]:
         if values.get("do") == "open" or "session" in values:
             raise UnrolledError("this stream is of one session: /v1/stream opens others, and names them")
         return {**values, "session": self.session}
 
-    async def _answer(
-        self,
-        work: Callable[[], Awaitable[Any]],
-        prefix: bytes,
-        echo: Mapping[str, Any],
-        before: asyncio.Task[None] | None,
-        began: float,
-        session: str | None,
-    ) -> None:
-        outcome = "answered"
-        try:
-            answer = await work()
-        except UnrolledError as error:
-            outcome = "refused"
-            answer = {"error": str(error), "status": status_of(error)}
-            if session is not None:
-                answer["session"] = session
-        except Exception:
-            LOGGER.log(logging.ERROR, "a message failed", exc_info=True)
-            outcome = "failed"
-            answer = {"error": "the service failed to answer: its log says why", "status": 500}
-        if before is not None:
-            await asyncio.wait([before])
-        try:
-            if isinstance(answer, bytes):
-                await self.websocket.send_bytes(prefix + answer)
-            else:
-                await self.websocket.send_text(json.dumps({**answer, **echo}))
-        except (WebSocketDisconnect, RuntimeError, OSError):
+    def _come(self, asked: Asked, key: str, result: asyncio.Future[Any]) -> None:
+        """Word an answer, whose result has come."""
+        if result.cancelled():
             return  # the client has left
-        self.metrics.messages.labels(self.metrics.worker, outcome).inc()
-        self.metrics.message_seconds.labels(self.metrics.worker).observe(time.perf_counter() - began)
+        try:
+            assert asked.coming is not None
+            answer = asked.coming.worded(result.result())
+            if isinstance(answer, bytes):
+                asked.answer = asked.prefix + answer
+            else:
+                asked.answer = json.dumps({**answer, **asked.echo})
+        except Exception as error:
+            self._refuse(asked, error)
+        self._send(key)
+
+    def _refuse(self, asked: Asked, error: Exception) -> None:
+        if isinstance(error, UnrolledError):
+            asked.outcome = "refused"
+            answer = {"error": str(error), "status": status_of(error)}
+            if asked.session is not None:
+                answer["session"] = asked.session
+        else:
+            LOGGER.log(logging.ERROR, "a message failed", exc_info=error)
+            asked.outcome, answer = "failed", _FAILED
+        asked.answer = json.dumps({**answer, **asked.echo})
+
+    def _send(self, key: str) -> None:
+        """Send the answers about a session for which none before is missing."""
+        waiting = self._asked[key]
+        while waiting and (answer := waiting[0].answer) is not None:
+            asked = waiting.popleft()
+            self._wire.say(answer)
+            self.metrics.message(asked.outcome, time.perf_counter() - asked.began)
+            held = self._weight >= AT_ONCE
+            self._weight -= asked.weight
+            if held:
+                self._let()
+        if not waiting:
+            del self._asked[key]
 
 
 def _addressed(content: bytes) -> tuple[bytes, str, bytes]:
@@ -184,7 +242,3 @@ def _echo(values: Mapping[str, Any]) -> dict[str, Any]:
     if not short and not (type(told) is int and abs(told) < 2**53):
         raise UnrolledError(f"id is {kind(told)}, expected a whole number or at most 100 characters")
     return {"id": told}
-
-
-async def _refused(error: UnrolledError) -> Any:
-    raise error
