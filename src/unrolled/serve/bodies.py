@@ -108,7 +108,7 @@ def steps_of(value: Any, width: int | None, most: int, what: str = "steps", gaps
     count = len(value) * width
     try:
         packed = struct.pack(f"<{count}f", *numbers)
-    except OverflowError:  # one is too large for float32
+    except (OverflowError, struct.error):  # one is too large for float32, or for any float
         steps = np.array([[math.inf if _is_huge(number) else 0.0 for number in row] for row in value], "f4")
     else:
         steps = np.frombuffer(packed, "<f4").astype(np.float32).reshape(len(value), width)
