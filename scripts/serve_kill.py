@@ -115,9 +115,9 @@ def kill(
     loaded, others = followed[:connected], followed[connected:]
     go_on(crowd, others, 2)
     until = time.monotonic() + 120
-    while server.metrics()["on_disk"] < len(others):
+    while awake := server.metrics()["in_memory"]:
         if time.monotonic() > until:
-            raise TimeoutError(f"only {server.metrics()['on_disk']:,.0f} sessions went to disk")
+            raise TimeoutError(f"{awake:,.0f} sessions did not go to disk")
         time.sleep(0.1)
     woken, resting = others[: connected // 4], others[connected // 4 :]
     answered = under_load(crowd, server, loaded, woken, seconds)
