@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: train test test_page test_capped test_gpu hostile check bench bench-grid bench-busy bench-peers bench-recipes results soak docs \
-	sanitize fuzz torch_tests third_party packages wheel clean
+	sanitize fuzz torch_tests third_party packages wheel container clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -129,6 +129,13 @@ packages: $(BENCH_PACKAGES)/bin/python
 # For this machine's Python and processor family.
 wheel: $(VENV)/installed
 	$(BIN)/pip wheel -q --no-deps -w dist .
+
+# The service in a container, by whichever of these tools is here. INDEX names an index of packages besides pip's own, such
+# as PyTorch's with builds for CPUs alone.
+CONTAINERS ?= $(firstword $(notdir $(shell which podman buildah docker 2>/dev/null)))
+container:
+	@test -n "$(CONTAINERS)" || { echo "make container: needs podman, docker or buildah"; exit 1; }
+	BUILDAH_FORMAT=docker $(CONTAINERS) build -t unrolled -f Containerfile $(if $(INDEX),--build-arg PIP_EXTRA_INDEX_URL=$(INDEX)) .
 
 # The documentation. Its Python runs, and what it prints is compared; in an environment of its own nothing is compiled.
 DOCS := $(if $(wildcard $(VENV)/installed),$(VENV),.venv-docs)

@@ -54,7 +54,7 @@ class Served:
         self.lines, self.port = [], None
         self._ready = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
-        assert self._ready.wait(60), self.lines
+        assert self._ready.wait(180), self.lines
         assert self.port, self.lines
         self.url = f"http://127.0.0.1:{self.port}"
 

@@ -13,7 +13,7 @@ from unrolled.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.cells.cell import Cell
 from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.networks.config import READS
+from unrolled.networks.config import MOST_LAYERS, READS
 from unrolled.onnx.model import OnnxModel
 from unrolled.onnx.recurrent_layer import KINDS, RecurrentLayer
 from unrolled.onnx.registry import Node
@@ -73,7 +73,8 @@ def find_network(model: OnnxModel, name: str) -> FoundNetwork:
     if not after:
         raise UnrolledError("it has no dense layer after its recurrent ones, which would be the classifier")
     tried = 0
-    for ends in _ends(model):
+    width = before[0].weight.shape[1] if before else next(iter(model.cells.values())).input_size
+    for ends in _ends(model, width):
         for direction, read in itertools.product(_directions(layers), READS):
             config = _config(name, layers, before, after, direction, read, ends)
             if config is None:
@@ -140,6 +141,8 @@ def _dense_layers(model: OnnxModel) -> tuple[list[_Dense], list[_Dense]]:
         if bias.shape != weight.shape[:1]:
             continue
         activation = next((ACTIVATIONS[user.op] for user in _users(takers, end, *ACTIVATIONS)), "identity")
+        if len(before) + len(after) == MOST_LAYERS:
+            raise UnrolledError(f"it has more than {MOST_LAYERS:,} dense layers")
         (after if seen else before).append(_Dense(weight.detach(), bias.detach(), activation))
     return before, after
 
@@ -156,8 +159,12 @@ def _users(takers: Mapping[str, list[Node]], value: str, *ops: str) -> Iterator[
                 same.append(node.outputs[0])
 
 
-def _ends(model: OnnxModel) -> Iterator[_Ends]:
-    """Random sequences and what the model makes of them, for each way in which they may lie."""
+def _ends(model: OnnxModel, width: int) -> Iterator[_Ends]:
+    """Random sequences of that width and what the model makes of them, for each way in which they may lie.
+
+    Raises:
+        UnrolledError: the model takes something else, or cannot be run, whichever way they lie.
+    """
     lengths_name = None
     x_name = None
     for name, expected in model.inputs.items():
@@ -170,9 +177,9 @@ def _ends(model: OnnxModel) -> Iterator[_Ends]:
             raise UnrolledError(f"it takes {name!r}, {expected}: networks take sequences and lengths")
     if x_name is None:
         raise UnrolledError("it takes no sequences [N, T, I] of float32")
-    width = _input_width(model)
     shape = model.inputs[x_name].shape
     random = torch.Generator().manual_seed(0)
+    refused: list[UnrolledError] = []
     for batch_first in (True, False):
         sizes = [BATCH, TIME, width] if batch_first else [TIME, BATCH, width]
         said = shape or ("?",) * 3
@@ -189,16 +196,12 @@ def _ends(model: OnnxModel) -> Iterator[_Ends]:
         try:
             with torch.no_grad():
                 came = next(iter(model(**fed).values()))
-        except UnrolledError:
-            continue  # they do not lie so
+        except UnrolledError as error:
+            refused.append(error)  # they do not lie so
+            continue
         yield _Ends(x if batch_first else x.movedim(0, 1), lengths, came, batch_first)
-
-
-def _input_width(model: OnnxModel) -> int:
-    before, _ = _dense_layers(model)
-    if before:
-        return before[0].weight.shape[1]
-    return next(iter(model.cells.values())).input_size
+    if len(refused) == 2:
+        raise refused[0]
 
 
 def _directions(layers: list[RecurrentLayer]) -> list[str]:

@@ -15,7 +15,7 @@ MOST_NUMBERS = 2**26  # at a time, of what nodes make: 256 MiB
 MOST_WORK = 2**33  # products and sums of all nodes: some seconds
 # Besides, for each number that is fed, of which nobody feeds more than are meant.
 NUMBERS_FOR_EACH, WORK_FOR_EACH = 2**12, 2**20
-EACH = 16  # products that take as long as to read and write a number
+EACH = 64  # products that take as long as to read and write a number
 
 
 class Limits:
@@ -61,6 +61,8 @@ def _outcome(node: Node, given: Sequence[Tensor], weights: int) -> tuple[int, in
     """Upper bounds of how many numbers a node makes, and of how many products, without computing it."""
     shapes = [value.shape for value in given]
     most = max((value.numel() for value in given), default=0)
+    if len(given) < 2:
+        return most, 0
     if node.op in ("LSTM", "GRU", "RNN") and shapes and len(shapes[0]) == 3:
         steps = shapes[0][0] * shapes[0][1]
         weights = weights or sum(value.numel() for value in given[1:])

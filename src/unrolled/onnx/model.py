@@ -93,7 +93,7 @@ class OnnxModel(nn.Module):
 
         Args:
             inputs: in the model's order.
-            named: by name; names that Python cannot say go in with **.
+            named: by name; names that Python cannot say go in as a dictionary with two stars before it.
 
         Raises:
             UnrolledError: an input is missing, unknown or of another shape, or a node cannot compute what it

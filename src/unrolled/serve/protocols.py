@@ -287,6 +287,15 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
         if self.conn.state is State.OPEN and not self.transport.is_closing():
             self.transport.write(frame_of(content))
 
+    def shutdown(self) -> None:
+        """The service stops: the stream answers what has come, and says goodbye."""
+        if self.take is None or self.close_sent:
+            super().shutdown()
+            return
+        self.stop_keepalive()
+        self.take = _forget
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
+
     def hold(self) -> None:
         """Read no more for now."""
         self._held = True
@@ -339,6 +348,10 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
         if not self.transport.is_closing():
             self.conn.fail(code, reason)
             self.handle_parser_exception()
+
+
+def _forget(content: str | bytes) -> None:
+    """What comes after the end."""
 
 
 def frame_in(data: bytes, begin: int, most: int) -> tuple[int, int]:

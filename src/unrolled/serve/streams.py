@@ -30,6 +30,8 @@ WEIGHT, WEIGHT_TOLD = (
     64,
 )  # bytes of one that make it two; and if each of its steps is answered at length
 
+STOPPING = 1012  # the code of a stream that ends because the service does
+
 _FAILED = {"error": "the service failed to answer: its log says why", "status": 500}
 
 
@@ -93,7 +95,8 @@ class Stream:
         self._wire = wire_of(self.websocket)
         self.metrics.sockets.inc()
         try:
-            await self._wire.run(self._take)
+            if await self._wire.run(self._take) == STOPPING:
+                await self._end()
         finally:
             self.metrics.sockets.dec()
             if self._long is not None:
@@ -101,6 +104,15 @@ class Stream:
             for asked in itertools.chain.from_iterable(list(self._asked.values())):
                 if asked.coming is not None:
                     asked.coming.result.cancel()
+
+    async def _end(self) -> None:
+        """Answer what has come, and say goodbye."""
+        while self._long is not None:
+            await asyncio.wait([self._long])
+        waiting = itertools.chain.from_iterable(self._asked.values())
+        if coming := [asked.coming.result for asked in waiting if asked.coming is not None]:
+            await asyncio.wait(coming)
+        await self.websocket.close(STOPPING, "the service stops: go on from the token, here or elsewhere")
 
     def _take(self, content: Content) -> None:
         """Have a message worked on, behind all that came before."""
