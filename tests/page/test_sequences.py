@@ -87,3 +87,9 @@ def test_long_names_of_examples_stay_within_a_narrow_screen(visit, tmp_path):
     button = "document.querySelector('#example-list button')"
     assert names[0][:20] in seen.text("#example-list button")
     assert seen.page.evaluate(f"{button}.scrollWidth <= {button}.clientWidth")
+
+
+def test_a_page_without_anything_to_read_says_so(visit, tmp_path):
+    run = write_task_run(tmp_path, "classify")
+    seen = visit(write_page(tmp_path / "page.html", {"run": run}))
+    assert seen.text("#problem").startswith("This page has no examples to read: unrolled page puts some in")
