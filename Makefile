@@ -33,7 +33,7 @@ cap-%: $(VENV)/installed
 test_page: $(VENV)/installed
 	@command -v chromium chromium-browser google-chrome chrome >/dev/null || \
 		{ echo "make test_page: no chromium on the PATH: install the package chromium"; exit 1; }
-	$(BIN)/python -m pytest tests/page $(ARGS)
+	$(BIN)/python -m pytest tests/page tests/serve/test_browser.py $(ARGS)
 
 # The tests that take a device, on a GPU; skipped by name where torch has none.
 test_gpu: $(VENV)/installed

@@ -147,3 +147,9 @@ def test_weights_are_said_to_come_from_features_or_from_units_of_the_layer_below
             way = "forward" if place < 4 else "backward"
             expected = f"{way} unit {place % 4 + 1}" if layer else f"pixel {place + 1}"
             assert f": largest from {expected} (" in strip.text_content()
+
+
+def test_a_page_without_anything_to_read_says_so(visit, tmp_path):
+    run = write_task_run(tmp_path, "classify")
+    seen = visit(write_page(tmp_path / "page.html", {"run": run}))
+    assert seen.text("#problem").startswith("This page has no examples to read: unrolled page puts some in")

@@ -226,6 +226,12 @@ def test_sessions_end_when_they_are_not_needed_any_more(visit, serve, two):
     assert seen.page.locator("#first .server").is_hidden()
     seen.page.get_by_label(ALONG).check()
     wait_for_line(seen, "after row 28", "second")
+    seen.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+    wait_for_sessions(0)
+    seen.page.evaluate(
+        "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    )  # by the way back
+    wait_for_sessions(2)
     seen.page.goto("about:blank")
     wait_for_sessions(0)
 

@@ -44,7 +44,7 @@ function readingOf(at, changes) {
 // What the state says is read, as rows; the reasons why nothing can be are in `problem`.
 function load() {
   readings.clear();
-  problem = "";
+  problem = drawing || examples.length ? "" : "This page has no examples to read: unrolled page puts some in where the data is at hand.";
   rows = [];
   try {
     if (state.example !== null) rows = exampleRows(examples[state.example]);

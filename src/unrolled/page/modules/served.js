@@ -68,16 +68,22 @@ function difference(own, theirs, named) {
   return own[part].reduce((most, one, k) => Math.max(most, Math.abs(one - theirs[part][k])), 0);
 }
 
-const box = element("input", {
-  type: "checkbox", id: "along", onchange: () => {
-    service?.close();
-    service = box.checked ? new Service(show) : null;
-    ask();
-  },
-});
+function begin() {
+  end();
+  if (box.checked) service = new Service(show);
+  ask();
+}
+
+function end() {
+  service?.close();
+  service = null;
+}
+
+const box = element("input", { type: "checkbox", id: "along", onchange: begin });
 find("compare").after(element("p", { class: "along" }, element("label", {}, box, " let the server read along")));
 setText(find("asks"), "It asks its server alone, and only while that reads along.");
-addEventListener("pagehide", () => service?.close());
+addEventListener("pagehide", end);
+addEventListener("pageshow", ({ persisted }) => persisted && begin()); // the page as it was, by the way back
 follow((now) => {
   shown = now;
   ask();

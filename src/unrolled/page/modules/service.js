@@ -5,7 +5,7 @@ const FOR_NOW = [429, 503]; // the statuses of refusals that may end by themselv
 export class Service {
   // changed(): whenever a session has read on, or something has come in between.
   constructor(changed) {
-    Object.assign(this, { changed, sessions: new Map(), problem: "" });
+    Object.assign(this, { changed, sessions: new Map(), problem: "", ended: false });
     this.connect();
   }
 
@@ -45,14 +45,16 @@ export class Service {
   // The connection is gone, and with it the order of what was sent: try another, and read anew.
   async lose(opened, code) {
     for (const session of this.sessions.values()) session.forget();
-    this.timer = setTimeout(() => this.connect(), PAUSE);
     if (!opened) this.problem = await reason();
     else this.problem ||= code === 1012 ? "it stops" : "the connection broke";
+    if (this.ended) return;
+    this.timer = setTimeout(() => this.connect(), PAUSE);
     this.changed();
   }
 
   // End all sessions, and ask no more.
   close() {
+    this.ended = true;
     clearTimeout(this.timer);
     Object.assign(this.socket, { onopen: null, onmessage: null, onclose: null });
     this.socket.close();
