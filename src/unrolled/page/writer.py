@@ -1,4 +1,4 @@
-"""The page, in one file that asks the network for nothing."""
+"""The page, in one file that makes no requests."""
 
 from __future__ import annotations
 
