@@ -5,6 +5,7 @@ tf2onnx writes such loops of Keras' GRU and SimpleRNN, and of LSTMs that it does
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ LOOP = "Loop"
 WITHIN = 1e-5
 STEPS, BATCH = 4, 2  # of the sequences of the proof
 GATES = {"GRU": 3, "RNN": 1, "LSTM": 4}
+STATE = "state of the proof "
 KERAS_LSTM = (0, 3, 1, 2)  # the standard's gates i, o, f, c among Keras' i, f, c, o
 MOST_MATRICES, MOST_TRIED = 8, 200  # of a loop, and ways to take them
 
@@ -177,11 +179,15 @@ def _agree(
     x = torch.randn(STEPS, BATCH, cell.input_size, generator=random)
     states = [torch.randn(BATCH, cell.output_size, generator=random) for _ in walk.states]
     body: Body = node.get("body")
-    values = {name: torch.tensor(STEPS) for name in (*node.inputs, *body.captured) if name}  # such as its end
+    values = {name: torch.tensor(STEPS) for name in (*node.inputs, *body.captured)}  # such as its end
     values |= {name: constants[name] for name in values if name in constants}
-    values |= {walk.x: x, node.inputs[1]: torch.tensor(True)}
-    values |= {node.inputs[2 + place]: state for place, state in zip(walk.states, states, strict=True)}
-    came = run_loop(node, values, limits)
+    values[walk.x] = x
+    inputs = list(node.inputs)
+    for place, state in zip(walk.states, states, strict=True):  # of which two may begin as one value
+        inputs[2 + place] = f"{STATE}{place}"
+        values[inputs[2 + place]] = state
+    inputs[1] = ""
+    came = run_loop(dataclasses.replace(node, inputs=tuple(inputs)), values, limits)
     with torch.no_grad():
         outputs, *final = layer(x, None, *(state[None] for state in states))
     carried = len(body.inputs) - 2
