@@ -14,6 +14,7 @@ import numpy as np
 from attacks import innocent
 from attacks.attack import Call, add, attack
 from attacks.paths import KINDS
+from unrolled.onnx import load
 from unrolled.onnx.require import require
 
 require()  # before memory is held short
@@ -60,7 +61,7 @@ def classifier(*nodes: Any, **constants: Any) -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def importing(model: Any, folder: Path) -> Call:
+def importing(model: Any, folder: Path) -> list[str]:
     path = folder / "model.onnx"
     path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
     return ["import-onnx", str(path), "--run", str(folder / "run")]
@@ -223,6 +224,41 @@ def fifty_thousand_dense_layers_one_behind_the_other(folder: Path) -> Call:
 def more_nodes_than_any_model_has(folder: Path) -> Call:
     nodes = [node("Identity", ["logits" if n == 0 else f"d{n}"], f"d{n + 1}") for n in range(200_001)]
     return importing(classifier(*nodes), folder)
+
+
+def loop(*nodes: Any, going: str = "going", after: str = "v") -> Any:
+    """A loop whose length nothing bounds but what it says itself, with the logits as its state."""
+    inputs = [
+        helper.make_tensor_value_info("number", TensorProto.INT64, []),
+        helper.make_tensor_value_info("going", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("v", FLOAT, None),
+    ]
+    outputs = [
+        helper.make_tensor_value_info(going, TensorProto.BOOL, []),
+        helper.make_tensor_value_info(after, FLOAT, None),
+        helper.make_tensor_value_info(after, FLOAT, None),
+    ]
+    body = helper.make_graph(list(nodes), "body", inputs, outputs)
+    return helper.make_node("Loop", ["", "", "logits"], ["y", "all"], body=body)
+
+
+LOOPS = {
+    "without an end": loop(node("Neg", ["v"], "w"), after="w"),
+    "without an end or a node": loop(),
+    "that doubles what it has": loop(node("Concat", ["v", "v"], "w", axis=0), after="w"),
+}
+for what, made in LOOPS.items():
+
+    def _looping(folder: Path, made: Any = made) -> Call:
+        path = Path(importing(classifier(made), folder)[1])
+        return lambda: load(path)(np.ones((2, 3, 3)))
+
+    add(f"an ONNX loop {what}", _looping, r"Loop\) cannot be computed: it would (compute|hold) more")
+
+
+@attack("within a loop|not read in loops: Loop")
+def a_loop_within_a_loop(folder: Path) -> Call:
+    return importing(classifier(loop(loop())), folder)
 
 
 @attack(r"operators that are not read: \S{100}")

@@ -14,6 +14,7 @@ from unrolled.cells.cell import Cell
 from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.networks.config import MOST_LAYERS, READS
+from unrolled.onnx.loops import LOOP
 from unrolled.onnx.model import OnnxModel
 from unrolled.onnx.recurrent_layer import KINDS, RecurrentLayer
 from unrolled.onnx.registry import Node
@@ -96,7 +97,7 @@ def find_network(model: OnnxModel, name: str) -> FoundNetwork:
 def _layers_of(model: OnnxModel) -> list[RecurrentLayer]:
     """The recurrent layers, each of which reads the one before it."""
     layers = [layer for layer in model.layers.values() if isinstance(layer, RecurrentLayer)]
-    if not layers or len(layers) != sum(node.op in KINDS for node in model.graph_nodes):
+    if not layers or len(layers) != sum(node.op in (*KINDS, LOOP) for node in model.graph_nodes):
         raise UnrolledError("it has no recurrent layer whose weights it holds")
     ways = layers[0].cells.keys()
     width = next(iter(layers[0].cells.values())).input_size
@@ -120,7 +121,7 @@ def _dense_layers(model: OnnxModel) -> tuple[list[_Dense], list[_Dense]]:
             takers.setdefault(name, []).append(node)
     seen = False
     for node in model.graph_nodes:
-        seen = seen or node.op in KINDS
+        seen = seen or node.op in (*KINDS, LOOP)
         if node.op not in ("MatMul", "Gemm") or len(node.inputs) < 2:
             continue
         weight = model.constant(node.inputs[1])

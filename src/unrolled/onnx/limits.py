@@ -13,8 +13,9 @@ from unrolled.onnx.registry import Node
 
 MOST_NUMBERS = 2**26  # at a time, of what nodes make: 256 MiB
 MOST_WORK = 2**33  # products and sums of all nodes: some seconds
+OF_A_NODE = 2**17  # in a loop, which may call it again and again
 # Besides, for each number that is fed, of which nobody feeds more than are meant.
-NUMBERS_FOR_EACH, WORK_FOR_EACH = 2**12, 2**20
+NUMBERS_FOR_EACH, WORK_FOR_EACH = 2**12, 2**23
 EACH = 64  # products that take as long as to read and write a number
 
 
@@ -40,9 +41,16 @@ class Limits:
             weights: of a recurrent layer, how many it has.
         """
         numbers, work = _outcome(node, [value for value in given if value is not None], weights)
-        self._work += work + EACH * numbers
         if self._numbers + numbers > self._most_numbers:
             raise UnrolledError(f"it would hold more than {self._most_numbers:,} numbers at a time")
+        self._spend(work + EACH * numbers)
+
+    def turn(self, nodes: int) -> None:
+        """Raise an UnrolledError if a loop of so many nodes may not turn once more."""
+        self._spend(OF_A_NODE * (1 + nodes))
+
+    def _spend(self, work: int) -> None:
+        self._work += work
         if self._work > self._most_work:
             raise UnrolledError(f"it would compute more than {self._most_work:,} products")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unrolled.errors import UnrolledError
 from unrolled.foreign import map_foreign
-from unrolled.onnx.registry import Node
+from unrolled.onnx.registry import Body, Node
 from unrolled.onnx.require import require
 from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
 
@@ -151,15 +151,17 @@ def node_of(entry: Any, opset: int, folder: Path) -> Node:
     attributes = {}
     for attribute in entry.attribute:
         try:
-            attributes[attribute.name] = _value_of(attribute, folder)
+            attributes[attribute.name] = _value_of(attribute, opset, folder)
         except UnrolledError as error:
             raise UnrolledError(f"the node {name!r} ({op}): {error}") from None
     return Node(op, name, tuple(entry.input), tuple(entry.output), attributes, opset)
 
 
-def _value_of(attribute: Any, folder: Path) -> Any:
+def _value_of(attribute: Any, opset: int, folder: Path) -> Any:
     if attribute.type == TENSOR:
         return tensor_of(attribute.t, folder)
+    if attribute.type == GRAPH:
+        return _body_of(attribute.g, opset, folder)
     read: dict[int, Any] = {
         FLOAT: lambda: attribute.f,
         INT: lambda: attribute.i,
@@ -171,10 +173,23 @@ def _value_of(attribute: Any, folder: Path) -> Any:
     return read.get(attribute.type, lambda: None)()
 
 
+def _body_of(proto: Any, opset: int, folder: Path) -> Body:
+    if len(proto.node) > MOST_NODES:
+        raise UnrolledError(f"it has {len(proto.node):,} nodes, expected {MOST_NODES:,} at most")
+    body = Body(
+        tuple(node_of(entry, opset, folder) for entry in proto.node),
+        {tensor.name: tensor_of(tensor, folder) for tensor in proto.initializer},
+        tuple(entry.name for entry in proto.input),
+        tuple(entry.name for entry in proto.output),
+    )
+    _check_order(body.nodes, {*body.constants, *body.inputs, *body.captured}, body.outputs)
+    return body
+
+
 def _check_order(nodes: tuple[Node, ...], known: set[str], outputs: tuple[str, ...]) -> None:
     """Raise an UnrolledError if a value is used before it is there, or made twice."""
     for node in nodes:
-        for value in node.inputs:
+        for value in node.needs:
             if value and value not in known:
                 raise UnrolledError(
                     f"the node {node.name!r} ({node.op}) takes {value!r}, which nothing before it makes"
