@@ -73,7 +73,7 @@ class Engine:
     ) -> None:
         self._reader = Reader(network)
         self._states = SessionStates(self._reader.initial, most_sessions)
-        self._short = int(SHORT / self._reader.pace(self._states))  # steps
+        self._short = int(SHORT / self._reader.measure(self._states))  # steps
         self._seal = Seal(key, identity, self._states.size)
         self._files = None if folder is None else SessionFiles(folder, self._seal)
         self._delay, self._most, self._idle_after = delay, most_sessions, idle_after

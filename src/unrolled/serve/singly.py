@@ -10,8 +10,6 @@ import numpy as np
 from unrolled.kernels.watch import Watch
 from unrolled.stream.fused import FusedWalk, fuses
 
-MOST = 16  # steps of all sequences together
-
 
 class Singly:
     """A cell that reads on from rows of states, one row after the other, with weights that are packed once.
