@@ -1,6 +1,7 @@
 """Sessions of a network: the bits that each would have alone, whoever is there and wherever it has been."""
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -92,7 +93,9 @@ def test_steps_that_are_read_one_by_one_have_the_bits_of_one_call(network):
         outputs = [
             reader.read([steps(t, 10 * turn + t) for t in (1, 4, 2, 1)], rows, states) for turn in (0, 1)
         ]
-        said.append((np.concatenate(sum(outputs, [])), [states.read(row) for row in rows]))
+        said.append(
+            (np.concatenate(list(itertools.chain.from_iterable(outputs))), [states.read(row) for row in rows])
+        )
     np.testing.assert_array_equal(said[0][0], said[1][0])
     assert said[0][1] == said[1][1]
 

@@ -213,3 +213,18 @@ def test_one_that_does_not_read_its_answers_is_left_in_the_end_and_nobody_waits_
     assert waited
     server.stop(signal.SIGTERM)
     assert "Traceback" not in "".join(server.lines)
+
+
+def test_messages_about_a_session_of_another_worker_are_read_in_their_order(serve, call, small):
+    server = serve(small, "--port", 0, "--workers", 2)
+    callers, until = {}, time.monotonic() + 60
+    while len(callers) < 2 and time.monotonic() < until:  # the second one may still be starting
+        caller = call(server)
+        session = caller.opened()
+        callers[session.partition("-")[0]] = caller, session
+    (caller, _), (_, session) = callers.values()
+    count = 200
+    caller.socket.sendall(b"".join(frame(step(session, number / 100, id=number)) for number in range(count)))
+    said = [caller.answer() for _ in range(count)]
+    assert [(answer["id"], answer["count"]) for answer in said] == [(n, n + 1) for n in range(count)]
+    server.stop()
