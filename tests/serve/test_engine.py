@@ -100,6 +100,23 @@ def test_steps_that_are_read_one_by_one_have_the_bits_of_one_call(network):
     assert said[0][1] == said[1][1]
 
 
+@pytest.mark.parametrize("few", [0, 64])
+def test_a_call_that_fails_has_moved_no_state(few, monkeypatch):
+    reader = Reader(NETWORKS[0])
+    states = SessionStates(reader.initial, 2)
+    reader._few = few
+    reader.read([steps(1), steps(2)], [0, 1], states)
+    before = [states.read(row) for row in (0, 1)]
+
+    def fails(rows):
+        raise MemoryError
+
+    monkeypatch.setattr(reader, "_after", fails)
+    with pytest.raises(MemoryError):
+        reader.read([steps(1), steps(2)], [0, 1], states)
+    assert [states.read(row) for row in (0, 1)] == before
+
+
 def test_weights_that_have_changed_are_read_as_they_are():
     network = network_of(CONFIGS[0])
     reader = Reader(network)

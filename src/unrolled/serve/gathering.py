@@ -96,17 +96,18 @@ class Reader:
             if self._before is not None:
                 steps = self._before(torch.from_numpy(steps)).numpy()
                 messages = [steps[end - len(x) : end] for end, x in zip(ends, messages, strict=True)]
-            y: Any = None
+            read = None
             if self._singly is not None and len(steps) <= self._few:
-                y = self._singly.read(messages, rows, states.arrays)
-            y = self._together(messages, steps, rows, states) if y is None else torch.from_numpy(y)
-            outputs = self._after(y).numpy()
+                read = self._singly.read(messages, rows, states.arrays)
+            y, move = read or self._together(messages, steps, rows, states)
+            outputs = self._after(torch.as_tensor(y)).numpy()
+            move()  # no error comes from here on: whoever is told of one has read nothing
         return [outputs[end - len(x) : end] for end, x in zip(ends, messages, strict=True)]
 
     def _together(
         self, messages: list[np.ndarray], steps: np.ndarray, rows: list[int], states: SessionStates
-    ) -> Tensor:
-        """The cell's outputs [sum T_i, H] in one call."""
+    ) -> tuple[Tensor, Callable[[], None]]:
+        """The cell's outputs [sum T_i, H] in one call, and what moves the states on."""
         lengths = list(map(len, messages))
         places, every = torch.tensor(rows), torch.from_numpy(steps)
         if min(lengths) == max(lengths):
@@ -118,8 +119,8 @@ class Reader:
             x = every.new_zeros(*inside.shape, every.shape[1])
             x[inside] = every
         y, state = dynamic_unroll(self._source.cell, x, real, states.gather(places))
-        states.scatter(places, state)
-        return y.flatten(0, 1) if inside is None else y[inside]
+        outputs = y.flatten(0, 1) if inside is None else y[inside]
+        return outputs, lambda: states.scatter(places, state)
 
 
 def alike(lengths: list[int]) -> Iterator[list[int]]:
