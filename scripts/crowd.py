@@ -91,7 +91,7 @@ class Crowd:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + _SPARE_FILES), hard))
         self._epoll = select.epoll()  # first, so that its number is one that select can take
-        self.sockets = [_connected(port, path) for _ in range(count)]
+        self.sockets = [connected(port, path) for _ in range(count)]
         self._rest = [b""] * count
         self._which = {one.fileno(): index for index, one in enumerate(self.sockets)}
         for one in self.sockets:
@@ -237,7 +237,8 @@ def retried(deed: Callable[[], Crowd], seconds: float) -> Crowd:
             time.sleep(0.05)
 
 
-def _connected(port: int, path: str) -> socket.socket:
+def connected(port: int, path: str) -> socket.socket:
+    """A WebSocket that is open."""
     one = socket.create_connection(("127.0.0.1", port), timeout=60)
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     key = base64.b64encode(random.randbytes(16)).decode()

@@ -133,8 +133,8 @@ def kill(
         go_on(crowd, behind, 1)
     go_on(crowd, followed, MORE)
     crowd.close()
-    left = sum(path.suffix in (".taken", ".part") for path in kept.rglob("*"))
     server.stop()
+    left = sum(path.suffix in (".taken", ".part") for path in kept.rglob("*"))
     same = sum(bits_are_right(run, followed))
     return Killed(len(loaded), len(woken), len(resting), answered, unanswered, same, took, left)
 

@@ -1,6 +1,7 @@
 """Sessions of a network: the bits that each would have alone, whoever is there and wherever it has been."""
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -21,7 +22,8 @@ from unrolled.serve.errors import (
     TooManySessionsError,
     UnknownSessionError,
 )
-from unrolled.serve.gathering import MOST_STEPS, alike, by_rows
+from unrolled.serve.gathering import MOST_STEPS, Reader, alike, by_rows
+from unrolled.serve.session import SessionStates
 
 KEY = b"a secret of sixteen bytes or more"
 CONFIGS = [
@@ -78,6 +80,55 @@ PLANS = st.lists(
     min_size=1,
     max_size=7,
 )
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.config.name)
+def test_steps_that_are_read_one_by_one_have_the_bits_of_one_call(network):
+    reader = Reader(network)
+    assert reader._singly is not None
+    rows, said = [3, 0, 2, 1], []
+    for few in (0, 64):
+        states = SessionStates(reader.initial, 4)
+        reader._few = few
+        outputs = [
+            reader.read([steps(t, 10 * turn + t) for t in (1, 4, 2, 1)], rows, states) for turn in (0, 1)
+        ]
+        said.append(
+            (np.concatenate(list(itertools.chain.from_iterable(outputs))), [states.read(row) for row in rows])
+        )
+    np.testing.assert_array_equal(said[0][0], said[1][0])
+    assert said[0][1] == said[1][1]
+
+
+@pytest.mark.parametrize("few", [0, 64])
+def test_a_call_that_fails_has_moved_no_state(few, monkeypatch):
+    reader = Reader(NETWORKS[0])
+    states = SessionStates(reader.initial, 2)
+    reader._few = few
+    reader.read([steps(1), steps(2)], [0, 1], states)
+    before = [states.read(row) for row in (0, 1)]
+
+    def fails(rows):
+        raise MemoryError
+
+    monkeypatch.setattr(reader, "_after", fails)
+    with pytest.raises(MemoryError):
+        reader.read([steps(1), steps(2)], [0, 1], states)
+    assert [states.read(row) for row in (0, 1)] == before
+
+
+def test_weights_that_have_changed_are_read_as_they_are():
+    network = network_of(CONFIGS[0])
+    reader = Reader(network)
+    reader._few, states = 64, SessionStates(reader.initial, 1)
+    x = steps(3)
+    reader.read([x], [0], states)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(0.5)
+    states.reset(0)
+    (outputs,) = reader.read([x], [0], states)
+    np.testing.assert_array_equal(probabilities([outputs]), alone(network, x))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import struct
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -72,6 +73,7 @@ class Desk:
     ) -> None:
         self.models, self.settings, self.neighbours = models, settings, neighbours
         self.engines: dict[str, Engine] = {}
+        self._asked: dict[str, asyncio.Future[Any]] = {}  # of neighbours, the last about each session
         self.reasons: dict[str, str] = {}  # why a model has no sessions
         for name, model in models.items():
             folder = settings.sessions
@@ -117,7 +119,7 @@ class Desk:
             raise UnrolledError("the message names no session, expected the name that opening one gave")
         worker, model, name = self._find(session)
         if worker != self.settings.worker and self.neighbours is not None:
-            return _later(self.neighbours.ask(worker, message))
+            return self._elsewhere(session, functools.partial(self.neighbours.ask, worker, message))
         engine = self._engine(model)
         match deed:
             case "steps":
@@ -145,7 +147,7 @@ class Desk:
         """The same, as soon as it has come."""
         worker, model, name = self._find(session)
         if worker != self.settings.worker and self.neighbours is not None:
-            return _later(self.neighbours.send(worker, session, content))
+            return self._elsewhere(session, functools.partial(self.neighbours.send, worker, session, content))
         steps = steps_in(content, model.width, self.settings.limits.steps)
         return Coming(self._engine(model).step(name, model.prepared(steps)), _packed)
 
@@ -194,6 +196,24 @@ class Desk:
         name = await self._engine(model).open(token)
         session = f"{self.settings.worker}-{model.identity[:8]}-{name}"
         return {"session": session, "model": model.name, "step": model.width}
+
+    def _elsewhere(self, session: str, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Coming:
+        """What a neighbour answers, who is asked when the answer to the message before has come."""
+        before = self._asked.get(session)
+
+        async def in_turn() -> Any:
+            if before is not None:
+                await asyncio.wait([before])
+            return await ask()
+
+        def done(task: asyncio.Future[Any]) -> None:
+            if self._asked.get(session) is task:
+                del self._asked[session]
+
+        coming = _later(in_turn())
+        self._asked[session] = coming.result
+        coming.result.add_done_callback(done)
+        return coming
 
     def _steps(
         self, message: Mapping[str, Any], session: str, model: Model, engine: Engine, name: str

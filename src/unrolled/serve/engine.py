@@ -28,7 +28,7 @@ from unrolled.serve.session_files import SessionFiles
 from unrolled.serve.tokens import Kept, Seal
 
 MOST_ROWS = 1024  # of one call
-SHORT = 0.001  # seconds of a call for which it does not pay to wake a thread, nor to wait for others
+SHORT = 0.001  # seconds of a call: it does not pay to wake a thread for less, nor to wait for others
 ON_DISK = 10  # times as many sessions as in memory; those that rest longest go first
 
 _WRITERS = 4  # threads: a file's way to the disk is waiting
@@ -54,7 +54,8 @@ class Engine:
             take each other's.
         identity: a digest of the network's weights and configuration.
         folder: where idle sessions go; None: they stay in memory, and give way when others need the place.
-        delay: for how many seconds at most a call waits until as many sessions have come as were in the last.
+        delay: for how many seconds at most a call waits until as many sessions have come as were in the last,
+            if that was a long one.
         most_sessions: how many are in memory at most.
         idle_after: seconds after which a session that nobody asked for is idle.
 
@@ -75,7 +76,7 @@ class Engine:
     ) -> None:
         self._reader = Reader(network)
         self._states = SessionStates(self._reader.initial, most_sessions)
-        self._short = int(SHORT / self._reader.pace(self._states))  # steps
+        self._short = int(SHORT / self._reader.measure(self._states))  # steps
         self._seal = Seal(key, identity, self._states.size)
         self._files = None if folder is None else SessionFiles(folder, self._seal)
         self._delay, self._most, self._idle_after = delay, most_sessions, idle_after

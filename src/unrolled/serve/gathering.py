@@ -16,7 +16,7 @@ from unrolled.errors import UnrolledError
 from unrolled.kernels.watch import Watch
 from unrolled.networks import SequenceClassifier
 from unrolled.serve.session import SessionStates
-from unrolled.serve.singly import MOST, singly
+from unrolled.serve.singly import singly
 from unrolled.stream.source import name_of, source_of
 from unrolled.unroll import dynamic_unroll
 
@@ -65,15 +65,28 @@ class Reader:
             self._singly = singly(source.cell, Watch(network))
             self._before = None if source.dense is None else by_rows(source.dense)
             self._after = by_rows(source.classifier)
+        self._few = 0  # steps of a call that are read one by one
 
-    def pace(self, states: SessionStates) -> float:
-        """Seconds for a step, where a call has some of them; row 0 of the states is overwritten."""
-        steps, seconds = [np.zeros((1, self.input_size), np.float32)] * _PROBES, []
-        for _ in range(3):
-            begun = time.perf_counter()
-            self.read(steps, [0] * _PROBES, states)
-            seconds.append(time.perf_counter() - begun)
-        return min(seconds) / _PROBES
+    def measure(self, states: SessionStates) -> float:
+        """Seconds for a step, where a call has some of them; row 0 of the states is overwritten.
+
+        From here on calls of a few steps are read one by one if that is sooner done.
+        """
+
+        def seconds(count: int, length: int) -> float:
+            messages, times = [np.zeros((length, self.input_size), np.float32)] * count, []
+            for _ in range(3):
+                begun = time.perf_counter()
+                self.read(messages, [0] * count, states)
+                times.append(time.perf_counter() - begun)
+            return min(times)
+
+        together, many = seconds(1, 1), seconds(_PROBES, 1)
+        if self._singly is not None:
+            self._few = 9
+            each = (seconds(9, 1) - seconds(1, 1)) / 8
+            self._few = MOST_STEPS if each <= 0 else min(MOST_STEPS, int(together / each))
+        return many / _PROBES
 
     def read(self, messages: list[np.ndarray], rows: list[int], states: SessionStates) -> list[np.ndarray]:
         """The outputs [T_i, classes] of each message [T_i, I] of these rows, whose states move on."""
@@ -83,17 +96,18 @@ class Reader:
             if self._before is not None:
                 steps = self._before(torch.from_numpy(steps)).numpy()
                 messages = [steps[end - len(x) : end] for end, x in zip(ends, messages, strict=True)]
-            y: Any = None
-            if self._singly is not None and len(steps) <= MOST:
-                y = self._singly.read(messages, rows, states.arrays)
-            y = self._together(messages, steps, rows, states) if y is None else torch.from_numpy(y)
-            outputs = self._after(y).numpy()
+            read = None
+            if self._singly is not None and len(steps) <= self._few:
+                read = self._singly.read(messages, rows, states.arrays)
+            y, move = read or self._together(messages, steps, rows, states)
+            outputs = self._after(torch.as_tensor(y)).numpy()
+            move()  # no error comes from here on: whoever is told of one has read nothing
         return [outputs[end - len(x) : end] for end, x in zip(ends, messages, strict=True)]
 
     def _together(
         self, messages: list[np.ndarray], steps: np.ndarray, rows: list[int], states: SessionStates
-    ) -> Tensor:
-        """The cell's outputs [sum T_i, H] in one call."""
+    ) -> tuple[Tensor, Callable[[], None]]:
+        """The cell's outputs [sum T_i, H] in one call, and what moves the states on."""
         lengths = list(map(len, messages))
         places, every = torch.tensor(rows), torch.from_numpy(steps)
         if min(lengths) == max(lengths):
@@ -105,8 +119,8 @@ class Reader:
             x = every.new_zeros(*inside.shape, every.shape[1])
             x[inside] = every
         y, state = dynamic_unroll(self._source.cell, x, real, states.gather(places))
-        states.scatter(places, state)
-        return y.flatten(0, 1) if inside is None else y[inside]
+        outputs = y.flatten(0, 1) if inside is None else y[inside]
+        return outputs, lambda: states.scatter(places, state)
 
 
 def alike(lengths: list[int]) -> Iterator[list[int]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from unrolled.kernels.watch import Watch
 from unrolled.stream.fused import FusedWalk, fuses
-
-MOST = 16  # steps of all sequences together
 
 
 class Singly:
@@ -27,10 +25,10 @@ class Singly:
 
     def read(
         self, messages: Sequence[np.ndarray], rows: Sequence[int], states: Sequence[np.ndarray]
-    ) -> np.ndarray | None:
-        """The outputs [sum T_i, H] of messages [T_i, I]; states, arrays [n, ...] each, move on in place.
+    ) -> tuple[np.ndarray, Callable[[], None]] | None:
+        """The outputs [sum T_i, H] of messages [T_i, I], and what moves the states on, arrays [n, ...] each.
 
-        None, and nothing has moved, if there is a message that must be read in another way.
+        None if there is a message that must be read in another way.
         """
         outputs: list[Any] = []
         after = []
@@ -43,10 +41,13 @@ class Singly:
                 return None
             turn = self._walk.turn
             after.append([place[turn, 0].copy() for place in self._places])
-        for row, new in zip(rows, after, strict=True):
-            for state, part in zip(states, new, strict=True):
-                state[row] = part
-        return np.concatenate(outputs)
+
+        def move() -> None:
+            for row, new in zip(rows, after, strict=True):
+                for state, part in zip(states, new, strict=True):
+                    state[row] = part
+
+        return np.concatenate(outputs), move
 
 
 def singly(cell: Any, watch: Watch) -> Singly | None:
