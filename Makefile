@@ -2,7 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test_page test_capped test_gpu hostile serve_hostile check bench bench-grid bench-busy bench-peers bench-recipes results soak docs \
+.PHONY: train test test_page test_capped test_gpu hostile serve_hostile check bench bench-grid bench-busy bench-peers bench-recipes \
+	results soak serve_load docs \
 	sanitize fuzz torch_tests third_party packages wheel clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
@@ -82,6 +83,10 @@ results: $(VENV)/installed
 # Trainings that are killed and resumed, as long as one likes: `make soak ARGS="--cycles 1000"`.
 soak: $(VENV)/installed
 	$(BIN)/python scripts/soak.py $(ARGS)
+
+# How many sessions and steps the service bears on this machine, and whether they outlive a kill: three minutes.
+serve_load: $(VENV)/installed
+	$(BIN)/python scripts/serve_load.py $(ARGS)
 
 .venv-%/installed: benchmarks/peers/%.txt
 	$(PYTHON) -m venv .venv-$*

@@ -14,7 +14,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 MASK = bytes((0x37, 0xFA, 0x21, 0x3D))  # a client must mask what it sends; nothing says that it must vary
@@ -91,7 +91,7 @@ class Crowd:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + _SPARE_FILES), hard))
         self._epoll = select.epoll()  # first, so that its number is one that select can take
-        self.sockets = [_connected(port, path) for _ in range(count)]
+        self.sockets = [connected(port, path) for _ in range(count)]
         self._rest = [b""] * count
         self._which = {one.fileno(): index for index, one in enumerate(self.sockets)}
         for one in self.sockets:
@@ -126,24 +126,20 @@ class Crowd:
                 else:
                     raise ConnectionResetError(f"the service has ended the connection: {content!r}")
 
-    def ask(self, messages: Sequence[tuple[int, bytes]], window: int = 64) -> list[bytes]:
-        """The answers to messages over connections, of which so many are on their way at a time.
-
-        Those over one connection have to be one after another, or to be answered in any case in their order.
-        """
-        answers: list[bytes] = [b""] * len(messages)
-        waiting: dict[int, collections.deque[int]] = {}
-        sent = got = 0
-        while got < len(messages):
-            while sent < len(messages) and sent - got < window:
-                which, message = messages[sent]
-                waiting.setdefault(which, collections.deque()).append(sent)
-                self.send(which, message)
-                sent += 1
-            for which, content in self.answers(PATIENCE):
-                answers[waiting[which].popleft()] = content
-                got += 1
-        return answers
+    def ask(self, messages: Iterable[tuple[int, bytes]], window: int = 64) -> Iterator[bytes]:
+        """The answers to messages over connections, as they come; so many are on their way at a time."""
+        waiting = 0
+        for which, message in messages:
+            self.send(which, message)
+            waiting += 1
+            while waiting >= window:
+                for _, content in self.answers(PATIENCE):
+                    waiting -= 1
+                    yield content
+        while waiting:
+            for _, content in self.answers(PATIENCE):
+                waiting -= 1
+                yield content
 
     def saturate(self, messages: Sequence[Sequence[bytes]], seconds: float, warm: float = 1.0) -> float:
         """Messages a second with one on its way over each connection all the time.
@@ -241,7 +237,8 @@ def retried(deed: Callable[[], Crowd], seconds: float) -> Crowd:
             time.sleep(0.05)
 
 
-def _connected(port: int, path: str) -> socket.socket:
+def connected(port: int, path: str) -> socket.socket:
+    """A WebSocket that is open."""
     one = socket.create_connection(("127.0.0.1", port), timeout=60)
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     key = base64.b64encode(random.randbytes(16)).decode()

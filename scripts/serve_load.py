@@ -12,6 +12,7 @@ timed from the moment at which it was due. Processor time is that of all threads
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -21,73 +22,21 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts.crowd import Crowd, check_answer, frame  # noqa: E402
+from scripts.crowd import Crowd, frame  # noqa: E402
+from scripts.serve_kill import kill  # noqa: E402
+from scripts.served import Server  # noqa: E402
 
 NETWORK = "single-layer-dynamic-lstm"  # 28 numbers a step, an LSTM of 128, 10 classes
 WORDS = 8  # messages of a session, sent again and again
-RATE = 10_000_000  # messages a second from one address: the client has but one
 VERSIONS = ("torch", "numpy", "uvicorn", "uvloop", "websockets")
-
-
-class Server:
-    """`unrolled serve` in a process of its own, which logs to a file.
-
-    Args:
-        log: that file.
-        arguments: what follows `unrolled serve`.
-    """
-
-    def __init__(self, log: Path, *arguments: object) -> None:
-        self.log = log
-        before = log.stat().st_size if log.exists() else 0
-        command = [sys.executable, "-m", "unrolled", "serve", "--rate", str(RATE), *map(str, arguments)]
-        with log.open("a") as file:
-            self.process = subprocess.Popen(command, stderr=file)
-        while not (ready := [one for one in self._said(before) if one.get("event") == "ready"]):
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server did not start: {log.read_text()[before:]}")
-            time.sleep(0.02)
-        self.port: int = ready[0]["port"]
-
-    def _said(self, begin: int) -> list[dict[str, Any]]:
-        whole = self.log.read_text()[begin:].rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
-
-    def metrics(self) -> dict[str, float]:
-        """The numbers of its engine."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
-            lines = answer.read().decode().splitlines()
-        return {
-            line.partition("{")[0].removeprefix("unrolled_engine_"): float(line.rpartition(" ")[2])
-            for line in lines
-            if line.startswith("unrolled_engine_")
-        }
-
-    def memory(self) -> int:
-        """Bytes that it has."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf(
-            "SC_PAGE_SIZE"
-        )
-
-    def processor(self) -> float:
-        """Seconds of processor time so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self) -> None:
-        """End it, and wait."""
-        self.process.terminate()
-        self.process.wait(60)
 
 
 def as_json(session: str, steps: np.ndarray) -> bytes:
@@ -113,12 +62,10 @@ def train(folder: Path) -> Path:
 
 
 def open_sessions(crowd: Crowd, count: int) -> list[str]:
-    """Open sessions, one after another over each connection; their names."""
-    asked = [(number % len(crowd.sockets), frame('{"do": "open"}')) for number in range(count)]
-    answers = crowd.ask(asked)
-    for answer in answers:
-        check_answer(answer)
-    return [json.loads(answer)["session"] for answer in answers]
+    """Open sessions over all connections; their names."""
+    asked = ((number % len(crowd.sockets), frame('{"do": "open"}')) for number in range(count))
+    answers = [json.loads(answer) for answer in crowd.ask(asked)]
+    return [answer["session"] for answer in answers]
 
 
 class Table:
@@ -163,7 +110,7 @@ def measure(server: Server, options: argparse.Namespace, table: Table) -> None:
     generator = np.random.default_rng(0)
     for form in options.forms:
         for length in options.steps:
-            words = generator.standard_normal((WORDS, length, width_of(server)), dtype=np.float32)
+            words = generator.standard_normal((WORDS, length, server.width()), dtype=np.float32)
             messages = [[FORMS[form](name, word) for word in words] for name in names[: options.connected]]
             measure_form(crowd, messages, server, options, table, f"{form}, messages of {length}", length)
     crowd.close()
@@ -201,13 +148,6 @@ def milliseconds(times: Sequence[float], share: float) -> str:
     return f"{1000 * times[min(len(times) - 1, int(share * len(times)))]:.2f} ms"
 
 
-def width_of(server: Server) -> int:
-    """I, the numbers of a step."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/v1/models") as answer:
-        width: int = json.load(answer)["models"][0]["step"]
-    return width
-
-
 def machine() -> str:
     """Where this runs, and on what."""
     model = next(
@@ -233,17 +173,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--steps", nargs="+", type=int, default=[1, 10], help="of a message")
     parser.add_argument("--rates", nargs="*", type=float, default=[], help="other loads, messages a second")
+    parser.add_argument("--kill", action="store_true", help="nothing but the row of the kill")
+    parser.add_argument("--no-kill", action="store_true", help="all rows but that")
     parser.add_argument("--serve", nargs=argparse.REMAINDER, default=[], help="what the server is told")
     options = parser.parse_args(arguments)
     print(machine() + "\n")
-    with tempfile.TemporaryDirectory(prefix="unrolled-") as place:
+    with tempfile.TemporaryDirectory(prefix="unrolled-") as place, contextlib.ExitStack() as servers:
         folder = Path(place)
         run = options.run or train(folder)
-        server = Server(folder / "log", run, "--port", "0", *options.serve)
-        try:
-            measure(server, options, Table())
-        finally:
+
+        def start(*told: object) -> Server:
+            server = Server(folder / "log", run, *told, *options.serve)
+            servers.callback(server.kill)
+            return server
+
+        table = Table()
+        if not options.kill:
+            server = start("--port", 0)
+            measure(server, options, table)
             server.stop()
+        if not options.no_kill:
+            came = kill(start, run, folder, options.sessions, options.connected, options.seconds / 2)
+            table.row("kill -9 under load, restart", came.told)
+            if came.same < options.sessions or came.left:
+                sys.exit(f"{options.sessions - came.same:,} sessions were lost, {came.left} files left over")
 
 
 if __name__ == "__main__":

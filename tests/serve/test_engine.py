@@ -165,10 +165,11 @@ def test_rows_of_a_dense_layer_have_the_bits_of_one_row(width, classes):
 def test_a_call_waits_for_as_many_as_came_last_but_a_lone_caller_waits_for_nobody():
     async def run():
         engine = engine_of(delay=60)
+        engine._short = 0  # nobody waits for short calls
         names = [await engine.open() for _ in range(3)]
         async with asyncio.timeout(30):
             await asyncio.gather(*(engine.step(name, steps(1)) for name in names))
-            two = [asyncio.create_task(engine.step(name, steps(1))) for name in names[:2]]
+            two = [engine.step(name, steps(1)) for name in names[:2]]
             await asyncio.sleep(0.05)
             await asyncio.gather(engine.step(names[2], steps(1)), *two)
             assert engine.state().calls == 2
@@ -181,6 +182,7 @@ def test_a_call_waits_for_as_many_as_came_last_but_a_lone_caller_waits_for_nobod
 def test_a_call_waits_no_longer_than_the_delay():
     async def run():
         engine = engine_of(delay=0.01)
+        engine._short = 0
         names = [await engine.open() for _ in range(3)]
         async with asyncio.timeout(30):
             await asyncio.gather(*(engine.step(name, steps(1)) for name in names))
@@ -195,7 +197,7 @@ def test_a_long_message_lets_others_have_their_turn():
     async def run():
         engine = engine_of()
         long, short = await engine.open(), await engine.open()
-        waits = asyncio.create_task(engine.step(long, steps(10_000)))
+        waits = engine.step(long, steps(10_000))
         await asyncio.sleep(0)
         for turn in range(5):
             await engine.step(short, steps(1, turn))
@@ -210,7 +212,7 @@ def test_a_caller_that_is_gone_disturbs_nobody_and_its_message_is_read_whole_or_
     async def run():
         engine = engine_of()
         names = [await engine.open() for _ in range(20)]
-        tasks = [asyncio.create_task(engine.step(name, steps(100, n))) for n, name in enumerate(names)]
+        tasks = [engine.step(name, steps(100, n)) for n, name in enumerate(names)]
         for turn in range(3):
             await asyncio.sleep(0)
             tasks[turn].cancel()
@@ -230,10 +232,10 @@ def test_an_error_in_a_call_reaches_only_the_session_that_causes_it(monkeypatch)
         engine = engine_of()
         read = engine._reader.read
 
-        def reads_no_999(messages, state):
+        def reads_no_999(messages, rows, states):
             if any((x == 999).any() for x in messages):
                 raise MemoryError("a step too many")
-            return read(messages, state)
+            return read(messages, rows, states)
 
         monkeypatch.setattr(engine._reader, "read", reads_no_999)
         names = [await engine.open() for _ in range(4)]
@@ -349,14 +351,14 @@ def test_draining_ends_what_has_come_writes_all_and_refuses_the_rest(tmp_path):
     async def run():
         engine = engine_of(folder=tmp_path)
         names = [await engine.open() for _ in range(30)]
-        tasks = [asyncio.create_task(engine.step(name, steps(200, n))) for n, name in enumerate(names)]
+        tasks = [engine.step(name, steps(200, n)) for n, name in enumerate(names)]
         await asyncio.sleep(0)
         await engine.drain()
         assert {task.result().count for task in tasks} == {200}
         assert (engine.state().in_memory, engine.state().on_disk) == (0, 30)
-        for ask in (engine.open(), engine.step(names[0], steps(1)), engine.token(names[0])):
+        for ask in (engine.open, lambda: engine.step(names[0], steps(1)), lambda: engine.token(names[0])):
             with pytest.raises(DrainingError):
-                await ask
+                await ask()
 
     asyncio.run(run())
 

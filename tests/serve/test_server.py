@@ -47,6 +47,30 @@ def test_a_client_goes_on_with_the_same_bits_after_the_server_was_killed(serve, 
     assert torch.equal(torch.stack([shares_of(one) for one in said]), streamed(small, x))
 
 
+def test_sessions_that_rested_on_disk_go_on_by_their_names_after_the_server_was_killed(
+    serve, small, tmp_path
+):
+    kept, x = tmp_path / "sessions", rows(8)
+    server = serve(small, "--port", 0, "--sessions", kept, "--idle", 0.2)
+
+    def steps(server, session, x):
+        body = {"steps": x.tolist(), "outputs": True}
+        return httpx.post(f"{server.url}/v1/sessions/{session}/steps", json=body, timeout=30)
+
+    resting, awake = (httpx.post(f"{server.url}/v1/sessions").json()["session"] for _ in range(2))
+    steps(server, resting, x[:5])
+    until = time.monotonic() + 30
+    while not list(kept.rglob(f"{resting[-32:]}.session")) and time.monotonic() < until:
+        steps(server, awake, x[:1])
+        time.sleep(0.05)
+    server.stop(signal.SIGKILL)
+    again = serve(small, "--port", 0, "--sessions", kept)
+    said = steps(again, resting, x[5:]).json()
+    assert said["count"] == 8
+    assert torch.equal(shares_of(said), streamed(small, x)[-1])
+    again.stop()
+
+
 def test_a_token_is_taken_by_another_server_with_the_same_key(serve, small, tmp_path):
     key = tmp_path / "key"
     key.write_text("ab" * 32)

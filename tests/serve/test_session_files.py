@@ -4,9 +4,11 @@ import contextlib
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
+from unrolled.atomic import atomic_path
 from unrolled.serve.errors import UnknownSessionError
 from unrolled.serve.session_files import SessionFiles
 from unrolled.serve.tokens import Kept, Seal
@@ -28,6 +30,60 @@ def test_a_session_comes_back_once(files):
     assert files.count() == 0
     with pytest.raises(UnknownSessionError, match="there is no session"):
         files.take(NAME)
+
+
+class Killed(BaseException):
+    """Where a process ends."""
+
+
+@pytest.mark.parametrize("where", ["read_bytes", "unlink"])
+def test_a_session_that_a_killed_process_was_about_to_take_is_there_again(
+    files, tmp_path, monkeypatch, where
+):
+    files.write(NAME, KEPT)
+
+    def killed(path, *arguments, **named):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"pathlib.Path.{where}", killed)
+        with pytest.raises(Killed):
+            files.take(NAME)
+    (left,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert left.suffix == ".taken"
+    again = SessionFiles(tmp_path / "sessions", SEAL)
+    assert again.count() == 1
+    assert again.take(NAME) == KEPT
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_who_takes_a_session_loses_it_to_a_server_that_starts_meanwhile_and_puts_it_back(
+    files, tmp_path, monkeypatch
+):
+    files.write(NAME, KEPT)
+    remove = Path.unlink
+
+    def starts(path, *arguments, **named):
+        SessionFiles(tmp_path / "sessions", SEAL)
+        remove(path, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", starts)
+        with pytest.raises(UnknownSessionError):
+            files.take(NAME)
+    assert files.take(NAME) == KEPT
+
+
+def test_what_a_killed_process_was_about_to_write_is_removed_and_what_one_writes_now_is_not(files, tmp_path):
+    files.write(NAME, KEPT)
+    (path,) = (path for path in tmp_path.rglob("*.session"))
+    left = path.with_name(f".{NAME[::-1]}.session.0123456789abcdef.part")
+    left.write_bytes(b"half")
+    with atomic_path(path) as beside:
+        beside.write_bytes(b"half")
+        SessionFiles(tmp_path / "sessions", SEAL)
+        assert beside.is_file()
+    assert not left.exists()
 
 
 def test_only_the_owner_may_read(files, tmp_path):

@@ -28,7 +28,7 @@ from unrolled.serve.session_files import SessionFiles
 from unrolled.serve.tokens import Kept, Seal
 
 MOST_ROWS = 1024  # of one call
-SHORT = 300
+SHORT = 0.001  # seconds of a call for which it does not pay to wake a thread, nor to wait for others
 ON_DISK = 10  # times as many sessions as in memory; those that rest longest go first
 
 _WRITERS = 4  # threads: a file's way to the disk is waiting
@@ -75,6 +75,7 @@ class Engine:
     ) -> None:
         self._reader = Reader(network)
         self._states = SessionStates(self._reader.initial, most_sessions)
+        self._short = int(SHORT / self._reader.pace(self._states))  # steps
         self._seal = Seal(key, identity, self._states.size)
         self._files = None if folder is None else SessionFiles(folder, self._seal)
         self._delay, self._most, self._idle_after = delay, most_sessions, idle_after
@@ -83,9 +84,9 @@ class Engine:
         self._line: collections.deque[Session] = collections.deque()  # those whose next is a message
         self._came, self._enough = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._caller = ThreadPoolExecutor(1, "unrolled-call")
+        self._caller = ThreadPoolExecutor(1, "unrolled-call", torch.set_num_threads, (1,))
         self._writers = ThreadPoolExecutor(_WRITERS, "unrolled-files")
-        self._draining = False
+        self._draining = self._was_long = False
         self._on_disk = 0 if self._files is None else self._files.count()
         self._calls = self._rows = self._steps = self._last = 0
         self._seconds = 0.0
@@ -346,19 +347,20 @@ class Engine:
         loop = asyncio.get_running_loop()
         while True:
             await self._came.wait()
-            if 1 < len(self._line) < self._last:
+            if 1 < len(self._line) < self._last and self._was_long:
                 await self._wait_for_more()
             taken = [self._line.popleft() for _ in range(min(len(self._line), MOST_ROWS))]
             if not self._line:
                 self._came.clear()
             messages: list[Any] = [found.waiting[0] for found in taken]
             pieces = [message.piece(MOST_STEPS) for message in messages]
-            self._last = len(taken)
+            self._last, self._was_long = len(taken), False
             for group in alike([len(piece) for piece in pieces]):
                 rows, said = [taken[i].row for i in group], [pieces[i] for i in group]
-                if sum(map(len, said)) <= SHORT:
+                if sum(map(len, said)) <= self._short:
                     found = self._call(rows, said)
                 else:
+                    self._was_long = True
                     found = await loop.run_in_executor(self._caller, self._call, rows, said)
                 for i, outputs in zip(group, found, strict=True):
                     self._answer(taken[i], messages[i], outputs)
@@ -373,11 +375,7 @@ class Engine:
         """The outputs of each piece, or the error that it alone raises; states move on in place."""
         begun = time.perf_counter()
         try:
-            places = torch.tensor(rows)
-            outputs: list[Any]
-            with torch.inference_mode():
-                outputs, state = self._reader.read(pieces, self._states.gather(places))
-                self._states.scatter(places, state)
+            outputs: list[Any] = self._reader.read(pieces, rows, self._states)
         except Exception as error:
             if len(rows) == 1:
                 return [error]

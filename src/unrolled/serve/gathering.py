@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import UnrolledError
+from unrolled.kernels.watch import Watch
 from unrolled.networks import SequenceClassifier
+from unrolled.serve.session import SessionStates
+from unrolled.serve.singly import MOST, singly
 from unrolled.stream.source import name_of, source_of
 from unrolled.unroll import dynamic_unroll
 
@@ -58,28 +62,51 @@ class Reader:
         self.input_size: int = network.config.input_size
         with torch.inference_mode():
             self.initial: Any = source.cell.initial_state(1)
+            self._singly = singly(source.cell, Watch(network))
             self._before = None if source.dense is None else by_rows(source.dense)
             self._after = by_rows(source.classifier)
 
-    def read(self, messages: list[np.ndarray], state: Any) -> tuple[list[np.ndarray], Any]:
-        """The outputs [T_i, classes] of each message [T_i, I], and the states [n, ...] after them."""
-        lengths = [len(x) for x in messages]
-        time, ragged = max(lengths), min(lengths) != max(lengths)
+    def pace(self, states: SessionStates) -> float:
+        """Seconds for a step, where a call has some of them; row 0 of the states is overwritten."""
+        steps, seconds = [np.zeros((1, self.input_size), np.float32)] * _PROBES, []
+        for _ in range(3):
+            begun = time.perf_counter()
+            self.read(steps, [0] * _PROBES, states)
+            seconds.append(time.perf_counter() - begun)
+        return min(seconds) / _PROBES
+
+    def read(self, messages: list[np.ndarray], rows: list[int], states: SessionStates) -> list[np.ndarray]:
+        """The outputs [T_i, classes] of each message [T_i, I] of these rows, whose states move on."""
+        ends = list(itertools.accumulate(map(len, messages)))
         with torch.inference_mode():
-            rows = torch.from_numpy(np.concatenate(messages))
+            steps = np.concatenate(messages)
             if self._before is not None:
-                rows = self._before(rows)
-            real = torch.tensor(lengths) if ragged else None
-            inside = None if real is None else torch.arange(time) < real[:, None]
-            if inside is None:
-                x = rows.view(len(messages), time, -1)
-            else:
-                x = rows.new_zeros(len(messages), time, rows.shape[1])
-                x[inside] = rows
-            y, state = dynamic_unroll(self._source.cell, x, real, state)
-            outputs = self._after(y.flatten(0, 1) if inside is None else y[inside]).numpy()
-        ends = list(itertools.accumulate(lengths))
-        return [outputs[end - length : end] for end, length in zip(ends, lengths, strict=True)], state
+                steps = self._before(torch.from_numpy(steps)).numpy()
+                messages = [steps[end - len(x) : end] for end, x in zip(ends, messages, strict=True)]
+            y: Any = None
+            if self._singly is not None and len(steps) <= MOST:
+                y = self._singly.read(messages, rows, states.arrays)
+            y = self._together(messages, steps, rows, states) if y is None else torch.from_numpy(y)
+            outputs = self._after(y).numpy()
+        return [outputs[end - len(x) : end] for end, x in zip(ends, messages, strict=True)]
+
+    def _together(
+        self, messages: list[np.ndarray], steps: np.ndarray, rows: list[int], states: SessionStates
+    ) -> Tensor:
+        """The cell's outputs [sum T_i, H] in one call."""
+        lengths = list(map(len, messages))
+        places, every = torch.tensor(rows), torch.from_numpy(steps)
+        if min(lengths) == max(lengths):
+            real = inside = None
+            x = every.view(len(messages), lengths[0], -1)
+        else:
+            real = torch.tensor(lengths)
+            inside = torch.arange(max(lengths)) < real[:, None]
+            x = every.new_zeros(*inside.shape, every.shape[1])
+            x[inside] = every
+        y, state = dynamic_unroll(self._source.cell, x, real, states.gather(places))
+        states.scatter(places, state)
+        return y.flatten(0, 1) if inside is None else y[inside]
 
 
 def alike(lengths: list[int]) -> Iterator[list[int]]:

@@ -34,7 +34,8 @@ class Predictions:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.waiting = 0
-        self._thread = ThreadPoolExecutor(1, "predictions")
+        threads = torch.get_num_threads()
+        self._thread = ThreadPoolExecutor(1, "predictions", torch.set_num_threads, (threads,))
 
     async def of_sequences(self, model: Model, value: Any) -> bytes:
         """The answer about each of the sequences in a body, in JSON.

@@ -280,7 +280,8 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
             super().send_receive_event_to_app()
             return
         content, self.frames = b"".join(self.frames), []
-        self._hand(content, self.curr_msg_data_type == "text")
+        if not self.close_sent:
+            self._hand(content, self.curr_msg_data_type == "text")
 
     def say(self, content: str | bytes) -> None:
         """Send a message, unless the other end has left."""
@@ -305,6 +306,13 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
         """Read on, unless what was sent lies there yet."""
         self._held = False
         self._read_on()
+
+    def keepalive_timeout(self) -> None:
+        """It does not answer, or its answer has not been read."""
+        if self._held:
+            self.pong_timer = self.loop.call_later(self.limits.patience, self.keepalive_timeout)
+        else:
+            super().keepalive_timeout()
 
     def pause_writing(self) -> None:
         """The other end does not take its answers: no more are made."""

@@ -61,6 +61,7 @@ def listen(settings: ServeSettings) -> socket.socket:
 
 def run_one(settings: ServeSettings, doors: list[socket.socket]) -> None:
     """Serve in this process."""
+    import torch
     import uvicorn
 
     from unrolled.serve.app import make_app
@@ -88,6 +89,7 @@ def run_one(settings: ServeSettings, doors: list[socket.socket]) -> None:
         proxy_headers=False,
     )
     spare_the_collector()
+    torch.set_num_threads(1)  # of this thread, whose calls are short; predictions have a thread of their own
     if settings.sockets is not None:
         path = socket_of(settings.sockets, settings.worker)
         path.unlink(missing_ok=True)

@@ -62,6 +62,10 @@ class SessionStates:
     """The states of the sessions in memory: of each tensor one block [most, size], a row for each session.
 
     A block's memory is touched, and so taken, where rows are used. Free rows are given again last first.
+
+    Attributes:
+        arrays: the blocks as NumPy has them, in the order of the nesting.
+        size: bytes of a row in all of them.
     """
 
     def __init__(self, initial: Any, most: int) -> None:
@@ -69,13 +73,13 @@ class SessionStates:
         self._blocks = map_state(
             lambda part: torch.from_numpy(np.zeros((most, part.shape[1]), "f4")), initial
         )
-        self._arrays: list[np.ndarray] = []
-        map_state(lambda block: self._arrays.append(block.numpy()), self._blocks)
+        self.arrays: list[np.ndarray] = []
+        map_state(lambda block: self.arrays.append(block.numpy()), self._blocks)
         starts: list[np.ndarray] = []
         map_state(lambda part: starts.append(part[0].numpy().copy()), initial)
         self._starts = starts
         self._free = list(range(most - 1, -1, -1))
-        self.size = 4 * sum(array.shape[1] for array in self._arrays)
+        self.size = 4 * sum(array.shape[1] for array in self.arrays)
 
     @property
     def full(self) -> bool:
@@ -91,7 +95,7 @@ class SessionStates:
         self._free.append(row)
 
     def reset(self, row: int) -> None:
-        for array, start in zip(self._arrays, self._starts, strict=True):
+        for array, start in zip(self.arrays, self._starts, strict=True):
             array[row] = start
 
     def gather(self, rows: Tensor) -> Any:
@@ -103,11 +107,11 @@ class SessionStates:
 
     def read(self, row: int) -> bytes:
         """A row's state, its tensors in the order of the nesting, little-endian."""
-        return b"".join(array[row].astype("<f4", copy=False).tobytes() for array in self._arrays)
+        return b"".join(array[row].astype("<f4", copy=False).tobytes() for array in self.arrays)
 
     def write(self, row: int, state: bytes) -> None:
         """The inverse of `read`."""
         values, start = np.frombuffer(state, "<f4"), 0
-        for array in self._arrays:
+        for array in self.arrays:
             array[row] = values[start : start + array.shape[1]]
             start += array.shape[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -117,6 +118,19 @@ class FusedWalk:
     @state.setter
     def state(self, state: Any) -> None:
         map_state(lambda places, part: places[self._native.turn].copy_(part), self._places, state)
+
+    @property
+    def memory(self) -> list[np.ndarray]:
+        """The state's places, arrays [2, N, size] in the order of the nesting: it stands at `turn`."""
+        arrays: list[np.ndarray] = []
+        map_state(lambda places: arrays.append(places.numpy()), self._places)
+        return arrays
+
+    @property
+    def turn(self) -> int:
+        """In which of its places the state is now, 0 or 1."""
+        turn: int = self._native.turn
+        return turn
 
     def _through(self, cell: Any, value: int) -> tuple[int, Any]:
         """Add the parts of a cell that reads this value; the number of its own, and its state's places."""
