@@ -13,7 +13,7 @@ from attacks.mutate import Dice
 from unrolled.serve.aside import read
 from unrolled.serve.bodies import flag_of, steps_in, steps_of, text_of
 from unrolled.serve.desk import KEYS
-from unrolled.serve.protocols import frame_in
+from unrolled.serve.frames import frame_in
 from unrolled.serve.settings import Limits
 from unrolled.serve.streams import _addressed, _echo
 from unrolled.serve.tokens import Kept, Seal
