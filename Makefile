@@ -2,8 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test_page test_capped test_gpu hostile check bench bench-grid bench-busy bench-peers bench-recipes results soak serve_load docs \
-	sanitize fuzz torch_tests third_party packages wheel container clean
+.PHONY: train test test_page test_capped test_gpu hostile serve_hostile check bench bench-grid bench-busy bench-peers \
+	bench-recipes results soak serve_load docs sanitize fuzz torch_tests third_party packages wheel container clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -42,6 +42,10 @@ test_gpu: $(VENV)/installed
 # Calls with anything odd about them, of operators, cells, drop-ins and streams: `make hostile ARGS="--draws 20000"`.
 hostile: $(VENV)/installed
 	$(BIN)/python -m tests.kernels.hostile $(ARGS)
+
+# A service beside attackers of every kind, and clients that must not notice: `make serve_hostile ARGS="--minutes 30"`.
+serve_hostile: $(VENV)/installed
+	$(BIN)/python scripts/serve_hostile.py $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

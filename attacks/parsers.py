@@ -18,6 +18,7 @@ from safetensors.torch import load, save
 
 from attacks import innocent, mutate, runs, sequences
 from attacks.mutate import Mutation
+from attacks.service import parsed
 from unrolled import data, onnx, tf1
 from unrolled.cli.import_onnx import ImportOnnxOptions, import_exported
 from unrolled.data.readers import folder as folder_reader
@@ -430,4 +431,14 @@ PARSERS = {
         name: Parser(seeds, {"": sequences.DAMAGE[name]}, read)
         for name, (seeds, read) in sequences.READERS.items()
     },
+    "body": Parser(
+        parsed.bodies, {"body": [mutate.in_json, mutate.in_json, mutate.anyhow]}, parsed.read_body
+    ),
+    "message": Parser(parsed.messages, {"message": [mutate.anyhow]}, parsed.read_message),
+    "frames": Parser(parsed.frames, {"frames": [mutate.anyhow]}, parsed.read_frames),
+    "token": Parser(
+        parsed.tokens,
+        {"token": [parsed.resigned, parsed.resigned, mutate.anyhow], ".session": [mutate.anyhow]},
+        parsed.read_token,
+    ),
 }

@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 
 from attacks.mutate import anyhow
-from attacks.service.strike import Target, ask, ended, line, request, strike
+from attacks.service.strike import Line, Target, ask, ended, line, request, strike
 
 PREDICT = "/v1/predict"
 REFUSED = r"4\d\d"
@@ -70,16 +70,15 @@ async def pages_that_are_not_read(target: Target) -> str:
         return await ended(target, one)
 
 
-async def _takes(one: object, content: bytes) -> bool:
+async def _takes(one: Line, content: bytes) -> bool:
     try:
-        return await asyncio.wait_for(one.send(content), 1)  # type: ignore[attr-defined]
+        return await asyncio.wait_for(one.send(content), 1)
     except TimeoutError:
         return False
 
 
 async def _drip(target: Target, head: bytes, rest: bytes, size: int = 1) -> str:
     """Send the rest a little at a time until the service has had enough, and say how that ended."""
-
     async with line(target) as one:
         await one.send(head)
         hearing = asyncio.create_task(ended(target, one))
@@ -165,9 +164,8 @@ async def chunks_without_end(target: Target) -> str:
 @strike("closed|4..")
 async def heads_without_end(target: Target) -> str:
     many = b"".join(b"X-%d: %d\r\n" % (number, number) for number in range(10_000))
-    return await ask(
-        target, b"GET / HTTP/1.1\r\n" + HOST + target.dice.choice([many, b"X: " + b"x" * 200_000])
-    )
+    heads = target.dice.choice([many, b"X: " + b"x" * 200_000])
+    return await ask(target, b"GET / HTTP/1.1\r\n" + HOST + heads)
 
 
 @strike("closed|4..")
@@ -177,40 +175,21 @@ async def an_address_without_end(target: Target) -> str:
 
 # -- malformed -----------------------------------------------------------------------------------------------
 
-NUMBERS = (
-    b"NaN",
-    b"Infinity",
-    b"-Infinity",
-    b"1e999",
-    b"1e39",
-    b"9" * 400,
-    b"9" * 5000,
-    b"true",
-    b"null",
-    b'"1"',
-)
-NUMBERS += (b"{}", b"[]", b"0x10", b"01", b"1.", b"--1", b"1e", b"\xff", b'"\\ud800"')
+NUMBERS = (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"1e39", b"9" * 400, b"9" * 5000, b"true", b"null")
+NUMBERS += (b"{}", b"[]", b"0x10", b"01", b"1.", b"--1", b"1e", b"\xff", b'"1"', b'"\\ud800"')
 
 
 def bodies(target: Target, key: str, wrap: bytes) -> list[bytes]:
     """Bodies that are wrong in one thing each."""
     zeros = b",".join([b"0"] * (target.width - 1))
-    head, tail = b'{"' + key.encode() + b'": ' + wrap, b"]" * wrap.count(b"[") + b"}"
+    name = key.encode()
+    head, tail = b'{"' + name + b'": ' + wrap, b"]" * wrap.count(b"[") + b"}"
     rows = [b"[" + number + b"," + zeros + b"]" for number in NUMBERS]
     rows += [b"[0]", b"[]", b"0", b"null", b"[[0]]", b"[" + zeros + b",0,0]", b"[" + zeros + b",0],[0]"]
     made = [head + row + tail for row in rows]
-    made += [
-        b"[" * 100_000,
-        b'{"a":' * 50_000,
-        head + b"[" * 90_000,
-        b'{"%s": "%s"}' % (key.encode(), b"x" * 99_999),
-    ]
+    made += [b"[" * 100_000, b'{"a":' * 50_000, head + b"[" * 90_000, b'{"%s": "%s"}' % (name, b"x" * 99_999)]
     made += [b"", b"{}", b"[]", b"0", b'""', b"null", b"\xff\xfe{}", b"\xef\xbb\xbf{}", b'{"a": 1}', b"{} {}"]
-    made += [
-        b'{"%s": []}' % key.encode(),
-        b'{"%s": {}}' % key.encode(),
-        b'{"model": [1], "%s": 1}' % key.encode(),
-    ]
+    made += [b'{"%s": []}' % name, b'{"%s": {}}' % name, b'{"model": [1], "%s": 1}' % name]
     made += [gzip.compress(head + tail), head + b"[0," * 30_000]
     return made
 
@@ -224,9 +203,8 @@ async def bodies_that_are_wrong(target: Target) -> str:
 
 @strike(rf"200|{REFUSED}")
 async def a_good_body_that_is_damaged(target: Target) -> str:
-    good = json.dumps(
-        {"sequences": [[[0.5] * target.width] * 3, [[1] * target.width]], "model": "rows"}
-    ).encode()
+    sequences = [[[0.5] * target.width] * 3, [[1] * target.width]]
+    good = json.dumps({"sequences": sequences, "model": "rows"}).encode()
     for _ in range(1 + target.dice.randrange(4)):
         good = anyhow(good, target.dice)
     return await ask(target, request(PREDICT, good[: target.body]))
@@ -250,9 +228,8 @@ async def a_body_that_is_packed(target: Target) -> str:
 
 def form(*parts: tuple[bytes, bytes], boundary: bytes = b"x") -> tuple[bytes, bytes]:
     """The type and the body of a form, of parts with their heads."""
-    body = b"".join(
-        b"--" + boundary + b"\r\n" + heads + b"\r\n\r\n" + content + b"\r\n" for heads, content in parts
-    )
+    begin = b"--" + boundary + b"\r\n"
+    body = b"".join(begin + heads + b"\r\n\r\n" + content + b"\r\n" for heads, content in parts)
     return b"Content-Type: multipart/form-data; boundary=" + boundary, body + b"--" + boundary + b"--\r\n"
 
 
@@ -313,9 +290,9 @@ def bombs() -> tuple[tuple[bytes, bytes], ...]:
     return (
         (b"a.png", png(30_000, 30_000)),
         (b"a.png", png(2**31 - 1, 2**31 - 1)),
-        (b"a.png", png(8_000, 8_000, zlib.compress(bytes(8_001 * 8_000), 9))),
-        (b"a.gz", gzip.compress(bytes(300_000_000), 9)),
-        (b"t10k-images-idx3-ubyte.gz", idx(60_000)),
+        (b"a.png", png(8_000, 8_000, zlib.compress(bytes(8_001 * 8_000), 1))),
+        (b"a.gz", gzip.compress(bytes(100_000_000), 1)),
+        (b"t10k-images-idx3-ubyte.gz", idx(20_000)),
         (b"t10k-images-idx3-ubyte.gz", idx(2_000)),
         (b"t10k-images-idx3-ubyte", struct.pack(">IIII", 0x803, 2**31 - 1, 28, 28) + bytes(784)),
         (b"a.npy", array.getvalue()),
@@ -389,12 +366,10 @@ async def sessions_that_are_guessed(target: Target) -> str:
     name = bytes(target.dice.choice(b"abcdefghijklmnopqrstuvwxyz_-0123456789") for _ in range(32))
     models = await _models(target)
     path = b"/v1/sessions/0-%s-%s" % (models[:8], name)
-    way, method = target.dice.choice(
-        ((b"/token", b"GET"), (b"/steps", b"POST"), (b"/reset", b"POST"), (b"", b"DELETE"))
-    )
-    return await ask(
-        target, request(path + way, json.dumps({"steps": [[0] * target.width]}).encode(), method=method)
-    )
+    ways = ((b"/token", b"GET"), (b"/steps", b"POST"), (b"/reset", b"POST"), (b"", b"DELETE"))
+    way, method = target.dice.choice(ways)
+    body = json.dumps({"steps": [[0] * target.width]}).encode()
+    return await ask(target, request(path + way, body, method=method))
 
 
 async def _models(target: Target) -> bytes:

@@ -1,4 +1,4 @@
-"""Sessions when the folder for them cannot be written: nothing is lost that need not be, and the log says so."""
+"""Sessions whose folder cannot be written: nothing is lost that need not be, and the log says so."""
 
 import asyncio
 import logging

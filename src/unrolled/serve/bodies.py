@@ -137,8 +137,10 @@ def steps_in(content: bytes | memoryview, width: int, most: int) -> Numbers:
 
 def check_numbers(steps: Numbers, what: str = "steps", gaps: bool = False) -> None:
     """Raise an UnrolledError if a number is infinite or, without `gaps`, none."""
-    if not gaps and math.isfinite(np.dot(flat := steps.ravel(), flat)):
-        return  # the short way
+    flat = steps.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not gaps and math.isfinite(np.dot(flat, flat)):
+            return  # the short way
     wrong = np.isinf(steps) if gaps else ~np.isfinite(steps)
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, apply_mask  # type: ignore[attr-defined]
 from websockets.protocol import State
 
+from unrolled.serve.frames import MESSAGES, TEXT, frame_in, frame_of
 from unrolled.serve.settings import SLOWEST, Limits
 from unrolled.serve.wires import EXTENSION
 
@@ -22,8 +22,6 @@ MOMENT = 0.05  # seconds
 MOST_PARTS = 10_000  # of a message of a stream
 MOST_PINGS = 200  # in a second
 MOST_UNSENT = 256 << 20  # bytes of answers that clients have not taken, all of them together
-
-MESSAGES = TEXT, BINARY = 0x81, 0x82  # the first byte of a frame that is a whole message
 
 
 class Patient:
@@ -310,7 +308,7 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """It does not answer, or its answer has not been read."""
         if self._held:
-            self.pong_timer = self.loop.call_later(self.patience, self.keepalive_timeout)
+            self.pong_timer = self.loop.call_later(self.limits.patience, self.keepalive_timeout)
         else:
             super().keepalive_timeout()
 
@@ -360,40 +358,6 @@ class PatientWebSocket(Patient, WebSocketsSansIOProtocol):
 
 def _forget(content: str | bytes) -> None:
     """What comes after the end."""
-
-
-def frame_in(data: bytes, begin: int, most: int) -> tuple[int, int]:
-    r"""Where the mask of the frame that begins there is, and where that frame ends: perhaps behind the data.
-
-    (0, 0) if it is none that a client may send, or has more than so many bytes.
-
-    >>> frame_in(b"\x81\x85maskHello", 0, 100), frame_in(b"\x81\xfe\x01\x00mask...", 0, 1000)
-    ((2, 11), (4, 264))
-    """
-    mask = begin + 2
-    if len(data) < mask:
-        return 0, len(data) + 1
-    size = data[begin + 1] - 128
-    if size >= 126:
-        mask += 2 if size == 126 else 8
-        if len(data) < mask:
-            return 0, mask
-        size = int.from_bytes(data[begin + 2 : mask], "big")
-    return (mask, mask + 4 + size) if 0 <= size <= most else (0, 0)
-
-
-def frame_of(content: str | bytes) -> bytes:
-    r"""The frame of a message of a server.
-
-    >>> frame_of("Hello"), frame_of(bytes(200))[:5]
-    (b'\x81\x05Hello', b'\x82~\x00\xc8\x00')
-    """
-    kind, payload = (TEXT, content.encode()) if isinstance(content, str) else (BINARY, content)
-    size = len(payload)
-    if size < 126:
-        return bytes((kind, size)) + payload
-    head = struct.pack("!BBH", kind, 126, size) if size < 1 << 16 else struct.pack("!BBQ", kind, 127, size)
-    return head + payload
 
 
 def patient(limits: Limits) -> tuple[type[PatientHttp], type[PatientWebSocket]]:
