@@ -23,5 +23,7 @@ def normal(requirement):
 
 
 def test_an_extra_that_is_not_there_is_named():
-    with pytest.raises(SystemExit, match=r"no extra dco: there are .*tensorboard, serve, tables, onnx, dev, docs"):
+    with pytest.raises(
+        SystemExit, match=r"no extra dco: there are .*tensorboard, serve, tables, onnx, dev, docs"
+    ):
         requirements(["dco"])
