@@ -38,7 +38,6 @@ def server(two):
     server = Served(*folders(two), "--port", 0)
     yield server
     assert server.stop() in (0, -signal.SIGTERM)
-    server.process.stderr.close()
     assert "Traceback" not in "".join(server.lines)
 
 

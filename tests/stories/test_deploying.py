@@ -64,7 +64,6 @@ class Story:
     def stop(self) -> None:
         if self.server is not None:
             self.server.stop()
-            self.server.process.stderr.close()
             assert "Traceback" not in "".join(self.server.lines)
 
 
