@@ -2,8 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test test_page test_capped test_gpu hostile check bench bench-grid bench-busy bench-peers bench-recipes results soak serve_load docs \
-	sanitize fuzz torch_tests third_party packages wheel clean
+.PHONY: train test test_page test_capped test_gpu hostile serve_hostile check bench bench-grid bench-busy bench-peers \
+	bench-recipes results soak serve_load docs sanitize fuzz torch_tests third_party packages wheel container clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -33,7 +33,7 @@ cap-%: $(VENV)/installed
 test_page: $(VENV)/installed
 	@command -v chromium chromium-browser google-chrome chrome >/dev/null || \
 		{ echo "make test_page: no chromium on the PATH: install the package chromium"; exit 1; }
-	$(BIN)/python -m pytest tests/page $(ARGS)
+	$(BIN)/python -m pytest tests/page tests/serve/test_browser.py $(ARGS)
 
 # The tests that take a device, on a GPU; skipped by name where torch has none.
 test_gpu: $(VENV)/installed
@@ -42,6 +42,10 @@ test_gpu: $(VENV)/installed
 # Calls with anything odd about them, of operators, cells, drop-ins and streams: `make hostile ARGS="--draws 20000"`.
 hostile: $(VENV)/installed
 	$(BIN)/python -m tests.kernels.hostile $(ARGS)
+
+# A service beside attackers of every kind, and clients that must not notice: `make serve_hostile ARGS="--minutes 30"`.
+serve_hostile: $(VENV)/installed
+	$(BIN)/python scripts/serve_hostile.py $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -133,6 +137,13 @@ packages: $(BENCH_PACKAGES)/bin/python
 # For this machine's Python and processor family.
 wheel: $(VENV)/installed
 	$(BIN)/pip wheel -q --no-deps -w dist .
+
+# The service in a container, by whichever of these tools is here. INDEX names an index of packages besides pip's own, such
+# as PyTorch's with builds for CPUs alone.
+CONTAINERS ?= $(firstword $(notdir $(shell which podman buildah docker 2>/dev/null)))
+container:
+	@test -n "$(CONTAINERS)" || { echo "make container: needs podman, docker or buildah"; exit 1; }
+	BUILDAH_FORMAT=docker $(CONTAINERS) build -t unrolled -f Containerfile $(if $(INDEX),--build-arg PIP_EXTRA_INDEX_URL=$(INDEX)) .
 
 # The documentation. Its Python runs, and what it prints is compared; in an environment of its own nothing is compiled.
 DOCS := $(if $(wildcard $(VENV)/installed),$(VENV),.venv-docs)

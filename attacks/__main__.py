@@ -10,7 +10,18 @@ import torch
 
 import unrolled.cli.main
 import unrolled.report  # noqa: F401
-from attacks import arrays, cage, checkpoints, graphs, idx, images, paths, recordings, runs  # noqa: F401
+from attacks import (  # noqa: F401
+    arrays,
+    cage,
+    checkpoints,
+    graphs,
+    idx,
+    images,
+    models,
+    paths,
+    recordings,
+    runs,
+)
 from attacks.attack import ATTACKS
 
 

@@ -18,7 +18,9 @@ from safetensors.torch import load, save
 
 from attacks import innocent, mutate, runs, sequences
 from attacks.mutate import Mutation
+from attacks.service import parsed
 from unrolled import data, onnx, tf1
+from unrolled.cli.import_onnx import ImportOnnxOptions, import_exported
 from unrolled.data.readers import folder as folder_reader
 from unrolled.data.readers.log_mel import MelSettings
 from unrolled.errors import UnrolledError
@@ -310,14 +312,22 @@ def _read_graph(folder: Path) -> object:
 
 
 def _onnx(folder: Path) -> list[Files]:
-    """Models that PyTorch and tf2onnx exported. The package onnx is loaded before memory is held short."""
+    """Models that PyTorch, tf2onnx and this package exported; onnx is loaded before memory is held short."""
     require()
-    return [{"model.onnx": path.read_bytes()} for path in sorted(GOLDEN.with_name("onnx").glob("*.onnx"))]
+    run = Run.open(innocent.run(folder / "run"))
+    for name, how in (("one", {}), ("step", {"stream": True, "fp16": True})):
+        onnx.export(run, folder / f"{name}.onnx", **how)
+    foreign = sorted(GOLDEN.with_name("onnx").glob("*.onnx"))
+    return [{"model.onnx": path.read_bytes()} for path in (*foreign, *sorted(folder.glob("*.onnx")) * 5)]
 
 
 def _read_onnx(folder: Path) -> object:
-    """Load a model, run it on what it says it takes, and look for its network."""
-    model = onnx.load(folder / "model.onnx")
+    """Load a model, run it on what it says it takes, and look for its network; or read what was exported."""
+    options = ImportOnnxOptions(folder / "model.onnx", run=folder / "imported")
+    exported = onnx.read_exported(options.model)
+    if exported is not None:
+        return list(import_exported(options, exported))
+    model = onnx.load(options.model)
     feeds = {
         name: torch.ones(
             [3 if isinstance(size, str) else min(size, 9) for size in expected.shape or ()],
@@ -421,4 +431,14 @@ PARSERS = {
         name: Parser(seeds, {"": sequences.DAMAGE[name]}, read)
         for name, (seeds, read) in sequences.READERS.items()
     },
+    "body": Parser(
+        parsed.bodies, {"body": [mutate.in_json, mutate.in_json, mutate.anyhow]}, parsed.read_body
+    ),
+    "message": Parser(parsed.messages, {"message": [mutate.anyhow]}, parsed.read_message),
+    "frames": Parser(parsed.frames, {"frames": [mutate.anyhow]}, parsed.read_frames),
+    "token": Parser(
+        parsed.tokens,
+        {"token": [parsed.resigned, parsed.resigned, mutate.anyhow], ".session": [mutate.anyhow]},
+        parsed.read_token,
+    ),
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 
 import hypothesis
 import pytest
@@ -12,6 +13,9 @@ from tests.tolerances import assert_close, assert_equal
 from unrolled import isa
 from unrolled.tf1 import set_random_seed
 
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
+)
 collect_ignore_glob = ["golden/make_*.py", "golden/tf1_source.py"]  # they need TensorFlow
 
 products.imitate()
@@ -52,6 +56,21 @@ def elsewhere(request):
     if request.param == "no default device":
         return contextlib.nullcontext()
     return torch.device("meta")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A real Chromium, driven by Playwright, one for a file: while it is there, asyncio runs nothing else."""
+    if CHROMIUM is None:
+        pytest.skip("needs chromium on the PATH")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    with playwright.sync_playwright() as driver:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=[*sandbox, "--force-color-profile=srgb"]
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)

@@ -45,9 +45,12 @@ REACHED_BY = {
         f"data/{name}.py": {"train", "compare", "inspect"}
         for name in ("fit", "forecast", "open", "targets", "windows", "readers/labelling", "readers/table")
     },
+    "onnx/write.py": {"import-tf1"},
     "page/writer.py": {"page"},
     "report/page.py": {"report"},
     "networks/graph_config.py": {"import-tf1"},
+    "serve/server.py": {"serve"},
+    "serve/settings.py": {"serve"},
     "tf1/graphs/networks/answer_tensor.py": {"import-tf1"},
     "tf1/graphs/networks/graph_ends.py": {"import-tf1"},
     "tf1/graphs/networks/graph_network.py": {"evaluate", "predict"},

@@ -44,6 +44,8 @@ def make_runs(folder):
 def test_verbs_and_options_are_offered(offered):
     assert offered("ev") == ["evaluate"]
     assert set(offered("im")) == {"import-tf1", "import-onnx"}
+    assert {"export-tf1", "export-onnx"} == set(offered("ex"))
+    assert offered("ser") == ["serve"]
     assert offered("train --net") == ["--network"]
     assert {"--run", "--json"} <= set(offered("predict --"))
 
@@ -59,6 +61,8 @@ def test_verbs_and_options_are_offered(offered):
         ("inspect --task ", ["classify", "tag", "regress", "forecast"]),
         ("evaluate --split ", ["train", "validation", "test"]),
         ("inspect ", ["sample", "mnist", "fashion-mnist"]),
+        ("import-onnx --data ", ["sample", "mnist", "fashion-mnist"]),
+        ("import-tf1 --data ", ["sample", "mnist", "fashion-mnist"]),
     ],
 )
 def test_names_are_offered_in_their_places(offered, line, names):
@@ -73,7 +77,7 @@ def test_runs_here_are_offered_where_a_run_is_asked_for(offered, tmp_path):
     runs = ["runs/compare-1/seed-000", "runs/first-1"]
     assert offered("evaluate ") == runs
     assert offered("predict --run runs/f") == ["runs/first-1"]
-    assert offered("serve ") == runs
+    assert offered("serve ") == offered("export-onnx ") == runs
     assert offered("train --resume ") == offered("train --from ") == offered("export-tf1 ") == runs
     assert offered("report ") == ["runs/compare-1", *runs]
     assert offered("compare --resume ") == ["runs/compare-1"]

@@ -87,7 +87,7 @@ def test_data_that_are_not_at_hand_are_not_downloaded(unrolled, runs, tmp_path, 
     page = (runs / "report.html").read_text()
     assert "The data set fashion-mnist is not at hand. This is what its training left." in page
     assert "The data set none is not at hand." in page
-    assert page.count('<img class="kept"') == 4
+    assert page.count('<img class="kept"') == 2 * 3
 
 
 def test_mistakes_are_one_line(unrolled, runs, tmp_path):

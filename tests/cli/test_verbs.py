@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from unrolled import data
+from unrolled.cli.main import VERBS
 from unrolled.errors import UnrolledError
 from unrolled.networks import CATALOGUE
 
@@ -286,26 +287,7 @@ def test_info_says_what_is_there(unrolled):
         assert what in out
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "train",
-        "evaluate",
-        "predict",
-        "inspect",
-        "compare",
-        "report",
-        "networks",
-        "info",
-        "bench",
-        "serve",
-        "import-tf1",
-        "export-tf1",
-        "export-onnx",
-        "run-tf1",
-        "import-onnx",
-    ],
-)
+@pytest.mark.parametrize("verb", [verb.__name__.replace("_", "-") for verb in VERBS])
 def test_every_verb_has_help_with_examples(unrolled, verb):
     result = unrolled(verb, "--help")
     assert result.code == 0

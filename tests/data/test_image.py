@@ -69,6 +69,19 @@ def test_ink_of_another_colour_is_seen_though_it_is_as_bright_as_its_ground(
     assert off(digit_of(picture, folder, "colours", format=format), in_black) < 6
 
 
+def test_a_colour_below_what_is_transparent_hides_no_ink(folder: Path) -> None:
+    """As in the round corners of a picture of a window, black below nothing."""
+    share = np.kron(DIGIT, np.ones((12, 12)))[..., None] / 255
+    page = np.rint(share * np.array((255, 0, 0)) + (1 - share) * np.array((0, 130, 0))).astype(np.uint8)
+    page[:12, :12] = 0
+    alpha = np.full(page.shape[:2], 255, dtype=np.uint8)
+    alpha[:12, :12] = 0
+    picture = Image.fromarray(page)
+    picture.putalpha(Image.fromarray(alpha))
+    in_black = digit_of(Image.fromarray(np.rint(255 * (1 - share[..., 0])).astype(np.uint8)), folder)
+    assert off(digit_of(picture, folder), in_black) < 6
+
+
 @pytest.mark.parametrize("format", ["TGA", "ICO", "PCX", "JPEG2000", "EPS"])
 def test_formats_that_nobody_writes_digits_in_are_not_opened(folder: Path, format: str) -> None:
     """Some hold pictures inside pictures, whose sizes nobody has checked; EPS is a program."""

@@ -29,7 +29,7 @@ def test_inputs_come_by_place_and_by_name_as_tensors_and_as_arrays(read):
     [
         ([], {}, r"the input 'X' is missing: float32 \[T, N, 3\]"),
         ([0, 0, 0], {}, "3 inputs came, expected 2: X, sequence_lens"),
-        ([], {"x": 1}, "unknown input 'x': Known: X, sequence_lens"),
+        ([], {"x": 1}, "unknown input 'x': expected one of X, sequence_lens"),
         ([np.zeros((4, 2, 3))], {"X": 1}, "the input 'X' came twice"),
         ([np.zeros((4, 2, 5)), [4, 4]], {}, r"the input 'X' is float64 \[4, 2, 5\], expected float32"),
         ([np.zeros((4, 3)), [4, 4]], {}, r"the input 'X' is float64 \[4, 3\], expected"),

@@ -197,3 +197,25 @@ def test_a_strangers_checkpoint_computes_what_tensorflow_s_equations_do(exported
     expected = strangers.NETWORKS[folder](wide, list(x.astype("f8").swapaxes(0, 1)))
     (came,) = exported(model.network().eval(), lengths=False)(x)
     np.testing.assert_allclose(came, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+ONWARD = [
+    name
+    for name, config in CATALOGUE.items()
+    if config.direction == "forward" and config.read in ("final", "last", "state")
+]
+
+
+@pytest.mark.parametrize("name", ONWARD)
+def test_a_network_that_is_cut_goes_on_from_the_states_it_gave(exported, name):
+    """Ragged: of the second part, what is left of each length."""
+    network = networks.build(name).eval()
+    x, lengths = torch.randn(4, 6, 28), np.array([6, 3, 2, 5])
+    model = exported(network, states=True)
+    widths = [axes[-1] for axes in (entry.shape for entry in model.session.get_inputs()[2:])]
+    state = tuple(torch.zeros(4, width) for width in widths)
+    _, *between = model(with_rubbish(x, lengths)[:, :2], lengths.clip(max=2), state)
+    logits, *_ = model(with_rubbish(x, lengths)[:, 2:], lengths - 2, tuple(map(torch.from_numpy, between)))
+    real = lengths > 2  # of a part without steps "last" reads nothing
+    assert_near([logits[real]], network(x, lengths.tolist())[real])
+    assert len(ONWARD) > 5

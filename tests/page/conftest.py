@@ -1,7 +1,5 @@
-"""A real Chromium, driven by Playwright; without one the tests of this folder that need it are skipped."""
+"""Pages in a real Chromium; without one the tests of this folder that need it are skipped."""
 
-import os
-import shutil
 import time
 
 import pytest
@@ -13,31 +11,12 @@ from unrolled.page import modules, write_page
 from unrolled.training import Recipe, Run, RunConfig
 from unrolled.training.judge import Judge
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
-)
 
-
-@pytest.fixture(scope="session")
-def chromium():
-    """The browser, one for all tests."""
-    if CHROMIUM is None:
-        pytest.skip("needs chromium on the PATH")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    with playwright.sync_playwright() as driver:
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=[*sandbox, "--force-color-profile=srgb"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def blank(chromium):
     """An empty page that has the page's modules of numbers as `modules`."""
     page = chromium.new_page()
-    names = ("network", "model", "digit", "edges", "shapes", "strokes", "address")
+    names = ("network", "model", "digit", "edges", "shapes", "strokes", "address", "files")
     shared = ", ".join(f"...${name}" for name in names)
     page.add_script_tag(
         content=f"{modules.script(*names)}\nglobalThis.modules = {{ {shared} }};", type="module"
@@ -75,14 +54,15 @@ def two(tmp_path_factory):
 class Visit:
     """An open page, and what went wrong or was asked for meanwhile."""
 
-    def __init__(self, browser, path, fragment="", **context):
+    def __init__(self, browser, address, fragment="", **context):
         self.context = browser.new_context(accept_downloads=True, **context)
         self.page = self.context.new_page()
         self.wrong, self.asked = [], []
         self.page.on("console", lambda said: self.wrong.append(said.text) if said.type != "log" else None)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
-        self.address = path.as_uri()
+        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
+        self.address = address
         self.page.goto(self.address + fragment)
         self.wait("Boolean(globalThis.reading)")
 
@@ -133,7 +113,7 @@ def visit(chromium):
     visits = []
 
     def call(path, fragment="", **context):
-        visits.append(Visit(chromium, path, fragment, **context))
+        visits.append(Visit(chromium, path.as_uri(), fragment, **context))
         return visits[-1]
 
     yield call

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from unrolled.data.digit import as_mnist
+from unrolled.data.grey import read_grey
 from unrolled.errors import UnrolledError
 
 PREPARE = """
@@ -21,6 +22,16 @@ PREPARE = """
   } catch (error) {
     if (!(error instanceof modules.NoDigit)) throw error;
     return [Array.from(grey.values), null];
+  }
+}
+"""
+OPEN = """
+async (content) => {
+  try {
+    return Array.from(await modules.digitIn(new Blob([Uint8Array.from(content)])));
+  } catch (error) {
+    if (!(error instanceof modules.NoDigit)) throw error;
+    return null;
   }
 }
 """
@@ -205,3 +216,41 @@ def test_a_picture_on_even_paper_is_prepared_as_in_python(blank, grey):
     differing = np.abs(np.array(found).reshape(28, 28) - as_mnist(grey).astype(int))
     assert differing.max() <= 1  # a half may be rounded up or down
     assert (differing > 0).sum() <= 3
+
+
+COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
+
+
+def coloured(paper, ink, hidden=None) -> Image.Image:
+    """A 7 of one colour on another; with `hidden` in corners that cannot be seen."""
+    image = Image.new("RGB", (200, 240), paper)
+    pen = ImageDraw.Draw(image)
+    pen.line([(50, 48), (150, 48), (80, 190)], fill=ink, width=16)
+    if hidden is None:
+        return image
+    pen.rectangle((0, 0, 20, 20), fill=hidden)
+    alpha = Image.new("L", image.size, 255)
+    ImageDraw.Draw(alpha).rectangle((0, 0, 20, 20), fill=0)
+    image.putalpha(alpha)
+    return image
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=QUIET)
+@given(COLOURS, COLOURS, st.none() | COLOURS)
+@example((60, 160, 60), (230, 70, 90), None)  # red on a green as light
+@example((60, 160, 60), (230, 70, 90), (0, 0, 0))  # and with corners of nothing, as pictures of a screen have
+@example((120, 120, 200), (150, 115, 60), (255, 255, 255))
+@example((255, 255, 255), (255, 255, 40), None)  # yellow on white
+@example((200, 40, 40), (40, 40, 200), None)
+@example((90, 90, 90), (90, 90, 90), None)
+def test_a_picture_in_colours_is_read_as_in_python(blank, tmp_path_factory, paper, ink, hidden):
+    path = tmp_path_factory.mktemp("colours") / "seven.png"
+    coloured(paper, ink, hidden).save(path)
+    found = blank.evaluate(OPEN, list(path.read_bytes()))
+    try:
+        expected = as_mnist(read_grey(path))
+    except UnrolledError:
+        expected = None
+    assert (found is None) == (expected is None)
+    if expected is not None:
+        assert np.abs(np.array(found).reshape(28, 28) - expected.astype(int)).max() <= 2

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.page.conftest import make_run
 from tests.report.conftest import make_task, write_task_run
 from unrolled.data import DataOptions, load
 from unrolled.networks import NetworkConfig
 from unrolled.page import write_page
 from unrolled.page.sounds import sounds_of
+from unrolled.report import read_stepwise
 from unrolled.training import Recipe, Run, RunConfig
 from unrolled.training.data_file import DataRecord
 
@@ -87,3 +89,67 @@ def test_long_names_of_examples_stay_within_a_narrow_screen(visit, tmp_path):
     button = "document.querySelector('#example-list button')"
     assert names[0][:20] in seen.text("#example-list button")
     assert seen.page.evaluate(f"{button}.scrollWidth <= {button}.clientWidth")
+
+
+def test_bars_begin_in_one_line_however_long_the_names_of_their_classes_are(visit, tmp_path):
+    data, run = make_task("classify"), write_task_run(tmp_path, "classify")
+    names = tuple("a name that is longer" * place or "a" for place in range(len(data.classes)))
+    config = json.loads((run.folder / "config.json").read_text())
+    (run.folder / "config.json").write_text(json.dumps({**config, "classes": names}))
+    path = write_page(tmp_path / "page.html", {"run": Run.open(run.folder)}, data)
+    for width in (380, 1280):
+        seen = visit(path, viewport={"width": width, "height": 800})
+        boxes = [track.bounding_box() for track in seen.page.locator("#first .track").all()]
+        assert len({round(box["x"]) for box in boxes}) == 1
+        assert min(box["width"] for box in boxes) >= 60
+
+
+def test_numbers_are_lines_beside_the_true_one_and_are_called_by_their_names(visit, tmp_path):
+    data, run = make_task("regress"), write_task_run(tmp_path, "regress")
+    seen = visit(write_page(tmp_path / "page.html", {"run": run}, data))
+    assert seen.text("#first .verdict").startswith("Predicted one ")
+    assert ", two " in seen.text("#first .verdict")
+    legend = seen.page.locator("#first .reasons .chart").nth(1).locator(".legend")
+    for name in ("one", "two"):
+        seen.page.locator(f"#first .bars button:has-text('{name}')").click()
+        shown = seen.page.locator("#first .bars button[aria-pressed=true] .value").text_content()
+        true = seen.text("#first .detail").removeprefix("true ").split(", ")[name == "two"]
+        assert legend.all_text_contents() == [f"predicted {name} {shown}true {true}"]
+
+
+def test_a_state_has_colours_up_to_its_largest_value_whatever_row_is_shown(visit, tmp_path):
+    data, run = make_task("classify"), write_task_run(tmp_path, "classify")
+    seen = visit(write_page(tmp_path / "page.html", {"run": run}, data))
+    network = run.load_network()
+    row = int(json.loads(seen.page.locator("#content").text_content())["examples"][0]["name"].split()[-1])
+    (trace,) = read_stepwise(network, data.test.sequence(row)).traces
+    captions = seen.page.locator("#first .maps:not(.reasons) figcaption")
+    whole = captions.all_text_contents()
+    for name, caption in zip("ch", whole, strict=False):
+        assert float(caption.split("±")[1]) == pytest.approx(float(trace.values[name].abs().max()), rel=0.1)
+    seen.page.keyboard.press("Home")
+    seen.page.keyboard.press("ArrowRight")
+    assert seen.state()["t"] == 1
+    assert captions.all_text_contents() == whole
+
+
+def test_weights_are_said_to_come_from_features_or_from_units_of_the_layer_below(visit, tmp_path):
+    network = NetworkConfig("deep", (("lstm", 4), ("lstm", 6)), direction="bidirectional")
+    run = make_run(tmp_path, "deep", network)
+    seen = visit(write_page(tmp_path / "page.html", {"deep": run}))
+    cells = run.load_network().forward_cells
+    for layer, cell in enumerate((cells[0], cells[1])):
+        if layer:
+            seen.page.locator("#first .choice select").first.select_option("1")
+        weights = cell.weight_ih.view(4, cell.hidden_size, -1)[:, 0]  # of the first unit, each gate's
+        for gate, strip in enumerate(seen.page.locator("#first .strips figcaption").all()):
+            place = int(weights[gate].abs().argmax())
+            way = "forward" if place < 4 else "backward"
+            expected = f"{way} unit {place % 4 + 1}" if layer else f"pixel {place + 1}"
+            assert f": largest from {expected} (" in strip.text_content()
+
+
+def test_a_page_without_anything_to_read_says_so(visit, tmp_path):
+    run = write_task_run(tmp_path, "classify")
+    seen = visit(write_page(tmp_path / "page.html", {"run": run}))
+    assert seen.text("#problem").startswith("This page has no examples to read: unrolled page puts some in")

@@ -185,7 +185,16 @@ def test_colours_of_a_state_are_white_at_zero_and_those_of_a_gate_go_from_closed
             assert low == -high
             red, green, blue, _ = shown[title].images[0].to_rgba(np.zeros((1, 1)))[0, 0]
             assert min(red, green, blue) > 0.95
-    assert shown["hidden state h"].images[0].get_clim() == (-1, 1)
+
+
+def test_a_hidden_state_that_stays_small_is_not_pale_beside_large_candidates():
+    trace = lstm_trace(7, 10)
+    trace.values["h"].mul_(0.1)
+    trace.values["g"].fill_(0.99)
+    shown = panels(draw_reading(one_reading(traces=(trace,)), CLASSES))
+    largest = float(trace.values["h"].abs().max())
+    assert 0.8 * largest < shown["hidden state h"].images[0].get_clim()[1] <= largest
+    assert shown["candidate g"].images[0].get_clim()[1] == pytest.approx(0.99)
 
 
 def test_each_colour_bar_says_of_what_it_is_below_all_panels():
@@ -193,7 +202,7 @@ def test_each_colour_bar_says_of_what_it_is_below_all_panels():
     figure.draw_without_rendering()
     bars = [axes for axes in figure.subfigs[1].axes if axes.get_title()]
     assert [axes.get_title() for axes in bars] == [
-        "class probability", "h, g", "c", "i, f, o (0 closed, 1 open)"
+        "class probability", "h", "c", "i, f, o (0 closed, 1 open)", "g"
     ]  # fmt: skip
     lowest = min(axes.get_window_extent().y0 for axes in panels(figure).values())
     assert all(axes.get_window_extent().y1 < lowest for axes in bars)
@@ -248,11 +257,41 @@ def test_a_reading_of_numbers_shows_them_beside_the_true_one():
     reading = Reading(torch.rand(3, 2), torch.zeros(3, 0), (lstm_trace(3, 4),), numbers)
     examples = Examples([torch.rand(3, 2)], torch.tensor([[3.0, 8.0]]))
     figure = draw_reading(reading, ("pace", "size"), torch.tensor([3.0, 8.0]), examples)
-    drawn = [axes for axes in figure.axes if axes.get_title() == "predicted number"]
+    drawn = [axes for axes in figure.axes if axes.get_title().endswith("predicted after each step")]
+    assert [axes.get_title().split(",")[0] for axes in drawn] == ["pace", "size"]
     assert [axes.get_ylabel() for axes in drawn] == ["pace", "size"]
     assert drawn[0].lines[0].get_ydata().tolist() == [1, 2, 4]
     assert set(drawn[0].lines[1].get_ydata()) == {3}
     assert figure.get_suptitle() == "pace: predicted 4, true 3; size: predicted 7, true 8"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_colour_bars_stand_in_the_middle_however_few_they_are(count):
+    numbers = torch.ones(3, 1)
+    names = ("h",) if count == 1 else ("h", "r") if count == 2 else "hrn" if count == 3 else "hcifgo"
+    trace = Trace(1, False, {name: torch.rand(3, 4) for name in names})
+    probabilities = torch.ones(3, 1 if count == 5 else 0)
+    reading = Reading(torch.rand(3, 2), probabilities, (trace,), None if count == 5 else numbers)
+    figure = draw_reading(reading, ("pace",), None, Examples([torch.rand(3, 2)], torch.ones(1, 1)))
+    figure.draw_without_rendering()
+    boxes = [axes.get_window_extent() for axes in figure.subfigs[1].axes if axes.get_title()]
+    assert len(boxes) == count
+    left, right = min(box.x0 for box in boxes), max(box.x1 for box in boxes)
+    assert (left + right) / 2 == pytest.approx(figure.bbox.width / 2, abs=0.03 * figure.bbox.width)
+
+
+def test_the_lines_of_a_reading_are_named_right_below_them_and_end_where_the_heat_maps_end():
+    preparation = Preparation(features=("heat", "pressure", "a longish name"))
+    examples = Examples([torch.rand(7, 3)], torch.tensor([0]), preparation=preparation)
+    figure = draw_reading(one_reading(width=3, traces=(lstm_trace(7, 10),)), CLASSES, 0, examples)
+    figure.draw_without_rendering()
+    shown = panels(figure)
+    axes, below = shown["input x"], shown["class probabilities"]
+    legend = axes.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == list(preparation.features)
+    box = legend.get_window_extent()
+    assert below.title.get_window_extent().y1 <= box.y0 < box.y1 <= axes.get_window_extent().y0
+    assert axes.get_xlim() == below.get_xlim() == (0.5, 7.5)
 
 
 def test_a_reading_of_classes_of_steps_shows_the_true_one_of_each():
@@ -291,6 +330,39 @@ def test_names_of_any_length_lie_within_the_confusion_matrix_and_do_not_overlap(
         assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
     across = axes.get_window_extent().width / page.width
     assert across > 0.4  # of the figure is the matrix, not names
+
+
+@pytest.mark.parametrize(
+    ("classes", "upright"), [(CLASSES, False), ([f"class {n}" for n in range(18)], True)]
+)
+def test_names_stand_upright_only_where_they_would_not_fit(classes, upright):
+    count = len(classes)
+    axes = draw_confusion(torch.eye(count, dtype=torch.long), classes).axes[0]
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {90.0 if upright else 0.0}
+    drawn = panels(draw_reading(one_reading(classes=count), classes))["class probabilities"]
+    assert {label.get_rotation() for label in drawn.get_xticklabels()} == {90.0 if upright else 0.0}
+
+
+def test_names_break_where_they_are_joined_and_their_lines_stay_apart():
+    classes = [f"the_name_of_parts_{n}_far_too_long_for_it" for n in range(8)]
+    figure = draw_confusion(torch.eye(len(classes), dtype=torch.long), classes)
+    figure.draw_without_rendering()
+    labels = figure.axes[0].get_yticklabels()
+    lines = [line for label in labels for line in label.get_text().split("\n")[:-1]]
+    assert lines
+    assert all(line.endswith("_") for line in lines)
+    boxes = [label.get_window_extent() for label in labels]
+    assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02, 0.05, 0.37, 1.0])
+def test_the_numbers_beside_the_colours_of_a_confusion_matrix_are_true(share):
+    wrong = round(1000 * share)
+    figure = draw_confusion(torch.tensor([[1000 - wrong, wrong], [0, 5]]), ("a", "b"))
+    figure.draw_without_rendering()
+    axes = figure.axes[1]
+    for place, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True):
+        assert float(label.get_text().rstrip("%")) == pytest.approx(100 * place, abs=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])

@@ -3,6 +3,7 @@
 import torch
 
 from unrolled.report import draw_reliability
+from unrolled.training.calibration import chance_calibration_error
 
 
 def test_bars_are_as_high_as_the_share_of_right_answers_and_the_title_has_the_error():
@@ -14,6 +15,7 @@ def test_bars_are_as_high_as_the_share_of_right_answers_and_the_title_has_the_er
     assert [(place, round(height, 6)) for place, height in enumerate(heights) if height] == [(13, 0.7)]
     assert [bar.get_height() for bar in below.patches][13] == 10
     assert "20.00%" in above.get_title()
+    assert f"({chance_calibration_error(probabilities):.2%} by chance alone)" in above.get_title()
 
 
 def test_the_legend_lies_beside_the_bars_however_high_they_are():

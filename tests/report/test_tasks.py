@@ -288,7 +288,7 @@ def test_a_reading_of_no_picture_goes_to_the_right_below_its_lines():
     assert [len(line.get_xdata()) for line in lines_axes.lines] == [7, 7]
     assert class_axes.images[0].get_array().shape == (3, 7)
     assert state_axes.images[0].get_array().shape == (4, 7)
-    (legend,) = figure.subfigs[0].legends
+    legend = lines_axes.get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["x", "y"]
 
 

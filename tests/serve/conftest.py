@@ -53,8 +53,9 @@ class Served:
         )
         self.lines, self.port = [], None
         self._ready = threading.Event()
-        threading.Thread(target=self._read, daemon=True).start()
-        assert self._ready.wait(60), self.lines
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        assert self._ready.wait(180), self.lines
         assert self.port, self.lines
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -69,9 +70,12 @@ class Served:
         self._ready.set()
 
     def stop(self, number=signal.SIGTERM):
-        """End it: its exit code."""
+        """End it, and read what it says until then: its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(40)
+        code = self.process.wait(40)
+        self._reader.join(10)
+        self.process.stderr.close()
+        return code
 
 
 @pytest.fixture
@@ -85,6 +89,5 @@ def serve():
 
     yield start
     for one in started:
-        if one.process.poll() is None:
+        if not one.process.stderr.closed:
             one.stop(signal.SIGKILL)
-        one.process.stderr.close()

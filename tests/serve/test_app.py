@@ -377,7 +377,7 @@ def test_predictions_wait_for_each_other_and_no_more_than_may(small):
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as client,
         ):
-            body = {"sequences": [steps(500).tolist()] * 50}
+            body = {"sequences": [[[0, 0, 0]] * 3000]}  # small enough to be read at once
             return await asyncio.gather(*(client.post("/v1/predict", json=body) for _ in range(6)))
 
     statuses = sorted(answer.status_code for answer in asyncio.run(ask_at_once()))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,7 @@ def needs_mnist(command: list[str]) -> bool:
     return "mnist" in command or "--recipe" in command
 
 
-def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path):
+def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path, monkeypatch):
     digits = data.load("sample").test
     label = 0  # a clear one: how a doubtful digit is read may depend on the last bits of a training
     clear = digits.sequences[int((digits.labels == label).nonzero()[0])].numpy()
@@ -77,6 +78,12 @@ def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path):
     for command in commands():
         if needs_mnist(command):
             continue  # the next test
+        if command[1] == "serve":
+            from tests.serve.conftest import Served
+
+            monkeypatch.chdir(tmp_path)
+            assert Served(*command[2:], "--port", 0).stop() in (0, -signal.SIGTERM)
+            continue
         result = run(command, tmp_path)
         assert result.returncode == 0, (command, result.stderr)
         last = result.stdout.splitlines()[-1]
@@ -89,6 +96,7 @@ def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path):
         "compare-1",
         "multi-layer-dynamic-mix-1",
         "mix",
+        "again",
     }
 
 

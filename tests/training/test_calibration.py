@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.training.calibration import (
+    chance_calibration_error,
     expected_calibration_error,
     fit_temperature,
     reliability,
@@ -65,6 +66,27 @@ def test_bins_hold_every_answer_and_their_means_are_those_of_all(count, classes,
 def test_a_confidence_on_the_border_of_bins_is_in_the_lower_one():
     probabilities = torch.tensor([[0.5, 0.5], [0.75, 0.25], [1.0, 0.0]], dtype=torch.float64)
     assert reliability(probabilities, torch.tensor([0, 0, 0]), 4).counts.tolist() == [0, 1, 1, 1]
+
+
+def test_by_chance_alone_confidences_that_are_true_are_as_far_off_as_labels_that_they_gave():
+    for count in (50, 1000):
+        probabilities = drawn(0, count)[0].softmax(1)
+        generator = torch.Generator().manual_seed(5)
+        errors = [
+            expected_calibration_error(
+                probabilities, torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+            )
+            for _ in range(200)
+        ]
+        chance = chance_calibration_error(probabilities)
+        assert chance == pytest.approx(sum(errors) / 200, rel=0.1)
+        assert chance == chance_calibration_error(probabilities)  # no draw of anybody else's
+
+
+def test_by_chance_alone_one_coin_is_half_off_and_certainty_never():
+    assert chance_calibration_error(torch.tensor([[0.5, 0.5]])) == 0.5
+    assert chance_calibration_error(torch.eye(3)) == 0
+    assert chance_calibration_error(torch.zeros(0, 3)) == 0
 
 
 def test_an_answer_that_is_always_right_and_never_sure_is_as_far_off_as_the_difference():

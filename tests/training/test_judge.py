@@ -118,6 +118,7 @@ VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.sampled_from(["", "1", "x"]),
     st.lists(st.floats(), max_size=3), st.dictionaries(st.sampled_from(["features", "x"]), st.none()),
 )  # fmt: skip
+NO_DOUBT = torch.zeros(1, dtype=torch.bool)
 NAMES = st.sampled_from(["version", "temperature", "sure", "held_out", "threshold", "scales", "other"])
 
 
@@ -187,7 +188,7 @@ def test_a_likeness_is_finite_whatever_is_missing(classes, width, count, seed):
     labels = torch.randint(classes, (count + 1,), generator=generator)
     held_out = {"features": torch.randn(150, width, generator=generator).round()}
     predicted = torch.randint(classes, (150,), generator=generator)
-    likeness = Likeness.fit(seen, labels, held_out, predicted, classes)
+    likeness = Likeness.fit(seen, labels, held_out, predicted, NO_DOUBT.expand(150), classes)
     assert likeness.unlike(held_out, predicted).isfinite().all()
     assert math.isfinite(likeness.threshold)
     assert (likeness.unlike(held_out, predicted) > likeness.threshold).sum() <= beyond(150)
@@ -203,7 +204,17 @@ def test_as_many_lie_beyond_as_leave_one_doubt_in_ten(count):
 
 def test_with_few_examples_held_out_nothing_is_refused():
     seen, labels = {"features": torch.randn(20, 2)}, torch.arange(20) % 2
-    assert math.isinf(Likeness.fit(seen, labels, seen, labels, 2).threshold)
+    assert math.isinf(Likeness.fit(seen, labels, seen, labels, NO_DOUBT.expand(20), 2).threshold)
+
+
+@pytest.mark.parametrize(("unsure", "beside"), [(0, 4), (3, 1), (4, 0), (9, 0), (399, 0)])
+def test_those_of_which_the_network_is_not_sure_are_among_those_that_may_be_refused(unsure, beside):
+    held_out, labels = {"features": torch.randn(400, 3)}, torch.arange(400) % 2
+    doubted = torch.arange(400) < unsure
+    likeness = Likeness.fit(held_out, labels, held_out, labels, doubted, 2)
+    refused = likeness.unlike(held_out, labels) > likeness.threshold
+    assert int((refused & ~doubted).sum()) == beside
+    assert beside + unsure == max(beyond(400), unsure)
 
 
 def test_strokes_know_no_strength_of_ink_and_turn_with_the_picture():

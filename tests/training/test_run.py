@@ -80,6 +80,9 @@ def test_a_training_that_is_stopped_keeps_its_best_weights(tmp_path, easy_data):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(UnrolledError, match=r"no run folder .*nowhere: `unrolled train` makes one"):
         Run.open(tmp_path / "nowhere")
+    (tmp_path / "digit.png").write_bytes(b"")
+    with pytest.raises(UnrolledError, match=r"no run folder .*digit\.png: that is a file; `unrolled train`"):
+        Run.open(tmp_path / "digit.png")
 
 
 def test_a_folder_without_a_configuration_is_not_a_run(tmp_path):

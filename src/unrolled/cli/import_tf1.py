@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unrolled.cli import completion
 from unrolled.errors import UnrolledError
 
 if TYPE_CHECKING:
@@ -97,7 +98,11 @@ class ImportOptions:
         int | None, typer.Option(help="Of a graph: I, the numbers in a step, where no shape says it.")
     ] = None
     data: Annotated[
-        str | None, typer.Option(help="The data set it reads; by default mnist where the shapes fit.")
+        str | None,
+        typer.Option(
+            help="The data set it reads; by default mnist where the shapes fit.",
+            autocompletion=completion.data,
+        ),
     ] = None
 
 

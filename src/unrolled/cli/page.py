@@ -36,9 +36,9 @@ def page(options: PageOptions) -> None:
     """Write one HTML file in which a network reads your own digit, row by row.
 
     Draw, or choose a test example, and step through the rows: the answer so far, h, c and every gate, the
-    rows that the answer hangs on, two networks side by side, and what happens if c is erased, a gate is held
-    or a row is skipped. The weights are in the file: it needs no network and no server. Networks of other
-    sequences read test examples.
+    rows that the answer depends on, two networks side by side, and what happens if c is erased, a gate is
+    held or a row is skipped. The weights are in the file: it needs no network and no server. Networks of
+    other sequences read test examples.
 
     [bold]examples:[/bold]
 

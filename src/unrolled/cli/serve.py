@@ -73,7 +73,7 @@ class ServeOptions:
     )
     most_body: Annotated[int, typer.Option(help="Bytes of a request or message, at most.")] = 16 << 20
     most_sequences: Annotated[int, typer.Option(help="Sequences, or files, of one prediction.")] = 1_000
-    most_steps: Annotated[int, typer.Option(help="Steps of a sequence, or of one message.")] = 100_000
+    most_steps: Annotated[int, typer.Option(help="Steps of a prediction, or of one message.")] = 100_000
     most_sessions: Annotated[int, typer.Option(help="Sessions of each model, in each process.")] = 20_000
     most_sockets: Annotated[int, typer.Option(help="WebSocket connections of each process.")] = 2_000
     rate: Annotated[

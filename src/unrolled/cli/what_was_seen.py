@@ -34,7 +34,7 @@ class Album:
         self.folder, self.network, self.classes = folder, network, classes
 
     def add(self, names: Sequence[str], examples: Examples, judgement: Judgement, temperature: float) -> None:
-        """Write what was seen of the sequences of a file.
+        """Write what was seen of the sequences of a file, and say where.
 
         Args:
             names: of the sequences.
@@ -45,11 +45,13 @@ class Album:
         Raises:
             UnrolledError: a folder cannot be made.
         """
+        from unrolled.cli.terminal import Terminal
         from unrolled.report import draw_reading, read_stepwise, save_figure
         from unrolled.training.calibration import tempered
         from unrolled.training.judge import in_words
         from unrolled.training.run import next_free
 
+        places = []
         for row, name in enumerate(names[:MOST]):
             place = next_free(self.folder, Path(name).name)
             try:
@@ -62,6 +64,9 @@ class Album:
                 save_figure(figure, place / "reading.png")
             except OSError as error:
                 raise UnrolledError(f"cannot write into {place}: {error.strerror or error}") from error
+            places.append(str(place))
+        if places:
+            Terminal(stderr=True).print(f"pictures: {' to '.join(dict.fromkeys((places[0], places[-1])))}")
 
 
 def _write_seen(place: Path, examples: Examples, row: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from unrolled.data.morphology import Floats
+from unrolled.data.morphology import Floats, Mask
 from unrolled.errors import UnrolledError
 from unrolled.foreign import open_foreign
 
@@ -96,14 +96,22 @@ def _grey(image: Image.Image) -> Floats:
     border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
     if np.median(border) < 128:  # drawn on nothing: what is drawn is the picture, in whatever colour
         return alpha.astype(np.float32)
-    grey = _lightness(image.convert("RGB"))
-    paper = np.median(grey[alpha >= 128]).astype(np.float32)
+    seen = alpha >= 128
+    grey = _lightness(image.convert("RGB"), seen)
+    paper = np.median(grey[seen]).astype(np.float32)
     opacity = alpha.astype(np.float32) / 255
     return np.asarray(paper + (grey - paper) * opacity, dtype=np.float32)
 
 
-def _lightness(image: Image.Image) -> NDArray[np.uint8]:
-    """Of a picture in red, green and blue; the one of these that differs most, if that differs far more."""
+def _lightness(image: Image.Image, seen: Mask | None = None) -> NDArray[np.uint8]:
+    """Of a picture in red, green and blue; the one of these that differs most, if that differs far more.
+
+    Args:
+        image: it.
+        seen: which pixels count, by default all: a colour that cannot be seen may be any.
+    """
     grey, colours = np.asarray(image.convert("L")), np.asarray(image)
-    ranges = np.ptp(colours.reshape(-1, 3), axis=0)
-    return grey if np.ptp(grey) >= FAINT * ranges.max() else colours[..., int(ranges.argmax())]
+    if seen is None:
+        seen = np.ones(grey.shape, dtype=bool)
+    ranges = np.ptp(colours[seen], axis=0)
+    return grey if np.ptp(grey[seen]) >= FAINT * ranges.max() else colours[..., int(ranges.argmax())]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from unrolled.onnx.require import require
 
-OPSET = 17
-IR_VERSION = 8  # what opset 17 came with
+OPSET = 18
+IR_VERSION = 8  # what opset 18 came with
 
 Dim = int | str
 
@@ -90,6 +90,11 @@ class Builder:
             self._initializers[key] = tensor
         return str(self._initializers[key].name)
 
+    @property
+    def constants(self) -> list[Any]:
+        """Every constant that there is, as TensorProto."""
+        return list(self._initializers.values())
+
     def value(self, name: str, shape: Sequence[Dim], kind: str = "float") -> Any:
         """What is known of an input or an output."""
         return self._helper.make_tensor_value_info(name, self._types[kind], list(shape))
@@ -128,8 +133,7 @@ class Builder:
         """The whole, as a ModelProto."""
         from unrolled import __version__
 
-        constants = list(self._initializers.values())
-        graph = self._helper.make_graph(self._nodes, name, inputs, outputs, constants, doc_string=text)
+        graph = self._helper.make_graph(self._nodes, name, inputs, outputs, self.constants, doc_string=text)
         return self._helper.make_model(
             graph,
             opset_imports=[self._helper.make_opsetid("", OPSET)],

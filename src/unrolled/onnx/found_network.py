@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -13,13 +13,15 @@ from unrolled.cells import GRUCell, LSTMCell, RNNCell
 from unrolled.cells.cell import Cell
 from unrolled.errors import UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.networks.config import READS
+from unrolled.networks.config import MOST_LAYERS, READS
+from unrolled.onnx.loops import LOOP
 from unrolled.onnx.model import OnnxModel
 from unrolled.onnx.recurrent_layer import KINDS, RecurrentLayer
 from unrolled.onnx.registry import Node
 
 WITHIN = 1e-5
 BATCH, TIME = 3, 6  # of the sequences of the proof, where a model leaves them free
+MOST_USERS = 100  # of a value, to be looked at: any network has a few
 ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus"}
 ACTIVATIONS |= {"Softsign": "softsign"}
 ANSWERS: dict[str, Callable[[Tensor], Tensor]] = {  # what a model may make of logits
@@ -72,7 +74,8 @@ def find_network(model: OnnxModel, name: str) -> FoundNetwork:
     if not after:
         raise UnrolledError("it has no dense layer after its recurrent ones, which would be the classifier")
     tried = 0
-    for ends in _ends(model):
+    width = before[0].weight.shape[1] if before else next(iter(model.cells.values())).input_size
+    for ends in _ends(model, width):
         for direction, read in itertools.product(_directions(layers), READS):
             config = _config(name, layers, before, after, direction, read, ends)
             if config is None:
@@ -94,7 +97,7 @@ def find_network(model: OnnxModel, name: str) -> FoundNetwork:
 def _layers_of(model: OnnxModel) -> list[RecurrentLayer]:
     """The recurrent layers, each of which reads the one before it."""
     layers = [layer for layer in model.layers.values() if isinstance(layer, RecurrentLayer)]
-    if not layers or len(layers) != sum(node.op in KINDS for node in model.graph_nodes):
+    if not layers or len(layers) != sum(node.op in (*KINDS, LOOP) for node in model.graph_nodes):
         raise UnrolledError("it has no recurrent layer whose weights it holds")
     ways = layers[0].cells.keys()
     width = next(iter(layers[0].cells.values())).input_size
@@ -112,10 +115,13 @@ def _dense_layers(model: OnnxModel) -> tuple[list[_Dense], list[_Dense]]:
     """The dense layers before the first recurrent one, and those after it."""
     before: list[_Dense] = []
     after: list[_Dense] = []
-    nodes = model.graph_nodes
+    takers: dict[str, list[Node]] = {}
+    for node in model.graph_nodes:
+        for name in node.inputs:
+            takers.setdefault(name, []).append(node)
     seen = False
-    for place, node in enumerate(nodes):
-        seen = seen or node.op in KINDS
+    for node in model.graph_nodes:
+        seen = seen or node.op in (*KINDS, LOOP)
         if node.op not in ("MatMul", "Gemm") or len(node.inputs) < 2:
             continue
         weight = model.constant(node.inputs[1])
@@ -128,34 +134,38 @@ def _dense_layers(model: OnnxModel) -> tuple[list[_Dense], list[_Dense]]:
             bias = model.constant(node.inputs[2]) if len(node.inputs) > 2 else None
         else:
             weight = weight.T
-            for user in _users(nodes[place + 1 :], end, "Add"):
+            for user in _users(takers, end, "Add"):
                 added = [model.constant(other) for other in user.inputs]
                 for value in (value for value in added if value is not None and value.dim() == 1):
                     bias, end = value, user.outputs[0]
         bias = weight.new_zeros(len(weight)) if bias is None else bias
         if bias.shape != weight.shape[:1]:
             continue
-        activation = next(
-            (ACTIVATIONS[user.op] for user in _users(nodes[place + 1 :], end, *ACTIVATIONS)), "identity"
-        )
+        activation = next((ACTIVATIONS[user.op] for user in _users(takers, end, *ACTIVATIONS)), "identity")
+        if len(before) + len(after) == MOST_LAYERS:
+            raise UnrolledError(f"it has more than {MOST_LAYERS:,} dense layers")
         (after if seen else before).append(_Dense(weight.detach(), bias.detach(), activation))
     return before, after
 
 
-def _users(nodes: tuple[Node, ...], value: str, *ops: str) -> Iterator[Node]:
+def _users(takers: Mapping[str, list[Node]], value: str, *ops: str) -> Iterator[Node]:
     """The nodes of these kinds that take a value, or what of it is only laid out otherwise."""
-    same = {value}
-    for node in nodes:
-        if not same & set(node.inputs):
-            continue
-        if node.op in ops:
-            yield node
-        elif node.op in ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast"):
-            same.add(node.outputs[0])
+    same, seen = [value], 0
+    while same and seen < MOST_USERS:
+        for node in takers.get(same.pop(0), ()):
+            seen += 1
+            if node.op in ops:
+                yield node
+            elif node.op in ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast"):
+                same.append(node.outputs[0])
 
 
-def _ends(model: OnnxModel) -> Iterator[_Ends]:
-    """Random sequences and what the model makes of them, for each way in which they may lie."""
+def _ends(model: OnnxModel, width: int) -> Iterator[_Ends]:
+    """Random sequences of that width and what the model makes of them, for each way in which they may lie.
+
+    Raises:
+        UnrolledError: the model takes something else, or cannot be run, whichever way they lie.
+    """
     lengths_name = None
     x_name = None
     for name, expected in model.inputs.items():
@@ -168,9 +178,9 @@ def _ends(model: OnnxModel) -> Iterator[_Ends]:
             raise UnrolledError(f"it takes {name!r}, {expected}: networks take sequences and lengths")
     if x_name is None:
         raise UnrolledError("it takes no sequences [N, T, I] of float32")
-    width = _input_width(model)
     shape = model.inputs[x_name].shape
     random = torch.Generator().manual_seed(0)
+    refused: list[UnrolledError] = []
     for batch_first in (True, False):
         sizes = [BATCH, TIME, width] if batch_first else [TIME, BATCH, width]
         said = shape or ("?",) * 3
@@ -187,16 +197,12 @@ def _ends(model: OnnxModel) -> Iterator[_Ends]:
         try:
             with torch.no_grad():
                 came = next(iter(model(**fed).values()))
-        except UnrolledError:
-            continue  # they do not lie so
+        except UnrolledError as error:
+            refused.append(error)  # they do not lie so
+            continue
         yield _Ends(x if batch_first else x.movedim(0, 1), lengths, came, batch_first)
-
-
-def _input_width(model: OnnxModel) -> int:
-    before, _ = _dense_layers(model)
-    if before:
-        return before[0].weight.shape[1]
-    return next(iter(model.cells.values())).input_size
+    if len(refused) == 2:
+        raise refused[0]
 
 
 def _directions(layers: list[RecurrentLayer]) -> list[str]:

@@ -148,7 +148,7 @@ def _counts(walk: Walk, name: str, most: int | None = None) -> str:
 def _mean(walk: Walk, outputs: str) -> str:
     add = walk.builder.add
     if walk.lengths is None:
-        return add("ReduceMean", outputs, name="mean_output", axes=[0], keepdims=0)
+        return add("ReduceMean", outputs, walk.builder.ints(0), name="mean_output", keepdims=0)
     total = add("ReduceSum", outputs, walk.builder.ints(0), name="sum_of_outputs", keepdims=0)
     return add("Div", total, _counts(walk, "counted_steps"), name="mean_output")
 
@@ -156,9 +156,9 @@ def _mean(walk: Walk, outputs: str) -> str:
 def _max(walk: Walk, outputs: str) -> str:
     add = walk.builder.add
     if walk.lengths is None:
-        return add("ReduceMax", outputs, name="largest_output", axes=[0], keepdims=0)
+        return add("ReduceMax", outputs, walk.builder.ints(0), name="largest_output", keepdims=0)
     counted = walk.masked(outputs, "outputs_that_count", filler=float("-inf"))
-    largest = add("ReduceMax", counted, name="largest_counted", axes=[0], keepdims=0)
+    largest = add("ReduceMax", counted, walk.builder.ints(0), name="largest_counted", keepdims=0)
     return add("Where", walk.empty, walk.builder.weight("zero", 0), largest, name="largest_output")
 
 
@@ -169,7 +169,7 @@ def _last_mean(walk: Walk, x: str, steps: int) -> str:
         ends = add(
             "Slice", x, builder.ints(-steps), builder.ints(2**31 - 1), builder.ints(0), name="last_steps"
         )
-        return add("ReduceMean", ends, name="last_mean", axes=[0], keepdims=1)
+        return add("ReduceMean", ends, builder.ints(0), name="last_mean", keepdims=1)
     begin = add("Sub", walk.long_lengths, builder.int(steps), name="begin_of_last_steps")
     begin = add("Unsqueeze", begin, builder.ints(0), name="begin_of_last_steps_row")
     late = add("GreaterOrEqual", walk.times, begin, name="is_late")

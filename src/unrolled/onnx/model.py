@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from unrolled.cells.cell import Cell
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.onnx import ops  # noqa: F401  enters the operators
+from unrolled.onnx.limits import Limits
+from unrolled.onnx.loops import LOOP, layer_of_loop, run_loop
 from unrolled.onnx.reading import Graph
 from unrolled.onnx.recurrent_layer import KINDS, RecurrentLayer
-from unrolled.onnx.registry import OPERATORS, Node
+from unrolled.onnx.registry import OPERATORS, Body, Node
 
 # Of constants alone these are computed when the model is read: they move numbers, and make no new ones.
 MOVING = {
@@ -37,7 +39,8 @@ class OnnxModel(nn.Module):
     Attributes:
         inputs: what it takes, by name: `Input` with dtype and shape.
         outputs: the names of what it returns.
-        layers: the recurrent nodes whose weights the file holds, each a `RecurrentLayer`, by the node's name.
+        layers: the recurrent nodes whose weights the file holds, each a `RecurrentLayer`, by the node's name;
+            and of loops that compute what one does that layer, with weights of its own.
         weights: the other floats of the file: those of dense layers, embeddings, and the like.
         metadata: what whoever wrote the file says besides, by name.
         producer: who wrote it.
@@ -51,12 +54,18 @@ class OnnxModel(nn.Module):
         self.metadata = dict(graph.metadata)
         self.producer = graph.producer
         _check_known(graph.nodes)
-        values, nodes = _fold(graph)
+        _check_loops(graph.nodes)
+        values, nodes = fold(graph)
         self.layers = nn.ModuleDict()
         self._layer_of: dict[int, str] = {}
+        of_loops = Limits(0)
         for place, node in enumerate(nodes):
             if node.op in KINDS:
                 self._add_layer(place, node, values)
+            elif node.op == LOOP:
+                layer = layer_of_loop(node, values, of_loops)
+                if layer is not None:
+                    self.layers[_key(node.name, self.layers)] = layer
         self.graph_nodes = tuple(
             self._without_weights(node) if place in self._layer_of else node
             for place, node in enumerate(nodes)
@@ -64,7 +73,7 @@ class OnnxModel(nn.Module):
         self.weights = nn.ParameterDict()
         self._keys: dict[str, str] = {}
         self._constants: dict[str, Tensor] = {}
-        used = {value for node in self.graph_nodes for value in node.inputs} | set(self.outputs)
+        used = {value for node in self.graph_nodes for value in node.needs} | set(self.outputs)
         for name in (name for name in values if name in used):
             if values[name].is_floating_point() and values[name].dim():
                 self._keys[name] = key = _key(name, self.weights)
@@ -92,33 +101,46 @@ class OnnxModel(nn.Module):
 
         Args:
             inputs: in the model's order.
-            named: by name; names that Python cannot say go in with **.
+            named: by name; names that Python cannot say go in as a dictionary with two stars before it.
 
         Raises:
             UnrolledError: an input is missing, unknown or of another shape, or a node cannot compute what it
                 is given: the message names it.
         """
         values: dict[str, Tensor] = self._fed(inputs, named)
+        limits = Limits(sum(value.numel() for value in values.values()))
         values |= self._constants
         values |= {name: self.weights[key] for name, key in self._keys.items()}
         for place, node in enumerate(self.graph_nodes):
             given = [values[name] if name else None for name in node.inputs]
-            came = self._compute(place, node, given)
+            if node.op == LOOP:
+                came = _named(node, lambda: run_loop(node, values, limits))  # noqa: B023
+            else:
+                came = self._compute(place, node, given, limits)
+            limits.hold(node.outputs, came)
             for name, value in zip(node.outputs, came, strict=False):
                 values[name] = value
             for name in self._last[place]:
                 values.pop(name, None)
+                limits.free(name)
         for name in self.outputs:
             if name not in values:
                 raise UnrolledError(f"nothing has made the output {name!r}")
         return {name: values[name] for name in self.outputs}
 
-    def _compute(self, place: int, node: Node, given: list[Tensor | None]) -> tuple[Tensor, ...]:
+    def _compute(
+        self, place: int, node: Node, given: list[Tensor | None], limits: Limits
+    ) -> tuple[Tensor, ...]:
+        layer: Any = self.layers[self._layer_of[place]] if place in self._layer_of else None
+        weights = 0 if layer is None else sum(weight.numel() for weight in layer.parameters())
+        try:
+            limits.check(node, given, weights)
+        except UnrolledError as error:
+            raise _failed(node, error) from None
         if node.op not in KINDS:
             return _run(node, given)
         try:
-            if place in self._layer_of:
-                layer: Any = self.layers[self._layer_of[place]]
+            if layer is not None:
                 return tuple(layer(*given))
             x, W, R, B, lengths, h, c, P = (given + [None] * 8)[:8]
             return tuple(RecurrentLayer.of(node, W, R, B, P)(x, lengths, h, c))  # type: ignore[arg-type]
@@ -184,13 +206,20 @@ def _run(node: Node, given: Iterable[Tensor | None]) -> tuple[Tensor, ...]:
     return came if isinstance(came, tuple) else (came,)
 
 
+def _named(node: Node, compute: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    try:
+        return compute()
+    except (UnrolledError, RuntimeError, ValueError, KeyError) as error:
+        raise _failed(node, error) from error
+
+
 def _failed(node: Node, error: Exception) -> UnrolledError:
     text = str(error).strip().partition("\n")[0] or type(error).__name__
     return UnrolledError(f"the node {node.name!r} ({node.op}) cannot be computed: {text}")
 
 
 def _check_known(nodes: Iterable[Node]) -> None:
-    unknown = sorted({node.op for node in nodes} - {*OPERATORS, *KINDS})
+    unknown = sorted({node.op for node in nodes} - {*OPERATORS, *KINDS, LOOP})
     if unknown:
         raise UnrolledError(
             f"it has operators that are not read: {', '.join(unknown)}. Read are LSTM, GRU and RNN, and "
@@ -198,7 +227,20 @@ def _check_known(nodes: Iterable[Node]) -> None:
         )
 
 
-def _fold(graph: Graph) -> tuple[dict[str, Tensor], list[Node]]:
+def _check_loops(nodes: Iterable[Node]) -> None:
+    for node in nodes:
+        if node.op == LOOP:
+            body = node.get("body")
+            if not isinstance(body, Body) or len(body.inputs) < 2 or len(node.inputs) != len(body.inputs):
+                raise UnrolledError(f"the loop {node.name!r} has no body that fits it: the file is damaged")
+            unknown = sorted({inner.op for inner in body.nodes} - {*OPERATORS})
+            if unknown:
+                raise UnrolledError(
+                    f"the loop {node.name!r} has operators that are not read in loops: {', '.join(unknown)}"
+                )
+
+
+def fold(graph: Graph) -> tuple[dict[str, Tensor], list[Node]]:
     """The constants, with those that nodes make of them by moving numbers, and the nodes that are left."""
     values, left = dict(graph.constants), []
     held = sum(value.numel() for value in values.values())
@@ -219,7 +261,7 @@ def _last_uses(nodes: tuple[Node, ...], outputs: tuple[str, ...]) -> list[list[s
     last: list[list[str]] = [[] for _ in nodes]
     seen = set(outputs)
     for place in reversed(range(len(nodes))):
-        for name in {*nodes[place].inputs, *nodes[place].outputs} - seen:
+        for name in {*nodes[place].needs, *nodes[place].outputs} - seen:
             last[place].append(name)
             seen.add(name)
     return last

@@ -116,15 +116,19 @@ def _cell(node: Node, number: int, W: Tensor, R: Tensor, B: Tensor | None, P: Te
         if name not in ("tanh", "relu"):
             raise UnrolledError(f"its activation is {_told(acts)}; RNN cells here have Tanh or Relu")
         cell = RNNCell(I, H, nonlinearity=name, **where)
-    weights = {name: from_standard(node.op, _array(value)) for name, value in (("ih", W), ("hh", R))}
-    found = {f"weight_{name}": value for name, value in weights.items()}
+    for name, value in weights_of(node.op, W, R, B, P).items():
+        setattr(cell, name, nn.Parameter(value))
+    return cell
+
+
+def weights_of(op: str, W: Tensor, R: Tensor, B: Tensor | None, P: Tensor | None) -> dict[str, Tensor]:
+    """A cell's parameters by name, from the weights of one direction."""
+    found = {name: from_standard(op, _array(value)) for name, value in (("weight_ih", W), ("weight_hh", R))}
     if B is not None:
-        found["bias_ih"], found["bias_hh"] = split_biases(node.op, _array(B))
+        found["bias_ih"], found["bias_hh"] = split_biases(op, _array(B))
     if P is not None:
         found["weight_ci"], found["weight_cf"], found["weight_co"] = split_peepholes(_array(P))
-    for name, value in found.items():
-        setattr(cell, name, nn.Parameter(torch.from_numpy(value.copy())))
-    return cell
+    return {name: torch.from_numpy(value.copy()) for name, value in found.items()}
 
 
 def _array(value: Tensor) -> Any:

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from unrolled.errors import UnrolledError
 from unrolled.foreign import map_foreign
-from unrolled.onnx.registry import Node
+from unrolled.onnx.registry import Body, Node
 from unrolled.onnx.require import require
 from unrolled.onnx.tensors import TYPES, tensor_of, torch_type
 
 MOST_BYTES = 2**31 - 1  # a protocol buffer is no larger: larger models keep their tensors beside them
 MOST_NODES = 200_000
 OWN_DOMAINS = ("", "ai.onnx")
-FLOAT, INT, STRING, TENSOR, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 6, 7, 8  # kinds of attributes
+FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 5, 6, 7, 8  # kinds of attributes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +68,19 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         UnrolledError: the file cannot be read, is damaged, or has what no graph here has; or the package
             `onnx` is not installed.
     """
+    model = read_model(path)
+    try:
+        return graph_of(model, Path(path).parent)
+    except UnrolledError as error:
+        raise UnrolledError(f"{path}: {error}") from error
+
+
+def read_model(path: str | os.PathLike[str]) -> Any:
+    """The ModelProto in an .onnx file, every text of which is one.
+
+    Raises:
+        UnrolledError: the file cannot be read or is damaged; or the package `onnx` is not installed.
+    """
     onnx, message = require(), require("google.protobuf.message")
     content = map_foreign(path)
     if len(content) > MOST_BYTES:
@@ -79,9 +92,9 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
         raise UnrolledError(f"{path} is no ONNX model, or it is damaged") from None
     try:
         _check_texts(model)
-        return _graph_of(model, Path(path).parent)
     except UnrolledError as error:
         raise UnrolledError(f"{path}: {error}") from error
+    return model
 
 
 def _check_texts(message: Any) -> None:
@@ -97,7 +110,8 @@ def _check_texts(message: Any) -> None:
                 break
 
 
-def _graph_of(model: Any, folder: Path) -> Graph:
+def graph_of(model: Any, folder: Path) -> Graph:
+    """The graph of a ModelProto, which lies in a folder."""
     proto = model.graph
     if not proto.output:
         raise UnrolledError("it has no outputs: it is no ONNX model, or it is damaged")
@@ -108,7 +122,7 @@ def _graph_of(model: Any, folder: Path) -> Graph:
         raise UnrolledError("it has sparse tensors, which are not read")
     constants = {tensor.name: tensor_of(tensor, folder) for tensor in proto.initializer}
     inputs = {entry.name: _input_of(entry) for entry in proto.input if entry.name not in constants}
-    nodes = tuple(_node_of(entry, opset, folder) for entry in proto.node)
+    nodes = tuple(node_of(entry, opset, folder) for entry in proto.node)
     outputs = tuple(entry.name for entry in proto.output)
     _check_order(nodes, {*constants, *inputs}, outputs)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
@@ -130,21 +144,24 @@ def _input_of(entry: Any) -> Input:
     return Input(torch_type(tensor.elem_type), shape)
 
 
-def _node_of(entry: Any, opset: int, folder: Path) -> Node:
+def node_of(entry: Any, opset: int, folder: Path) -> Node:
+    """A NodeProto as a `Node`."""
     op = entry.op_type if entry.domain in OWN_DOMAINS else f"{entry.domain}.{entry.op_type}"
     name = entry.name or next((output for output in entry.output if output), op)
     attributes = {}
     for attribute in entry.attribute:
         try:
-            attributes[attribute.name] = _value_of(attribute, folder)
+            attributes[attribute.name] = _value_of(attribute, opset, folder)
         except UnrolledError as error:
             raise UnrolledError(f"the node {name!r} ({op}): {error}") from None
     return Node(op, name, tuple(entry.input), tuple(entry.output), attributes, opset)
 
 
-def _value_of(attribute: Any, folder: Path) -> Any:
+def _value_of(attribute: Any, opset: int, folder: Path) -> Any:
     if attribute.type == TENSOR:
         return tensor_of(attribute.t, folder)
+    if attribute.type == GRAPH:
+        return _body_of(attribute.g, opset, folder)
     read: dict[int, Any] = {
         FLOAT: lambda: attribute.f,
         INT: lambda: attribute.i,
@@ -156,10 +173,23 @@ def _value_of(attribute: Any, folder: Path) -> Any:
     return read.get(attribute.type, lambda: None)()
 
 
+def _body_of(proto: Any, opset: int, folder: Path) -> Body:
+    if len(proto.node) > MOST_NODES:
+        raise UnrolledError(f"it has {len(proto.node):,} nodes, expected {MOST_NODES:,} at most")
+    body = Body(
+        tuple(node_of(entry, opset, folder) for entry in proto.node),
+        {tensor.name: tensor_of(tensor, folder) for tensor in proto.initializer},
+        tuple(entry.name for entry in proto.input),
+        tuple(entry.name for entry in proto.output),
+    )
+    _check_order(body.nodes, {*body.constants, *body.inputs, *body.captured}, body.outputs)
+    return body
+
+
 def _check_order(nodes: tuple[Node, ...], known: set[str], outputs: tuple[str, ...]) -> None:
     """Raise an UnrolledError if a value is used before it is there, or made twice."""
     for node in nodes:
-        for value in node.inputs:
+        for value in node.needs:
             if value and value not in known:
                 raise UnrolledError(
                     f"the node {node.name!r} ({node.op}) takes {value!r}, which nothing before it makes"

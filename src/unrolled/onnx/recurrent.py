@@ -159,5 +159,7 @@ def _unstacked(builder: Builder, value: str, ways: int) -> list[str]:
     """The inverse of `_stacked`."""
     if ways == 1:
         return [builder.add("Squeeze", value, builder.ints(0), name=f"{value}_state")]
-    halves = builder.add_many("Split", value, names=[f"{value}_forward", f"{value}_backward"], axis=0)
+    halves = builder.add_many(
+        "Split", value, names=[f"{value}_forward", f"{value}_backward"], axis=0, num_outputs=2
+    )
     return [builder.add("Squeeze", half, builder.ints(0), name=f"{half}_state") for half in halves]

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from torch import Tensor
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass(frozen=True)
+class Body:
+    """A graph within a node.
+
+    Attributes:
+        nodes: in an order in which each can be computed.
+        constants: values of its own, by name.
+        inputs, outputs: what it takes and gives.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: dict[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def captured(self) -> tuple[str, ...]:
+        """What it takes from outside, by the names that values have there."""
+        own = {*self.constants, *self.inputs, *(name for node in self.nodes for name in node.outputs)}
+        taken = [name for node in self.nodes for name in node.inputs] + list(self.outputs)
+        return tuple(dict.fromkeys(name for name in taken if name and name not in own))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +44,7 @@ class Node:
         name: its own, or that of its first output.
         inputs: the values that it takes; "" for one that is left out.
         outputs: the values that it gives; "" for one that nobody wants.
-        attributes: numbers, texts, tensors, and lists of them.
+        attributes: numbers, texts, tensors, and lists of them; a `Body`.
         opset: the version of ONNX's operators that the model was written for.
     """
 
@@ -28,6 +54,12 @@ class Node:
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
     opset: int
+
+    @functools.cached_property
+    def needs(self) -> tuple[str, ...]:
+        """The values that it takes, those among them that a graph within it takes from outside."""
+        bodies = [value for value in self.attributes.values() if isinstance(value, Body)]
+        return (*self.inputs, *(name for body in bodies for name in body.captured))
 
     def get(self, attribute: str, default: Any = None) -> Any:
         """The value of an attribute, or that which it has by default."""

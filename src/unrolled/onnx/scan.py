@@ -11,6 +11,26 @@ from unrolled.cells.lstm import GateNorm
 from unrolled.onnx.activations import activate
 from unrolled.onnx.builder import Builder, LSTMNames, under
 
+# Of each parameter the node whose second input it is, and whether it stands there transposed. Of two biases
+# that are added there is the sum.
+PARAMETERS = {
+    "weight_ih": ("W_x", True),
+    "bias_ih": ("W_x_plus_bias", False),
+    "norm_ih.weight": ("norm_ih/scaled", False),
+    "norm_ih.bias": ("norm_ih/shifted", False),
+    "weight_hh": ("step/U_h", True),
+    "norm_hh.weight": ("step/norm_hh/scaled", False),
+    "norm_hh.bias": ("step/norm_hh/shifted", False),
+    "norm_gates.weight": ("step/norm_gates/scaled", False),
+    "norm_gates.bias": ("step/norm_gates/shifted", False),
+    "weight_ci": ("step/seen_by_i", False),
+    "weight_cf": ("step/seen_by_f", False),
+    "weight_co": ("step/seen_by_o", False),
+    "norm_c.weight": ("step/norm_c/scaled", False),
+    "norm_c.bias": ("step/norm_c/shifted", False),
+    "weight_hr": ("step/projected_h", True),
+}
+
 
 def scan(
     builder: Builder, place: str, cell: LSTMCell, x: str, real: str | None, state: LSTMNames, reverse: bool
@@ -68,7 +88,7 @@ def scan(
 
 def one_step(builder: Builder, place: str, cell: LSTMCell, x: str, state: LSTMNames) -> LSTMNames:
     """The next state of an LSTM cell from x [N, I] and its state."""
-    return _step(builder, place, cell, _from_x(builder, place, cell, x), state)
+    return _step(builder, under(place, "step"), cell, _from_x(builder, place, cell, x), state)
 
 
 def _from_x(builder: Builder, place: str, cell: LSTMCell, x: str) -> str:
@@ -106,7 +126,7 @@ def _step(builder: Builder, place: str, cell: LSTMCell, from_x: str, state: LSTM
     if cell.layer_norm == "gates":
         gates = _gate_norm(builder, under(place, "norm_gates"), gates, cell.norm_gates)
     i, f, g, o = builder.add_many(
-        "Split", gates, names=[under(place, f"gate_{gate}") for gate in "ifgo"], axis=-1
+        "Split", gates, names=[under(place, f"gate_{gate}") for gate in "ifgo"], axis=-1, num_outputs=4
     )
     if cell.peephole:
         i = add(
@@ -184,10 +204,10 @@ def _normalised(builder: Builder, place: str, x: str, ε: float, weight: Any, bi
 
     if builder.half:
         x = builder.cast(x, "single", under(place, "in_32_bits"))
-    mean = add("ReduceMean", x, name="mean", axes=[-1], keepdims=1)
+    mean = add("ReduceMean", x, builder.ints(-1), name="mean", keepdims=1)
     centred = add("Sub", x, mean, name="centred")
     square = add("Mul", centred, centred, name="square")
-    variance = add("ReduceMean", square, name="variance", axes=[-1], keepdims=1)
+    variance = add("ReduceMean", square, builder.ints(-1), name="variance", keepdims=1)
     above = add("Add", variance, builder.single("epsilon", ε), name="variance_plus_epsilon")
     y = add("Div", centred, add("Sqrt", above, name="deviation"), name="normalised")
     if builder.half:

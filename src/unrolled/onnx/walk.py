@@ -71,7 +71,7 @@ def named_state(cell: Any, place: str, ending: str = "") -> Any:
     if isinstance(cell, StackedCell):
         return tuple(
             named_state(part, below, ending)
-            for part, below in zip(cell.cells, _in_stack(cell, place), strict=True)
+            for part, below in zip(cell.cells, in_stack(cell, place), strict=True)
         )
     h, c = (_below(place, f"{part}{ending}") for part in "hc")
     return LSTMNames(h, c) if isinstance(cell, LSTMCell) else h
@@ -93,10 +93,19 @@ class Walk:
         self.single = single
         self._x = x
 
-    def through(self, levels: Sequence[Level], x: str, states: Any = None) -> tuple[str, list[list[Any]]]:
-        """The outputs of the last level and the final states of each; states None are zeros."""
+    def through(
+        self, levels: Sequence[Level], x: str, states: Any = None, named: list[list[str]] | None = None
+    ) -> tuple[str, list[list[Any]]]:
+        """The outputs of the last level and the final states of each; states None are zeros.
+
+        Args:
+            levels: each reads the outputs of the one before it.
+            x: [T, N, I].
+            states: the initial ones of each level.
+            named: what the cells of each level are called; by default as `places` has it.
+        """
         finals = []
-        for number, (level, at) in enumerate(zip(levels, places(levels), strict=True)):
+        for number, (level, at) in enumerate(zip(levels, named or places(levels), strict=True)):
             initial = [None] * len(at) if states is None else states[number]
             x, final = self._level(level, at, x, initial)
             finals.append(final)
@@ -161,11 +170,11 @@ class Walk:
     def _level(self, level: Level, at: list[str], x: str, states: list[Any]) -> tuple[str, list[Any]]:
         ways = level.ways
         if len(ways) == 2:
-            forward, backward = (_bare(cell) for _, cell in ways)
+            forward, backward = (bare(cell) for _, cell in ways)
             operator = operator_of(forward)
             if operator is not None and operator == operator_of(backward):
                 given = None if None in states else states
-                place = at[0].removesuffix("forward").removesuffix("_")
+                place = above(at)
                 outputs, finals = recurrent(self.builder, place, [forward, backward], x, self.lengths, given)
                 return outputs, self._kept(finals, given, place)
         all_outputs, finals = [], []
@@ -175,7 +184,7 @@ class Walk:
             finals.append(final)
         if len(all_outputs) == 1:
             return all_outputs[0], finals
-        place = at[0].removesuffix("forward").removesuffix("_")
+        place = above(at)
         return self.builder.add("Concat", *all_outputs, name=under(place, "both_directions"), axis=-1), finals
 
     def _cell(self, cell: Any, place: str, x: str, state: Any, reverse: bool) -> tuple[str, Any]:
@@ -183,7 +192,7 @@ class Walk:
         if type(cell) is StackedCell:
             finals = []
             states = [None] * len(cell.cells) if state is None else state
-            for part, below, initial in zip(cell.cells, _in_stack(cell, place), states, strict=True):
+            for part, below, initial in zip(cell.cells, in_stack(cell, place), states, strict=True):
                 x, final = self._cell(part, below, x, initial, reverse)
                 finals.append(final)
             return x, tuple(finals)
@@ -245,12 +254,18 @@ class Walk:
         return add("Add", carried, rest, name="mixed")
 
 
-def _bare(cell: Any) -> Any:
+def above(at: list[str]) -> str:
+    """What a level is called whose directions are called so."""
+    return at[0].removesuffix("forward").removesuffix("_")
+
+
+def bare(cell: Any) -> Any:
     """The cell in wrappers that do nothing when evaluating."""
-    return _bare(cell.cell) if type(cell) is DropoutCell else cell
+    return bare(cell.cell) if type(cell) is DropoutCell else cell
 
 
-def _in_stack(stack: StackedCell, place: str) -> list[str]:
+def in_stack(stack: StackedCell, place: str) -> list[str]:
+    """What the cells of a stack are called."""
     if len(stack.cells) == 1:
         return [place]
     return [_below(place, f"layer{number}") for number in range(1, len(stack.cells) + 1)]

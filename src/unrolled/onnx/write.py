@@ -13,10 +13,11 @@ from torch import nn
 from unrolled.atomic import atomic_path
 from unrolled.cells import Cell
 from unrolled.errors import UnrolledError
-from unrolled.networks import SequenceClassifier
+from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.onnx import heads, metadata, states, torch_layers
 from unrolled.onnx.builder import Builder
 from unrolled.onnx.require import require
+from unrolled.onnx.traced import trace
 from unrolled.onnx.walk import Level, Walk, check_known
 from unrolled.stream.evaluating import evaluating
 from unrolled.stream.source import source_of
@@ -53,6 +54,8 @@ def export(
     fp16: bool = False,
     lengths: bool = True,
     states: bool | None = None,
+    example: Any = None,
+    free: Any = None,
     more: Mapping[str, Any] | None = None,
 ) -> None:
     r"""Write a model as an ONNX file that ONNX Runtime, a browser or a phone computes without this package.
@@ -64,6 +67,11 @@ def export(
     layer1_backward_c, ...; logits [N, classes], with read "steps" [N, T, classes]. Layers of torch.nn keep
     their layout: x [T, N, I] unless batch_first, h0 [layers, N, H]. A cell of torch.nn is a step: x [N, I].
 
+    Of any other module torch traces a call, that with `example`, and the recurrent layers inside become the
+    same nodes: those of torch.nn, their drop-ins, and cells that an unrolling of this package walks with,
+    called with lengths or without. Inputs have the names of the arguments of its forward; outputs are called
+    output, or output1, output2, ... That needs the package onnxscript, too.
+
     LSTM, GRU and RNN cells become the standard's operators. What those cannot say, layer norms, projections,
     clips, zoneout and some activations, becomes a Scan over the cell's step. It computes as the model does
     when evaluating. Outputs past a length are zero, a length of 0 leaves the initial state, and padding, NaN
@@ -72,18 +80,25 @@ def export(
     Args:
         model: a network; a cell; a pair of cells, forward and backward, or of lists of them, for
             `bidirectional_unroll` and `stacked_bidirectional_unroll`; a layer or cell of torch.nn or a
-            drop-in; or a `Run`, which adds what it knows of classes and data.
+            drop-in; a `Run`, which adds what it knows of classes and data; or with `example` any module of
+            weights of 32 bits.
         path: the file.
         stream: write one step, x [N, I], with its states in and out: a `Stream` for elsewhere.
         fp16: whether weights, inputs and outputs have 16 bits.
         lengths: whether lengths are an input; without, every sequence has T steps.
         states: whether states are inputs and outputs; by default of everything but networks.
+        example: what any other module is called with: a tensor, several, or a dictionary of arguments by
+            name, such as x [3, 7, I] and lengths [3]. The first two axes of the first tensor are free, of a
+            tensor of numbers with two axes the first one, and every other axis that has one of their sizes,
+            which therefore must differ.
+        free: which axes are free, as `torch.export.export` takes its `dynamic_shapes`, where it is others.
         more: what else the file is to say of itself, text or values for JSON.
 
     Raises:
         TypeError: model is nothing that can be written.
-        UnrolledError: the package onnx is missing, a cell has no form in ONNX, the model cannot stream, or
-            it is too large for one file.
+        UnrolledError: the package onnx is missing, a cell has no form in ONNX, the model cannot stream, it
+            is too large for one file, or torch cannot trace the module: packed sequences, a loop over steps
+            in Python, a choice by values.
 
     >>> import tempfile, onnx
     >>> from unrolled import LSTMCell
@@ -97,30 +112,45 @@ def export(
     """
     require()
     said: dict[str, Any] = {}
+    if example is not None:
+        if stream or fp16:
+            raise UnrolledError(
+                "stream and fp16 are for networks, cells and layers, not for what an example traces"
+            )
+        proto = trace(model, example, free)
+        metadata.write(proto, more or {})
+        _save(proto, Path(path))
+        return
     if isinstance(model, Run):
         said = metadata.of_run(model)
         model = model.load_network()
     if stream:
         source_of(model)  # which says what cannot stream
+    single = stream or isinstance(model, nn.RNNCellBase)
+    proto = build(model, single=single, fp16=fp16, lengths=lengths, states=states)
+    config = getattr(model, "config", None)
+    if isinstance(config, NetworkConfig):
+        said["network"] = dataclasses.asdict(config)
+    said["form"] = "one step" if single else "sequences"
+    if lengths and not single:
+        said["lengths"] = metadata.LENGTHS
+    metadata.write(proto, {**said, **(more or {})})
+    _save(proto, Path(path))
+
+
+def build(model: Any, *, single: bool, fp16: bool, lengths: bool, states: bool | None) -> Any:
+    """The ModelProto that `export` writes, without metadata and shapes."""
     source = _source(model)
     for level in source.levels:
         for _, cell in level.ways:
             check_known(cell)
-    single = stream or isinstance(model, nn.RNNCellBase)
-    proto = _build(
+    return _build(
         source,
         Builder(fp16),
         single=single,
         lengths=lengths and not single,
         stateful=single or (source.network is None if states is None else states),
     )
-    if source.network is not None:
-        said["network"] = dataclasses.asdict(source.network.config)
-    said["form"] = "one step" if single else "sequences"
-    if lengths and not single:
-        said["lengths"] = metadata.LENGTHS
-    metadata.write(proto, {**said, **(more or {})})
-    _save(proto, Path(path))
 
 
 def _source(model: Any) -> _Source:
@@ -158,7 +188,8 @@ def _source(model: Any) -> _Source:
 def _not_known(kind: type) -> TypeError:
     return TypeError(
         f"model is a {kind.__module__}.{kind.__qualname__}, expected a network of unrolled.networks, a cell "
-        "such as unrolled.LSTMCell or a pair of them, or a recurrent layer or cell of torch.nn or a drop-in"
+        "such as unrolled.LSTMCell or a pair of them, or a recurrent layer or cell of torch.nn or a drop-in; "
+        "any other torch module with example=..., what it is called with"
     )
 
 

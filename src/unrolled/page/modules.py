@@ -7,7 +7,6 @@ from importlib import resources
 
 IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export ((?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
-FIRST = "app"
 
 
 def read(name: str) -> str:
@@ -35,6 +34,6 @@ def script(*first: str) -> str:
         body = EXPORT.sub(r"\1", IMPORT.sub(r"const {\1} = $\2;\n", text))
         done[name] = f"const ${name} = (() => {{\n{body}return {{ {names} }};\n}})();"
 
-    for name in first or (FIRST,):
+    for name in first:
         add(name)
     return "\n".join(done.values())

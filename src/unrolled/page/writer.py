@@ -1,4 +1,4 @@
-"""The page, in one file that asks the network for nothing."""
+"""The page, in one file that makes no requests."""
 
 from __future__ import annotations
 
@@ -84,8 +84,13 @@ def check_output(path: Path) -> None:
                 )
 
 
-def render(runs: Mapping[str, Run], data: Dataset | None = None) -> str:
-    """The page."""
+def render(runs: Mapping[str, Run], data: Dataset | None = None, *, served: bool = False) -> str:
+    """The page, as `write_page` writes it.
+
+    Args:
+        runs, data: as there.
+        served: whether a service shows it, whose own networks may then read along: it may ask that alone.
+    """
     if not runs:
         raise UnrolledError("no runs came, expected at least one to make a page of")
     check_alike(runs)
@@ -98,9 +103,11 @@ def render(runs: Mapping[str, Run], data: Dataset | None = None) -> str:
         "runs": [model_of(*each) for each in zip(runs.values(), names, networks, strict=True)],
         "examples": [] if data is None else examples_of(first, networks[0], data),
     }
-    script, style = f"\n{modules.script()}", f"\n{modules.read('page.css')}"
+    script = f"\n{modules.script('served' if served else 'app')}"
+    style = f"\n{modules.read('page.css')}"
+    policy = POLICY.format(script=_digest(script), style=_digest(style))
     parts = {
-        "policy": POLICY.format(script=_digest(script), style=_digest(style)),
+        "policy": f"{policy}; connect-src 'self'" if served else policy,
         "mark": MARK,
         "title": escape(f"{names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: see it read"),
         "style": style,
@@ -139,11 +146,12 @@ def _input(run: Run, data: Dataset | None) -> dict[str, Any]:
     preparation = DataRecord.load(run.folder).preparation
     drawn = width == DIGIT and (preparation is None or not preparation.reading)
     pictures = data is not None and data.test.dtype == torch.uint8
+    one = "pixel" if drawn or pictures else "feature"
     features = () if preparation is None else preparation.features
     return {
         "kind": "drawing" if drawn else "picture" if pictures else "lines",
         "width": width,
-        "features": [printable(name) for name in features] or [f"number {n + 1}" for n in range(width)],
+        "features": [printable(name) for name in features] or [f"{one} {n + 1}" for n in range(width)],
         "standardised": preparation is not None and preparation.standardization is not None,
     }
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from unrolled.report.colours import CURRENT, PREDICTED, SHARES
-from unrolled.report.lettering import lettered
+from unrolled.report.lettering import fits, lettered
 from unrolled.report.panels import Panel, draw_steps
 from unrolled.report.reading import Reading
 
@@ -50,7 +50,7 @@ class Answers:
             count = min(MOST_NUMBERS, len(self.names))
             return [Panel(1.6, partial(self._draw_number, place)) for place in range(count)]
         shown = self.classes_shown()
-        return [Panel(max(1.0, 0.2 * len(shown)), partial(self._draw_classes, shown), PROBABILITY)]
+        return [Panel(_inches_of_classes(len(shown)), partial(self._draw_classes, shown), PROBABILITY)]
 
     def classes_shown(self) -> list[int]:
         """Up to 20 classes: all that are predicted at some time if they are not more, and the true ones."""
@@ -97,7 +97,8 @@ class Answers:
                    markeredgewidth=0.4 if len(probabilities) <= 40 else 0)  # fmt: skip
         drawn, ticks = [self.names[place] for place in shown], range(1, len(shown) + 1)
         if self.down:
-            axes.set_xticks(ticks, drawn, rotation=90 if max(map(len, drawn)) > 2 else 0, fontsize=8)
+            room = _inches_of_classes(len(shown)) / len(shown)
+            axes.set_xticks(ticks, drawn, rotation=0 if fits(drawn, room, 8) else 90, fontsize=8)
         else:
             axes.set_yticks(ticks, drawn, fontsize=8)
         if isinstance(self.truth, int):
@@ -125,10 +126,15 @@ class Answers:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
         name = self.names[place]
-        axes.set_title("predicted number", fontsize=10)
+        axes.set_title(f"{name}, predicted after each step", fontsize=10)
         (axes.set_xlabel if self.down else axes.set_ylabel)(name, fontsize=8)
         (axes.xaxis if self.down else axes.yaxis).set_major_locator(MaxNLocator(4))
 
     def _plot(self, axes: Axes, places: Sequence[float], style: str, **options: Any) -> None:
         steps = range(1, len(places) + 1)
         axes.plot(*((places, steps) if self.down else (steps, places)), style, **options)
+
+
+def _inches_of_classes(count: int) -> float:
+    """How wide the panel of so many classes is."""
+    return max(1.3, 0.2 * count)

@@ -143,6 +143,23 @@ class Appearance:
             handles = [Line2D([], [], color=of_line(feature)) for feature in range(width)]
             figure.legend(handles, self.features, loc="outside lower center", ncols=width, frameon=False)
 
+    def legend_below(self, axes: Axes, width: int, inches: float) -> None:
+        """Name the lines likewise, below their own axes, which are so wide."""
+        if self.kind == "lines" and width > 1 and self.features:
+            handles = [Line2D([], [], color=of_line(feature)) for feature in range(width)]
+            columns = max(1, int((inches + 0.4) / (0.3 + 0.06 * max(map(len, self.features)))))
+            axes.legend(
+                handles,
+                self.features,
+                loc="upper center",
+                bbox_to_anchor=(0.5, -0.03),
+                fontsize=8,
+                ncols=min(width, columns),
+                frameon=False,
+                handlelength=1.4,
+                columnspacing=1.0,
+            )
+
     @property
     def measure(self) -> str:
         """What the colours of a heat map stand for."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
 from unrolled.report.colours import ERRORS
-from unrolled.report.lettering import lettered
+from unrolled.report.lettering import fits, lettered
 
 MOST_NAMED = 100  # names along an axis: of more classes every other one, or every third ...
 FEW = 20  # classes whose cells have room for names of two lines
@@ -33,31 +34,35 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
     longest = max(len(line) for name in names for line in name.split("\n"))
     side = min(16.0, max(4.4, (0.46 if few else 0.34) * len(names)))  # of the matrix; beside it are names
     letters = 0.06 * longest
-    figure = Figure(figsize=(side + letters + 2.0, side + (letters if longest > 2 else 0) + 1.2))
+    room = 72 * side / len(names)  # points of a cell
+    every = -(-len(names) // MOST_NAMED)
+    lines = max(name.count("\n") + 1 for name in names)
+    size = min(10.0, 0.8 * room * every, room * every / (1.25 * lines))
+    upright = not fits(names, side / len(names) * every, size)
+    figure = Figure(figsize=(side + letters + 2.0, side + (letters if upright else 0) + 1.2))
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
     darkest = max(float(mistakes.max()), 0.01)
     image = axes.imshow(mistakes.numpy(), cmap=ERRORS, vmin=0, vmax=darkest)
-    room = 72 * side / len(names)  # points of a cell
     if len(names) <= MOST_COUNTED:
         most = max(1, int(matrix.max()))
-        size = min(9.0, room / (0.62 * max(2, len(str(most)))))
+        letter = min(9.0, room / (0.62 * max(2, len(str(most)))))
         for row in range(len(classes)):
             for column in range(len(classes)):
                 if count := int(matrix[row, column]):
                     dark = mistakes[row, column] > 0.6 * darkest
                     colour = "0.3" if row == column else "white" if dark else "black"
-                    axes.text(column, row, str(count), ha="center", va="center", fontsize=size, color=colour)
+                    axes.text(
+                        column, row, str(count), ha="center", va="center", fontsize=letter, color=colour
+                    )
     else:
         axes.plot([-0.5, len(names) - 0.5], [-0.5, len(names) - 0.5], color="0.6", lw=0.8, label="correct")
     edges = [edge + 0.5 for edge in range(len(names) - 1)]
     axes.vlines(edges, -0.5, len(names) - 0.5, color="0.9", lw=0.5, zorder=1.5)
     axes.hlines(edges, -0.5, len(names) - 0.5, color="0.9", lw=0.5, zorder=1.5)
-    every = -(-len(names) // MOST_NAMED)
-    size = min(10.0, 0.8 * room * every)
     named = range(0, len(names), every)
     labels = [names[number] for number in named]
-    axes.set_xticks(named, labels, rotation=90 if longest > 2 else 0, fontsize=size)
+    axes.set_xticks(named, labels, rotation=90 if upright else 0, fontsize=size)
     axes.set_yticks(named, labels, fontsize=size)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
@@ -67,7 +72,8 @@ def draw_confusion(matrix: Tensor, classes: Sequence[str], what: str = "examples
         image,
         ax=axes,
         label="share of the true class, mistakes only",
-        format="{x:.1%}",
+        format=PercentFormatter(xmax=1, decimals=None),
+        ticks=MaxNLocator(8, steps=(1, 2, 5, 10)),
         fraction=0.04,
         pad=0.02,
         aspect=max(20, len(names) // 2),

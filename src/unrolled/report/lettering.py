@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -10,6 +11,8 @@ import matplotlib
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from unrolled.names import escaped, printable
+
+WIDEST = 0.7  # of a letter, about, as a share of its height
 
 
 @contextlib.contextmanager
@@ -30,8 +33,8 @@ def lettered(names: Sequence[str], most: int = 24, wide: int | None = None) -> l
     ['naïve', '\\$x\\$', 'a\\tb']
     >>> lettered(["a very long name", "a very wrong name", "another"], most=9)
     ['a very…me (0)', 'a very…me (1)', 'another (2)']
-    >>> lettered(["a very long name"], wide=9)
-    ['a very\nlong name']
+    >>> lettered(["a very long name", "another_long_name"], wide=9)
+    ['a very\nlong name', 'another_\nlong_name']
     """
     known: set[int] = set()
     for family in FontProperties().get_family():
@@ -40,8 +43,24 @@ def lettered(names: Sequence[str], most: int = 24, wide: int | None = None) -> l
     if len(set(shown)) < len(shown):
         shown = [f"{name} ({place})" for place, name in enumerate(shown)]
     if wide is not None:
-        shown = [textwrap.fill(name, wide) for name in shown]
+        shown = [_Lines(wide, break_on_hyphens=False).fill(name) for name in shown]
     return [name.replace("$", r"\$") for name in shown]
+
+
+class _Lines(textwrap.TextWrapper):
+    """Lines that end at spaces, and behind what joins words in names of files and columns."""
+
+    wordsep_simple_re = re.compile(r"(\s+)|(?<=[-_./])(?=\w)")
+
+
+def fits(names: Sequence[str], room: float, size: float) -> bool:
+    """Whether the lines of names, of letters of so many points, lie within so many inches with a gap between.
+
+    >>> fits(["cat", "dog"], 0.4, 8), fits(["caterpillar", "dog"], 0.4, 8)
+    (True, False)
+    """
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    return (longest + 1) * WIDEST * size <= 72 * room
 
 
 def _drawable(name: str, known: set[int]) -> str:

@@ -12,6 +12,7 @@ MAIN = {name: kind.metric for name, kind in KINDS.items()}
 LABELS = {
     "macro_f1": "macro F1",
     "calibration_error": "expected calibration error",
+    "chance_calibration_error": "the same by chance alone",
     "rmse": "RMSE",
     "mae": "MAE",
     "mase": "MASE",
@@ -38,7 +39,9 @@ def shown(name: str, value: float) -> str:
     """
     if math.isnan(value):
         return "–"
-    return f"{100 * value:.2f} %" if name in ("accuracy", "calibration_error") else f"{value:.4g}"
+    return (
+        f"{100 * value:.2f} %" if name == "accuracy" or name.endswith("calibration_error") else f"{value:.4g}"
+    )
 
 
 def of_test(line: Mapping[str, Any]) -> dict[str, float]:

@@ -24,17 +24,18 @@ from unrolled.report.reading import Reading
 # Inches of units: of one layer, of several, and where steps go to the right.
 FULL, SMALL, FLAT = 2.3, 1.7, 1.25
 STATE = ("h", "c")
+SEEN = 0.98  # of the values of a state have colours of their own; the others the outermost
 # Of each part of a state and of each gate, its name and whose colours it shares.
 UNITS = {
-    "h": ("hidden state h", "signed"),
+    "h": ("hidden state h", "hidden"),
     "c": ("cell state c", "memory"),
     "i": ("input gate i", "gate"),
     "f": ("forget gate f", "gate"),
-    "g": ("candidate g", "signed"),
+    "g": ("candidate g", "candidate"),
     "o": ("output gate o", "gate"),
     "r": ("reset gate r", "gate"),
     "z": ("update gate z", "gate"),
-    "n": ("candidate n", "signed"),
+    "n": ("candidate n", "candidate"),
 }
 ORDER = "Units: in the order of their h after the last step that is read, the same in all panels of a layer."
 ANSWERS = "Answers: from the steps 1 to t alone. State and gates: when the whole sequence is read."
@@ -76,7 +77,7 @@ def draw_reading(
     margin = 0.4 + 0.06 * written
     sheet = draw_panels(lines, along, margin, down=look.downward, stretch=not picture)
     _mark_layers(sheet, reading.traces, look.downward)
-    look.legend(sheet.panels, width)
+    look.legend_below(sheet.lines[0][0], width, along)
     _explain(sheet, reading)
     sheet.figure.suptitle(f"{doubt}: {answers.verdict()}" if doubt else answers.verdict(), fontsize=13)
     if picture:
@@ -98,6 +99,8 @@ def _input_panel(sequence: Tensor, look: Appearance, along: float) -> Panel:
         axes.set_title("input x", fontsize=10)
         image = look.draw(axes, sequence.numpy())
         look.label(axes, width)
+        if look.kind == "lines":
+            axes.set_xlim(0.5, time + 0.5)  # as the heat maps beside it
         return image
 
     across = {"lines": 1.6, "map": max(1.0, 0.16 * width), "picture": along * width / time}
@@ -107,7 +110,10 @@ def _input_panel(sequence: Tensor, look: Appearance, along: float) -> Panel:
 def _unit_panels(traces: Sequence[Trace], down: bool) -> list[list[Panel]]:
     """For each layer and direction its state and its gates."""
     across = FLAT if not down else FULL if len(traces) == 1 else SMALL
-    ranges = {"gate": (0.0, 1.0), "signed": _range(traces, "signed"), "memory": _range(traces, "memory")}
+    ranges = {
+        "gate": (0.0, 1.0),
+        **{scale: _range(traces, scale) for scale in ("hidden", "memory", "candidate")},
+    }
 
     def draw(trace: Trace, name: str, axes: Axes) -> AxesImage:
         title, scale = UNITS[name]
@@ -127,18 +133,14 @@ def _unit_panels(traces: Sequence[Trace], down: bool) -> list[list[Panel]]:
 def _range(traces: Sequence[Trace], scale: str) -> tuple[float, float]:
     """From where to where the colours go: as far on both sides of 0, and for all but the outermost values.
 
-    What is bounded goes to its bounds, -1 and 1.
+    A state that stays small is seen as well as one that goes to its bounds.
     """
     values = [
         value.flatten() for one in traces for name, value in one.values.items() if UNITS[name][1] == scale
     ]
     if not values:
         return -1.0, 1.0
-    sizes = torch.cat(values).abs().float()
-    if scale == "signed":
-        largest = max(1.0, float(sizes.max()))  # of a state that is not squashed by tanh
-    else:
-        largest = max(1e-3, float(np.quantile(sizes.numpy(), 0.995)))
+    largest = max(1e-3, float(np.quantile(torch.cat(values).abs().float().numpy(), SEEN)))
     return -largest, largest
 
 
@@ -158,16 +160,19 @@ def _mark_layers(sheet: Sheet, traces: Sequence[Trace], down: bool) -> None:
 def _explain(sheet: Sheet, reading: Reading) -> None:
     """What the colours stand for, once for all panels that share them, and in which order units are."""
     names = dict.fromkeys(name for trace in reading.traces for name in trace.values)
-    bars = sheet.below.subplots(1, max(3, len(sheet.images)), squeeze=False)[0]
-    for axes, (scale, image) in zip(bars, sheet.images.items(), strict=False):
-        extend = "both" if scale == "memory" else "neither"
+    room = max(0.0, 3 - len(sheet.images)) / 2  # beside few bars, on both sides
+    ratios = (room, *[1.0] * len(sheet.images), room) if room else (1.0,) * len(sheet.images)
+    bars = list(sheet.below.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0])
+    if room:
+        for axes in (bars.pop(0), bars.pop()):
+            axes.axis("off")
+    for axes, (scale, image) in zip(bars, sheet.images.items(), strict=True):
+        extend = "both" if scale in ("hidden", "memory", "candidate") else "neither"
         sheet.below.colorbar(image, cax=axes, orientation="horizontal", extend=extend)
         of_units = ", ".join(name for name in names if UNITS[name][1] == scale)
         axes.set_title(f"{of_units}{' (0 closed, 1 open)' * (scale == 'gate')}" or scale, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-    for axes in bars[len(sheet.images) :]:
-        axes.axis("off")
     two_ways = any(trace.backward for trace in reading.traces) and not reading.whole
     notes = [ORDER] * bool(reading.traces) + [ANSWERS] * two_ways
     sheet.below.supxlabel("\n".join(notes), fontsize=8)

@@ -63,6 +63,7 @@ def draw_residuals(labels: Tensor, predictions: Tensor, names: Sequence[str]) ->
         axes.axvline(0, color=rcParams["text.color"], lw=1)
         axes.axvline(errors.mean(), color=BASELINE, ls="--", lw=1.2, label=f"mean {errors.mean():.3g}")
         axes.set(xlabel="residual: predicted − true", ylabel="number of test examples")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         axes.legend(fontsize=8)
         axes.set_title(f"{name}\n{_errors(errors)}", fontsize=10)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from starlette.requests import ClientDisconnect
 from unrolled import __version__
 from unrolled.errors import UnrolledError
 from unrolled.names import printable
-from unrolled.page import write_page
+from unrolled.page.writer import render
 from unrolled.serve import openapi
-from unrolled.serve.bodies import RefusedError, parse, text_of
+from unrolled.serve.aside import Aside
+from unrolled.serve.bodies import RefusedError, text_of
 from unrolled.serve.desk import KEYS, Desk, status_of
 from unrolled.serve.limits import Door, Rates, is_neighbour
 from unrolled.serve.logs import LOGGER, say
@@ -34,6 +35,7 @@ from unrolled.serve.settings import ServeSettings, signing_key
 from unrolled.serve.streams import Stream
 
 COMPACT = "application/octet-stream"
+JSON = "application/json"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -48,6 +50,7 @@ def make_app(settings: ServeSettings) -> FastAPI:
     key = signing_key(settings)
     limits = settings.limits
     predictions, metrics, rates = Predictions(limits), Metrics(settings.worker), Rates(limits.rate)
+    aside = Aside(limits)
     neighbours = None
     if settings.sockets is not None:
         neighbours = HttpNeighbours(settings.sockets, settings.workers, settings.worker)
@@ -67,6 +70,7 @@ def make_app(settings: ServeSettings) -> FastAPI:
         ready = False
         predictions.close()
         await desk.drain()
+        aside.close()
         if neighbours is not None:
             await neighbours.close()
         say("stopped")
@@ -112,7 +116,7 @@ def make_app(settings: ServeSettings) -> FastAPI:
 
     async def message_of(request: Request, *known: str) -> dict[str, Any]:
         body = await request.body()
-        return parse(body, known) if body else {}
+        return await aside.parse(body, known) if body else {}
 
     @app.get("/", response_class=HTMLResponse, **openapi.PAGE)
     async def show_page() -> Response:
@@ -140,14 +144,12 @@ def make_app(settings: ServeSettings) -> FastAPI:
         }
 
     @app.post("/v1/predict", **openapi.PREDICT)
-    async def predict(request: Request) -> dict[str, Any]:
+    async def predict(request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip() != "multipart/form-data":
             values = await message_of(request, "sequences", "model")
             model = desk.model(text_of(values, "model"))
-            return {
-                "model": model.name,
-                "answers": await predictions.of_sequences(model, values.get("sequences")),
-            }
+            work = predictions.of_sequences(model, values.get("sequences"))
+            return Response(await unless_gone(request, work), media_type=JSON)
         async with request.form(max_files=limits.sequences, max_fields=10, max_part_size=10_000) as form:
             named = form.get("model")
             model = desk.model(named if isinstance(named, str) else None)
@@ -158,7 +160,7 @@ def make_app(settings: ServeSettings) -> FastAPI:
             ]
         if not files:
             raise UnrolledError("the form has no file, expected one at least of the run's kind")
-        return {"model": model.name, "answers": await predictions.of_files(model, files)}
+        return Response(await unless_gone(request, predictions.of_files(model, files)), media_type=JSON)
 
     @app.post("/v1/sessions", status_code=201, **openapi.OPEN)
     async def open_session(request: Request) -> dict[str, Any]:
@@ -191,11 +193,16 @@ def make_app(settings: ServeSettings) -> FastAPI:
 
     @app.websocket("/v1/sessions/{session}/stream")
     async def stream_of_one(websocket: WebSocket, session: str) -> None:
-        await Stream(websocket, desk, rates, metrics, session).run()
+        await Stream(websocket, desk, rates, metrics, aside, session).run()
 
     @app.websocket("/v1/stream")
     async def stream_of_many(websocket: WebSocket) -> None:
-        await Stream(websocket, desk, rates, metrics).run()
+        await Stream(websocket, desk, rates, metrics, aside).run()
+
+    @app.websocket("/{path:path}")
+    async def no_stream(websocket: WebSocket, path: str) -> None:
+        sentence = f"there is no stream at /{path[:100]}: /openapi.json says where there is one"
+        await websocket.send_denial_response(JSONResponse({"error": printable(sentence)}, 404))
 
     def check_neighbour(request: Request) -> None:
         if not is_neighbour(request.scope):
@@ -215,6 +222,28 @@ def make_app(settings: ServeSettings) -> FastAPI:
     app.add_middleware(Door, settings=settings, rates=rates)
     app.add_middleware(Observed, metrics=metrics)
     return app
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
+    """Do a work, or leave it if its client is gone before its turn.
+
+    Raises:
+        ClientDisconnect: the client is gone.
+    """
+
+    async def until_gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    doing, waiting = asyncio.create_task(work), asyncio.create_task(until_gone())
+    try:
+        await asyncio.wait((doing, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise ClientDisconnect
+        return doing.result()
+    finally:
+        doing.cancel()
+        waiting.cancel()
 
 
 def open_models(folders: tuple[Path, ...]) -> dict[str, Model]:
@@ -237,13 +266,12 @@ def open_models(folders: tuple[Path, ...]) -> dict[str, Model]:
 def page_of(models: dict[str, Model]) -> str:
     """The page in which the networks read; where they cannot be shown, one that says why."""
     runs = {name: model.run for name, model in models.items()}
-    with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
-        try:
-            return write_page(Path(folder) / "reading.html", runs).read_text(encoding="utf-8")
-        except UnrolledError as error:
-            LOGGER.log(logging.INFO, "no page", extra={"fields": {"reason": str(error)}})
-            return (
-                '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>unrolled</title>\n'
-                f"<p>There is no page to look at: {escape(str(error))}.</p>\n"
-                '<p>What can be asked is in <a href="/openapi.json">openapi.json</a>.</p></html>\n'
-            )
+    try:
+        return render(runs, served=True)
+    except UnrolledError as error:
+        LOGGER.log(logging.INFO, "no page", extra={"fields": {"reason": str(error)}})
+        return (
+            '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>unrolled</title>\n'
+            f"<p>There is no page to look at: {escape(str(error))}.</p>\n"
+            '<p>What can be asked is in <a href="/openapi.json">openapi.json</a>.</p></html>\n'
+        )

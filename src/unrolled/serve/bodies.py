@@ -56,12 +56,12 @@ def parse(content: bytes | str, known: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def steps_of(value: Any, width: int, most: int, what: str = "steps", gaps: bool = False) -> Numbers:
+def steps_of(value: Any, width: int | None, most: int, what: str = "steps", gaps: bool = False) -> Numbers:
     """Steps [T, I] of a body, float32.
 
     Args:
-        value: what came.
-        width: I.
+        value: what came; an array has been read before.
+        width: I; None for that of the first step.
         most: the largest T.
         what: where it stood, for errors.
         gaps: whether a number may be missing (null), which becomes NaN.
@@ -75,13 +75,22 @@ def steps_of(value: Any, width: int, most: int, what: str = "steps", gaps: bool 
     Traceback (most recent call last):
     unrolled.errors.UnrolledError: steps[1][1] is text, expected a number
     """
-    if type(value) is not list or not value:
-        raise UnrolledError(f"{what} is {kind(value)}, expected a list of steps of {width} numbers each")
+    array = isinstance(value, np.ndarray)
+    if not array and (type(value) is not list or not value):
+        each = "numbers" if width is None else f"{width} numbers each"
+        raise UnrolledError(f"{what} is {kind(value)}, expected a list of steps of {each}")
     if len(value) > most:
         raise UnrolledError(f"{what} has {len(value):,} steps, expected at most {most:,}")
+    if array:
+        if value.shape[1] != width:
+            raise UnrolledError(f"{what}[0] has {value.shape[1]:,} numbers, expected {width}")
+        check_numbers(value, what, gaps=gaps)
+        return value  # type: ignore[no-any-return]
+    if width is None:
+        width = len(value[0]) if type(value[0]) is list else 0
     for place, row in enumerate(value):
         if type(row) is not list:
-            raise UnrolledError(f"{what}[{place}] is {kind(row)}, expected {width} numbers")
+            raise UnrolledError(f"{what}[{place}] is {kind(row)}, expected {width or 'a list of'} numbers")
         if len(row) != width:
             raise UnrolledError(f"{what}[{place}] has {len(row):,} numbers, expected {width}")
     allowed = {int, float, type(None)} if gaps else {int, float}
@@ -99,7 +108,7 @@ def steps_of(value: Any, width: int, most: int, what: str = "steps", gaps: bool 
     count = len(value) * width
     try:
         packed = struct.pack(f"<{count}f", *numbers)
-    except (OverflowError, struct.error):  # one is too large for float32, or for a float of Python
+    except (OverflowError, struct.error):  # one is too large for float32, or for any float
         steps = np.array([[math.inf if _is_huge(number) else 0.0 for number in row] for row in value], "f4")
     else:
         steps = np.frombuffer(packed, "<f4").astype(np.float32).reshape(len(value), width)
@@ -128,8 +137,10 @@ def steps_in(content: bytes | memoryview, width: int, most: int) -> Numbers:
 
 def check_numbers(steps: Numbers, what: str = "steps", gaps: bool = False) -> None:
     """Raise an UnrolledError if a number is infinite or, without `gaps`, none."""
-    if not gaps and math.isfinite(np.dot(flat := steps.ravel(), flat)):
-        return  # the short way
+    flat = steps.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not gaps and math.isfinite(np.dot(flat, flat)):
+            return  # the short way
     wrong = np.isinf(steps) if gaps else ~np.isfinite(steps)
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()

@@ -26,6 +26,7 @@ from unrolled.serve.models import Model
 from unrolled.serve.settings import ServeSettings
 
 DEEDS = ("steps", "open", "token", "reset", "close")
+MOST_TOLD = 1_000  # steps of a message after each of which there is something to say: in JSON that is long
 KEYS = ("do", "session", "model", "token", "steps", "every", "outputs", "keep", "id")
 
 
@@ -219,6 +220,11 @@ class Desk:
     ) -> Coming:
         every, outputs, keep = (flag_of(message, key) for key in ("every", "outputs", "keep"))
         steps: Numbers = steps_of(message.get("steps"), model.width, self.settings.limits.steps)
+        if (every or outputs) and len(steps) > MOST_TOLD:
+            raise UnrolledError(
+                f"steps has {len(steps):,} steps, expected at most {MOST_TOLD:,} with every or outputs: send "
+                "them in several messages, or in the compact form"
+            )
 
         def worded(said: Steps) -> dict[str, Any]:
             answer: dict[str, Any] = {"session": session, "count": said.count}

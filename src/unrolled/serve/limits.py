@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from unrolled.serve.bodies import RefusedError
-from unrolled.serve.settings import ServeSettings, is_loopback
+from unrolled.serve.settings import SLOWEST, ServeSettings, is_loopback
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -22,7 +22,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN_TO_ALL = ("/healthz", "/readyz")
 REMEMBERED = 10_000  # addresses whose rate is known at a time
-ENOUGH = 64 << 10  # bytes of a refused body that are still read, so that its sender hears the answer
+HELD = 16  # the largest bodies that are in memory at a time; small ones come beside them
+SMALL = 64 << 10  # bytes of one that is
 
 
 class Rates:
@@ -59,18 +60,23 @@ class Door:
     def __init__(self, app: App, settings: ServeSettings, rates: Rates) -> None:
         self.app, self.settings, self.rates = app, settings, rates
         self.sockets = 0
+        self.held = 0  # bytes of bodies that are in memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or is_neighbour(scope):
             await self.app(scope, receive, send)
             return
+        body = Body(receive, self)
         try:
             self._check(scope)
         except RefusedError as refusal:
-            await _refuse(scope, receive, send, refusal)
+            await _refuse(scope, body, send, refusal)
             return
         if scope["type"] == "http":
-            await self.app(scope, self._bounded(receive), send)
+            try:
+                await self.app(scope, body.receive, body.before(send))
+            finally:
+                self.held -= body.read
             return
         self.sockets += 1
         try:
@@ -101,28 +107,68 @@ class Door:
         """A page that somebody looks at may not speak for him to a service on his machine."""
         host = headers.get(b"host", "")
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             raise RefusedError(403, "a page of another site may not ask this service")
         if self.settings.token is None and not is_loopback(_name_of(host)):
             raise RefusedError(403, "without an access token this service answers to localhost alone")
 
-    def _bounded(self, receive: Receive) -> Receive:
-        read, limits = 0, self.settings.limits
 
-        async def bounded() -> Any:
-            nonlocal read
-            try:
-                message = await asyncio.wait_for(receive(), limits.patience)
-            except TimeoutError:
-                raise RefusedError(
-                    408, f"no more of the body came within {limits.patience:g} seconds"
-                ) from None
-            read += len(message.get("body", b""))
-            if read > limits.body:
-                raise RefusedError(413, f"the body has more than {limits.body:,} bytes: send less at a time")
-            return message
+class Body:
+    """A body as it comes, for so long and so much as the limits of a door say.
 
-        return bounded
+    Attributes:
+        read: bytes of it that came, which are held as long as the request is answered.
+        ended: whether it is whole.
+    """
+
+    def __init__(self, receive: Receive, door: Door) -> None:
+        self._receive, self._door, self._limits = receive, door, door.settings.limits
+        self._began = time.monotonic()
+        self.read, self.ended = 0, False
+
+    async def receive(self) -> Any:
+        """The next part."""
+        limits = self._limits
+        left = self._began + limits.patience + self.read / SLOWEST - time.monotonic()
+        if self.ended:  # what comes now is that the client has left
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), min(limits.patience, max(0.0, left)))
+        except TimeoutError:
+            raise RefusedError(
+                408, f"no more of the body came within {limits.patience:g} seconds, or too little of it"
+            ) from None
+        size = len(message.get("body", b""))
+        self.read += size
+        self._door.held += size
+        self.ended = not message.get("more_body", False)
+        if self.read > limits.body:
+            raise RefusedError(413, f"the body has more than {limits.body:,} bytes: send less at a time")
+        if self.read > SMALL and self._door.held > HELD * limits.body:
+            raise RefusedError(503, "the service has too many large bodies in its hands: try again later")
+        return message
+
+    def before(self, send: Send) -> Send:
+        """Let the rest of a body come before its refusal is sent: who hangs up early is not heard."""
+
+        async def sent(message: Any) -> None:
+            if not self.ended and message.get("status", 0) >= 400 and message["status"] != 408:
+                await self.let_it_come()
+            await send(message)
+
+        return sent
+
+    async def let_it_come(self) -> None:
+        """Read what is left of a body, no longer than a second, and forget it."""
+        left = self._limits.body
+        try:
+            async with asyncio.timeout(1):
+                while not self.ended and left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self.ended = not message.get("more_body", False)
+        except TimeoutError:
+            return
 
 
 def address_of(scope: Scope) -> str:
@@ -156,33 +202,19 @@ def _told(headers: dict[bytes, str]) -> str:
         return ""
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: RefusedError) -> None:
+async def _refuse(scope: Scope, body: Body, send: Send, refusal: RefusedError) -> None:
     websocket = scope["type"] == "websocket"
     if not websocket:
-        await _let_it_send(receive)
+        await body.let_it_come()
     headers = [(b"content-type", b"application/json")]
     if refusal.status == 401:
         headers.append((b"www-authenticate", b'Basic realm="unrolled", charset="UTF-8"'))
     if refusal.status in (429, 503):
         headers.append((b"retry-after", b"1"))
-    body = json.dumps({"error": str(refusal)}).encode()
+    said = json.dumps({"error": str(refusal)}).encode()
     if not websocket:
         headers.append((b"connection", b"close"))
     prefix = "websocket.http" if websocket else "http"
-    headers.append((b"content-length", str(len(body)).encode()))
+    headers.append((b"content-length", str(len(said)).encode()))
     await send({"type": f"{prefix}.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": body})
-
-
-async def _let_it_send(receive: Receive) -> None:
-    """Read a little of the body of a refused request, and no longer than a second."""
-    read = 0
-    try:
-        async with asyncio.timeout(1):
-            while read < ENOUGH:
-                message = await receive()
-                read += len(message.get("body", b""))
-                if not message.get("more_body"):
-                    return
-    except TimeoutError:
-        return
+    await send({"type": f"{prefix}.response.body", "body": said})

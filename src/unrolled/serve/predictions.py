@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 
 from unrolled.data import Examples, Sequences, read_digits
 from unrolled.errors import UnrolledError
+from unrolled.serve.aside import sequences_of
 from unrolled.serve.bodies import Numbers, RefusedError, steps_of
 from unrolled.serve.models import Model
 from unrolled.serve.settings import Limits
@@ -35,46 +37,65 @@ class Predictions:
         threads = torch.get_num_threads()
         self._thread = ThreadPoolExecutor(1, "predictions", torch.set_num_threads, (threads,))
 
-    async def of_sequences(self, model: Model, value: Any) -> list[dict[str, Any]]:
-        """The answer about each of the sequences in a body.
+    async def of_sequences(self, model: Model, value: Any) -> bytes:
+        """The answer about each of the sequences in a body, in JSON.
 
         Raises:
             UnrolledError: they are no sequences that the model reads, or too many.
         """
-        if not isinstance(value, list) or not value:
-            raise UnrolledError(
-                "sequences is no list of sequences, expected at least one: [[[...], ...], ...]"
-            )
-        if len(value) > self.limits.sequences:
-            raise UnrolledError(
-                f"{len(value):,} sequences came, expected at most {self.limits.sequences:,} at a time"
-            )
         read = [
             steps_of(one, model.width, self.limits.steps, f"sequences[{place}]", gaps=model.has_gaps)
-            for place, one in enumerate(value)
+            for place, one in enumerate(sequences_of(value, self.limits.sequences))
         ]
-        return await self._in_turn(lambda: list(_of_arrays(model, read)))
+        self._check_steps(sum(map(len, read)))
+        return await self._in_turn(model, lambda: _of_arrays(model, read))
 
-    async def of_files(self, model: Model, files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
-        """The answers about the sequences in files, by their names and contents.
+    async def of_files(self, model: Model, files: Sequence[tuple[str, bytes]]) -> bytes:
+        """The answers about the sequences in files, by their names and contents, in JSON.
 
         Raises:
-            UnrolledError: a file is of another kind than the run's, or damaged.
+            UnrolledError: a file is of another kind than the run's, or damaged, or holds too many.
         """
-        return await self._in_turn(lambda: [said for each in files for said in _of_file(model, *each)])
+        left = [self.limits.sequences, self.limits.steps]
 
-    async def _in_turn(self, work: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        def check(examples: Examples) -> None:
+            left[0] -= len(examples)
+            left[1] -= int(examples.all_lengths().sum())
+            if left[0] < 0:
+                raise UnrolledError(
+                    f"the files hold more than {self.limits.sequences:,} sequences: send fewer"
+                )
+            if left[1] < 0:
+                self._check_steps(self.limits.steps - left[1])
+
+        return await self._in_turn(
+            model, lambda: (said for each in files for said in _of_file(model, *each, check))
+        )
+
+    def _check_steps(self, steps: int) -> None:
+        if steps > self.limits.steps:
+            raise UnrolledError(
+                f"{steps:,} steps came, expected at most {self.limits.steps:,} in all sequences together"
+            )
+
+    async def _in_turn(self, model: Model, work: Callable[[], Iterable[dict[str, Any]]]) -> bytes:
         if self.waiting >= self.limits.waiting:
             raise RefusedError(503, f"{self.waiting} predictions are waiting already: try again later")
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, _written, model.name, work)
         finally:
             self.waiting -= 1
 
     def close(self) -> None:
         """Let what runs end."""
         self._thread.shutdown()
+
+
+def _written(model: str, work: Callable[[], Iterable[dict[str, Any]]]) -> bytes:
+    """The answers as text, piece by piece: who waits for the processor gets it between two of them."""
+    answers = ", ".join(json.dumps(said) for said in work())
+    return f'{{"model": {json.dumps(model)}, "answers": [{answers}]}}'.encode()
 
 
 def _of_arrays(model: Model, arrays: Sequence[Numbers]) -> Iterator[dict[str, Any]]:
@@ -97,8 +118,10 @@ def _of_arrays(model: Model, arrays: Sequence[Numbers]) -> Iterator[dict[str, An
     return (answer.values for answer in _said(model, [f"{row}" for row in range(len(arrays))], examples))
 
 
-def _of_file(model: Model, name: str, content: bytes) -> Iterator[dict[str, Any]]:
-    """The answers about a file, which has its own name in them and in errors."""
+def _of_file(
+    model: Model, name: str, content: bytes, check: Callable[[Examples], None]
+) -> Iterator[dict[str, Any]]:
+    """The answers about a file, which has its own name in them and in errors; its examples are checked."""
     preparation = model.record.preparation
     suffix = SUFFIX.search(name)
     with tempfile.TemporaryDirectory(prefix="unrolled-") as folder:
@@ -118,6 +141,7 @@ def _of_file(model: Model, name: str, content: bytes) -> Iterator[dict[str, Any]
                 digits = read_digits(path)
                 names = [name] if len(digits) == 1 else [f"{name}[{row}]" for row in range(len(digits))]
                 examples = Examples(digits, torch.zeros(len(digits), dtype=torch.int64))
+            check(examples)
             yield from (answer.values for answer in _said(model, names, examples))
         except UnrolledError as error:
             raise UnrolledError(str(error).replace(str(path), name)) from error

@@ -68,10 +68,11 @@ def run_one(settings: ServeSettings, doors: list[socket.socket]) -> None:
     from unrolled.serve.protocols import patient
 
     log_lines(settings.worker)
+    allow_files()
     port = doors[0].getsockname()[1]
     app = make_app(dataclasses.replace(settings, port=port))
     limits = settings.limits
-    http, websocket = patient(limits.patience)
+    http, websocket = patient(limits)
     config: Any = uvicorn.Config(
         app,
         http=http,
@@ -80,7 +81,6 @@ def run_one(settings: ServeSettings, doors: list[socket.socket]) -> None:
         ws_per_message_deflate=False,
         ws_ping_interval=limits.patience,
         ws_ping_timeout=limits.patience,
-        limit_concurrency=limits.sockets + 1_000,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE,
         log_config=None,
@@ -99,6 +99,16 @@ def run_one(settings: ServeSettings, doors: list[socket.socket]) -> None:
         neighbours.setblocking(False)
         doors = [*doors, neighbours]
     uvicorn.Server(config).run(sockets=doors)
+
+
+def allow_files() -> None:
+    """Let this process have as many files open as it may: each connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def spare_the_collector() -> None:

@@ -13,6 +13,7 @@ from unrolled.foreign import MissingFileError, read_foreign
 
 LEAST_TOKEN = 16  # characters: a shorter one can be guessed
 KEY, KEY_BYTES = "key", 32
+SLOWEST = 64 << 10  # bytes a second at which a body or message has to come, beside `patience`
 
 
 def check_seconds(name: str, value: object, least: float = 0.01, most: float = 1e7) -> None:
@@ -28,13 +29,13 @@ class Limits:
     Attributes:
         body: bytes of a request, or of a message of a stream.
         sequences: of one prediction, or files.
-        steps: of a sequence, or of one message to a session.
+        steps: of all sequences of a prediction together, or of one message to a session.
         sessions: open at a time, in each worker, in memory and on disk.
         sockets: WebSocket connections at a time, in each worker.
         rate: requests and messages a second from one address, in each worker.
         waiting: predictions that wait for others to end.
         patience: seconds that a client may take for the head of a request, for the next part of a body, or
-            to take what it is sent.
+            to take what it is sent. A whole body may take so long, and a second for each 64 KB.
 
     Raises:
         UnrolledError: one is no whole number of at least 1, or no number of seconds.
@@ -48,6 +49,11 @@ class Limits:
     rate: int = 20_000
     waiting: int = 64
     patience: float = 20.0
+
+    @property
+    def connections(self) -> int:
+        """How many may be open: beside those of streams, some for requests."""
+        return self.sockets + 1_000
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -16,6 +16,7 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from unrolled.errors import UnrolledError
+from unrolled.serve.aside import LARGE, Aside
 from unrolled.serve.bodies import RefusedError, kind, parse
 from unrolled.serve.desk import KEYS, Coming, Desk, status_of
 from unrolled.serve.limits import Rates, address_of
@@ -23,7 +24,13 @@ from unrolled.serve.logs import LOGGER
 from unrolled.serve.metrics import Metrics
 from unrolled.serve.wires import Content, wire_of
 
-AT_ONCE = 1_024  # messages of a connection that are worked on: a client that sends more waits
+AT_ONCE = 1_024  # short messages of a connection that are worked on: a client that sends more waits
+WEIGHT, WEIGHT_TOLD = (
+    1_024,
+    64,
+)  # bytes of one that make it two; and if each of its steps is answered at length
+
+STOPPING = 1012  # the code of a stream that ends because the service does
 
 _FAILED = {"error": "the service failed to answer: its log says why", "status": 500}
 
@@ -38,12 +45,14 @@ class Asked:
         coming: the answer, if there may be one.
         answer: that, to be sent when those before are.
         outcome: whether it was answered, refused, or failed.
+        weight: for how many short ones it counts.
     """
 
-    __slots__ = ("answer", "began", "coming", "echo", "outcome", "prefix", "session")
+    __slots__ = ("answer", "began", "coming", "echo", "outcome", "prefix", "session", "weight")
 
-    def __init__(self, session: str | None) -> None:
+    def __init__(self, session: str | None, weight: int) -> None:
         self.began = time.perf_counter()
+        self.weight = weight
         self.session = session
         self.prefix: bytes = b""
         self.echo: Mapping[str, Any] = {}
@@ -64,13 +73,21 @@ class Stream:
     """
 
     def __init__(
-        self, websocket: WebSocket, desk: Desk, rates: Rates, metrics: Metrics, session: str | None = None
+        self,
+        websocket: WebSocket,
+        desk: Desk,
+        rates: Rates,
+        metrics: Metrics,
+        aside: Aside,
+        session: str | None = None,
     ) -> None:
         self.websocket, self.desk, self.rates, self.metrics = websocket, desk, rates, metrics
-        self.session = session
+        self.aside, self.session = aside, session
         self.address = address_of(websocket.scope)
         self._asked: dict[str, collections.deque[Asked]] = {}  # of each session, in their order
-        self._count = 0  # of them all
+        self._weight = 0  # of them all
+        self._long: asyncio.Task[None] | None = None  # reads a long message
+        self._behind: collections.deque[Content] = collections.deque()  # what came behind that
 
     async def run(self) -> None:
         """Answer until the client leaves."""
@@ -78,18 +95,55 @@ class Stream:
         self._wire = wire_of(self.websocket)
         self.metrics.sockets.inc()
         try:
-            await self._wire.run(self._take)
+            if await self._wire.run(self._take) == STOPPING:
+                await self._end()
         finally:
             self.metrics.sockets.dec()
+            if self._long is not None:
+                self._long.cancel()
             for asked in itertools.chain.from_iterable(list(self._asked.values())):
                 if asked.coming is not None:
                     asked.coming.result.cancel()
 
+    async def _end(self) -> None:
+        """Answer what has come, and say goodbye."""
+        while self._long is not None:
+            await asyncio.wait([self._long])
+        waiting = itertools.chain.from_iterable(self._asked.values())
+        if coming := [asked.coming.result for asked in waiting if asked.coming is not None]:
+            await asyncio.wait(coming)
+        await self.websocket.close(STOPPING, "the service stops: go on from the token, here or elsewhere")
+
     def _take(self, content: Content) -> None:
-        """Have a message worked on."""
-        asked = Asked(self.session)
+        """Have a message worked on, behind all that came before."""
+        if self._long is not None:
+            self._behind.append(content)
+        elif isinstance(content, str) and len(content) > LARGE:
+            self._wire.hold()
+            self._long = asyncio.create_task(self._take_long(content))
+        else:
+            self._work(content)
+
+    async def _take_long(self, content: str) -> None:
+        parsed: dict[str, Any] | Exception
         try:
-            asked.coming = self._begun(asked, content)
+            parsed = await self.aside.parse(content, KEYS)
+        except Exception as error:
+            parsed = error
+        self._work(content, parsed)
+        self._long = None
+        while self._behind and self._long is None:
+            self._take(self._behind.popleft())
+        self._let()
+
+    def _let(self) -> None:
+        if self._weight < AT_ONCE and self._long is None:
+            self._wire.let()
+
+    def _work(self, content: Content, parsed: dict[str, Any] | Exception | None = None) -> None:
+        asked = Asked(self.session, 1 + len(content) // WEIGHT)
+        try:
+            asked.coming = self._begun(asked, content, parsed)
         except Exception as error:
             self._refuse(asked, error)
         key = asked.session or ""
@@ -97,23 +151,27 @@ class Stream:
             self._asked[key].append(asked)
         else:
             self._asked[key] = collections.deque((asked,))
-        self._count += 1
-        if self._count == AT_ONCE:
+        self._weight += asked.weight
+        if self._weight >= AT_ONCE:
             self._wire.hold()
         if asked.coming is None:
             self._send(key)
         else:
             asked.coming.result.add_done_callback(functools.partial(self._come, asked, key))
 
-    def _begun(self, asked: Asked, content: Content) -> Coming:
+    def _begun(self, asked: Asked, content: Content, parsed: dict[str, Any] | Exception | None) -> Coming:
         if not self.rates.take(self.address):
             raise RefusedError(429, f"more than {self.rates.rate:,} messages a second came from your address")
         if isinstance(content, bytes):
             if asked.session is None:
                 asked.prefix, asked.session, content = _addressed(content)
             return self.desk.begin_compact(asked.session, content)
-        values = parse(content, KEYS)
+        if isinstance(parsed, Exception):
+            raise parsed
+        values = parse(content, KEYS) if parsed is None else parsed
         asked.echo = _echo(values)
+        if values.get("every") or values.get("outputs"):
+            asked.weight = 1 + len(content) // WEIGHT_TOLD
         if asked.session is not None:
             values = self._own(values)
         else:
@@ -159,9 +217,10 @@ class Stream:
             asked = waiting.popleft()
             self._wire.say(answer)
             self.metrics.message(asked.outcome, time.perf_counter() - asked.began)
-            if self._count == AT_ONCE:
-                self._wire.let()
-            self._count -= 1
+            held = self._weight >= AT_ONCE
+            self._weight -= asked.weight
+            if held:
+                self._let()
         if not waiting:
             del self._asked[key]
 

@@ -17,8 +17,8 @@ Content = str | bytes
 class Wire(Protocol):
     """A WebSocket that has been accepted."""
 
-    async def run(self, take: Callable[[Content], None]) -> None:
-        """Hand over each message until the other end leaves."""
+    async def run(self, take: Callable[[Content], None]) -> int:
+        """Hand over each message until the stream ends; the code with which it does."""
 
     def say(self, content: Content) -> None:
         """Send a message, behind all others; nothing is sent to an end that has left."""
@@ -46,9 +46,9 @@ class OwnWire:
         self.let: Callable[[], None] = connection.let
         self._connection = connection
 
-    async def run(self, take: Callable[[Content], None]) -> None:
+    async def run(self, take: Callable[[Content], None]) -> int:
         self._connection.take = take
-        await _each(self._websocket, take)  # what came before, and the end
+        return await _each(self._websocket, take)  # what came before, and the end
 
 
 class AsgiWire:
@@ -60,10 +60,10 @@ class AsgiWire:
         self._open = asyncio.Event()
         self._open.set()
 
-    async def run(self, take: Callable[[Content], None]) -> None:
+    async def run(self, take: Callable[[Content], None]) -> int:
         writer = asyncio.create_task(self._write())
         try:
-            await _each(self._websocket, take, self._open)
+            return await _each(self._websocket, take, self._open)
         finally:
             writer.cancel()
 
@@ -88,12 +88,12 @@ class AsgiWire:
 
 async def _each(
     websocket: WebSocket, take: Callable[[Content], None], open_: asyncio.Event | None = None
-) -> None:
+) -> int:
     while True:
         if open_ is not None:
             await open_.wait()
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
-            return
+            return int(message.get("code") or 0)
         content = message.get("bytes")
         take(message.get("text", "") if content is None else content)

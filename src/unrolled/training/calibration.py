@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from unrolled.training.tasks.task import Evaluation
 
 BINS = 15
+DRAWS = 200  # of labels, for the error that chance alone gives
 COLDEST, HOTTEST = 0.05, 20.0
 HALVINGS = 40  # of the search: far below what float64 tells apart
 
@@ -73,6 +74,33 @@ def expected_calibration_error(probabilities: Tensor, labels: Tensor, bins: int 
     return reliability(probabilities, labels, bins).error
 
 
+def chance_calibration_error(probabilities: Tensor, bins: int = BINS) -> float:
+    """The expected calibration error of confidences that are true, which so many answers cannot be without.
+
+    The mean over labels that are drawn from the very probabilities, with a seed of its own: where every
+    confidence is true, a bin that holds few answers is still not right as often as it is confident.
+
+    Args:
+        probabilities: [M, classes].
+        bins: as of the error that it is set beside.
+
+    >>> coins = torch.full((100, 2), 0.5)  # of 100 tosses, 50 are heads, give or take 4
+    >>> round(chance_calibration_error(coins), 2), round(chance_calibration_error(coins.repeat(100, 1)), 3)
+    (0.04, 0.004)
+    """
+    confidence = probabilities.double().max(dim=1).values
+    if len(confidence) == 0:
+        return 0.0
+    places = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    generator = torch.Generator().manual_seed(0)
+    total = 0.0
+    for _ in range(DRAWS):
+        right = (torch.rand(len(confidence), generator=generator, dtype=torch.float64) < confidence).double()
+        gaps = torch.zeros(bins, dtype=torch.float64).index_add(0, places, right - confidence)
+        total += float(gaps.abs().sum()) / len(confidence)
+    return total / DRAWS
+
+
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     r"""The T by which logits are divided for the least cross-entropy on examples that were held out.
 
@@ -125,9 +153,14 @@ def tempered(probabilities: Tensor, temperature: float) -> Tensor:
 
 
 def calibrated(evaluation: Evaluation, labels: Tensor, temperature: float) -> Evaluation:
-    """An evaluation of classes with tempered probabilities, and "calibration_error" among its metrics."""
+    """An evaluation of classes with tempered probabilities.
+
+    Among its metrics are "calibration_error", and "chance_calibration_error": what that would be if every
+    confidence were true.
+    """
     probabilities = tempered(evaluation.probabilities, temperature)
-    error = expected_calibration_error(probabilities, labels)
-    return evaluation._replace(
-        probabilities=probabilities, metrics={**evaluation.metrics, "calibration_error": error}
-    )
+    errors = {
+        "calibration_error": expected_calibration_error(probabilities, labels),
+        "chance_calibration_error": chance_calibration_error(probabilities),
+    }
+    return evaluation._replace(probabilities=probabilities, metrics={**evaluation.metrics, **errors})

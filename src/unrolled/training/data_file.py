@@ -59,14 +59,26 @@ class DataRecord(NamedTuple):
         except ValueError as error:
             raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
         try:
-            if not isinstance(values, dict) or set(values) != {"preparation", "numbers"}:
-                raise UnrolledError("expected an object with preparation and numbers")
-            preparation, numbers = values["preparation"], values["numbers"]
+            return cls.from_dict(values)
+        except UnrolledError as error:
+            raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
+
+    @classmethod
+    def from_dict(cls, values: Any) -> DataRecord:
+        """That of plain values, such as data.json holds.
+
+        Raises:
+            UnrolledError: they are damaged.
+        """
+        if not isinstance(values, dict) or set(values) != {"preparation", "numbers"}:
+            raise UnrolledError("expected an object with preparation and numbers")
+        preparation, numbers = values["preparation"], values["numbers"]
+        try:
             if numbers is not None:
                 check_fields("number", numbers, Numbers)
             return cls(
                 None if preparation is None else Preparation.from_dict(preparation),
                 None if numbers is None else Numbers(**numbers),
             )
-        except (UnrolledError, TypeError) as error:
-            raise UnrolledError(f"{path} is damaged: {shortened(error)}") from error
+        except TypeError as error:
+            raise UnrolledError(str(error)) from error

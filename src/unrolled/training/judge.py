@@ -88,7 +88,8 @@ class Judge:
         rows = torch.arange(count)[:: max(1, -(-count // MOST_SEEN))]
         shown, _ = _see(network, data.train, ways, rows)
         labels = data.train.labels[rows]
-        likeness = Likeness.fit(shown, labels, seen, predicted, network.config.classes)
+        unsure = (logits.float() / temperature).softmax(dim=1).amax(dim=1) < SURE
+        likeness = Likeness.fit(shown, labels, seen, predicted, unsure, network.config.classes)
         return cls(temperature, held_out=len(held_out), likeness=likeness)
 
     def judge(self, network: nn.Module, examples: Examples) -> Judgement:

@@ -98,17 +98,20 @@ class Likeness(NamedTuple):
         labels: Tensor,
         held_out: dict[str, Tensor],
         predicted: Tensor,
+        unsure: Tensor,
         classes: int,
     ) -> Likeness:
         """Fit on training examples, and set scales and threshold by examples that were held out.
 
-        The threshold lies between two of the examples that were held out: `beyond` says how many.
+        The threshold lies between two of the examples that were held out: `beyond` says how many are refused,
+        those of which the network is not sure among them.
 
         Args:
             seen: vectors [N, F] of training examples, by way.
             labels: their classes, int64 [N].
             held_out: vectors [M, F] of the others, by way.
             predicted: the classes that the network predicts for them, int64 [M].
+            unsure: where it is not sure of that, bool [M].
             classes: how many there are.
         """
         ways = {
@@ -121,9 +124,12 @@ class Likeness(NamedTuple):
             deviation = float(distances.std(correction=0).clamp(min=1e-6))
             scales[name] = (float(distances.mean()), deviation / WEIGHTS[name])
         unscaled = cls(ways, scales, math.inf)
-        values = unscaled.unlike(held_out, predicted).sort().values
-        allowed = beyond(len(values))
-        return unscaled if allowed is None else unscaled._replace(threshold=float(values[-1 - allowed]))
+        sure = unscaled.unlike(held_out, predicted)[~unsure].sort().values
+        allowed = beyond(len(unsure))
+        if allowed is None or len(sure) == 0:
+            return unscaled
+        allowed = min(max(0, allowed - int(unsure.sum())), len(sure) - 1)
+        return unscaled._replace(threshold=float(sure[-1 - allowed]))
 
     def unlike(self, seen: dict[str, Tensor], predicted: Tensor) -> Tensor:
         """The value of each, float32 [N], from vectors [N, F] by way and the classes that are predicted."""
@@ -135,11 +141,11 @@ class Likeness(NamedTuple):
 
 
 def beyond(count: int) -> int | None:
-    r"""How many of the examples that were held out may lie beyond the threshold; None if there are too few.
+    r"""How many of the examples that were held out may be refused; None if there are too few.
 
         the largest k with  P(X <= k) <= 0.1        X binomial of M trials with probability 0.02
 
-    Then it is nine times as likely as not that of all true examples of their kind at most 2 % lie beyond it.
+    Then it is nine times as likely as not that of all true examples of their kind at most 2 % are refused.
 
     Args:
         count: M, how many were held out.

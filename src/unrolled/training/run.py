@@ -152,7 +152,8 @@ class Run:
         """
         folder = Path(folder)
         if not folder.is_dir():
-            raise UnrolledError(f"no run folder {folder}: `unrolled train` makes one")
+            found = "that is a file; " if folder.exists() else ""
+            raise UnrolledError(f"no run folder {folder}: {found}`unrolled train` makes one")
         path = folder / CONFIG
         try:
             values = parse_json(read_text(path))

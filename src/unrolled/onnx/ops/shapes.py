@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import UnrolledError
+from unrolled.onnx.limits import MOST_NUMBERS
 from unrolled.onnx.registry import Node, operator
-
-MOST_NUMBERS = 2**28  # of a tensor whose shape is said by numbers in a file
 
 
 def numbers(value: Tensor | list[int] | None) -> list[int] | None:
@@ -25,7 +24,7 @@ def check_shape(sizes: list[int]) -> list[int]:
     """Refuse a shape that no tensor of a model has: it may be a number that stands in a file.
 
     Raises:
-        UnrolledError: a size below 0, or more than 2²⁸ numbers.
+        UnrolledError: a size below 0, or more than 2²⁶ numbers.
     """
     if any(size < 0 for size in sizes) or math.prod(sizes) > MOST_NUMBERS:
         raise UnrolledError(f"a tensor of shape {sizes} is asked for, of {MOST_NUMBERS:,} numbers at most")

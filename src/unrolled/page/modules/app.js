@@ -28,6 +28,7 @@ const state = {
 };
 let rows = []; // what is read, Float32Array [I] each
 let problem = ""; // why nothing is
+const followers = [];
 
 function networkAt(at) {
   if (!networks.has(at)) networks.set(at, networkOf(runs[at]));
@@ -43,7 +44,7 @@ function readingOf(at, changes) {
 // What the state says is read, as rows; the reasons why nothing can be are in `problem`.
 function load() {
   readings.clear();
-  problem = "";
+  problem = drawing || examples.length ? "" : "This page has no examples to read: unrolled page puts some in where the data is at hand.";
   rows = [];
   try {
     if (state.example !== null) rows = exampleRows(examples[state.example]);
@@ -83,6 +84,7 @@ function change(values, { keep = false } = {}) {
 
 function show() {
   const truth = state.example === null ? null : examples[state.example].true;
+  const shown = [];
   for (const [place, at] of [["first", state.network], ["second", state.beside]]) {
     const root = find(place);
     root.hidden = at === null;
@@ -90,7 +92,9 @@ function show() {
     const panel = panelAt(place, at);
     if (root.firstChild !== panel.root) root.replaceChildren(panel.root);
     const plain = isChanged(state.changes) ? readingOf(at, UNCHANGED) : null;
-    panel.show(readingOf(at, state.changes), plain, state, truth);
+    const reading = readingOf(at, state.changes);
+    panel.show(reading, plain, state, truth);
+    shown.push({ panel, reading, t: state.t });
   }
   changes.show(state.changes);
   find("networks").classList.toggle("two", state.beside !== null);
@@ -98,8 +102,15 @@ function show() {
     button.setAttribute("aria-pressed", String(Number(button.dataset.example) === state.example));
   });
   setText(find("problem"), problem);
+  for (const follower of followers) follower(shown);
   fill();
   later();
+}
+
+// Have a function told of all that is shown: [{panel, reading, t}].
+export function follow(follower) {
+  followers.push(follower);
+  show();
 }
 
 function panelAt(place, at) {
@@ -125,13 +136,13 @@ function fill() {
 
 // What takes time or is heard by screen readers waits until nothing has changed for a while.
 let waiting = null;
-function later() {
+export function later() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
     if (player.playing) return;
     const address = toAddress({ ...state, t: rows.length ? state.t : null });
     if (`#${address}` !== location.hash) history.replaceState(null, "", `#${address}`);
-    const said = [...document.querySelectorAll("#networks > :not([hidden]) .verdict, #networks > :not([hidden]) .detail")]
+    const said = [...document.querySelectorAll("#networks > :not([hidden]) :is(.verdict, .detail, .server)")]
       .map(({ textContent }) => textContent).filter(Boolean).join(". ");
     setText(find("said"), problem || (rows.length ? `After ${noun} ${state.t}: ${said}` : ""));
   }, 300);

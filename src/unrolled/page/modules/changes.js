@@ -9,14 +9,14 @@ export class Changes {
     Object.assign(this, { noun, row, changed, value: UNCHANGED });
     const kinds = new Set(networks.flatMap(({ layers }) => layers.map(({ kind }) => kind)));
     const part = kinds.has("lstm") ? "c" : "h";
-    const [last, whole] = noun === "row" ? ["from below", "rows"] : ["from its end", "steps"];
+    const [last, whole] = noun === "row" ? ["from below", "rows"] : ["from the end", "steps"];
     this.reversed = element("input", { type: "checkbox", onchange: () => this.set({ reversed: this.reversed.checked }) });
     this.skip = element("button", { type: "button", onclick: () => this.toggle("skipped") });
     this.erase = element("button", { type: "button", onclick: () => this.toggle("erased") });
     this.words = { skipped: ["Skip", "Read"], erased: [`Erase ${part} before`, `Keep ${part} before`] };
     this.gates = [...new Set([...kinds].flatMap((kind) => HOLDABLE[kind]))].map((gate) => {
       const select = element("select", { onchange: () => this.hold(gate, select.value) });
-      choices(select, [{ value: "", text: "free" }, { value: "1", text: "held open (1)" }, { value: "0", text: "held shut (0)" }]);
+      choices(select, [{ value: "", text: "as computed" }, { value: "1", text: "held open (1)" }, { value: "0", text: "held shut (0)" }]);
       return { gate, select, label: element("label", {}, `${GATE_NAMES[gate]} `, select) };
     });
     this.list = element("p", { class: "note" });

@@ -6,19 +6,21 @@ const [WIDTH, HEIGHT] = [600, 150];
 const EDGE = 6;
 
 export class LineChart {
-  constructor(title) {
+  // zero: whether 0 lies within the chart whatever the values are.
+  constructor(title, { zero = true } = {}) {
     this.plot = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
     this.legend = element("ul", { class: "legend" });
     this.scale = element("p", { class: "scale" });
     this.figure = element("figure", { class: "chart" }, element("figcaption", { text: title }), this.plot, this.scale, this.legend);
     this.title = title;
+    this.always = zero ? [0] : [];
   }
 
   // lines: [{name, values}], of which a value may be null where nothing has been read; now: the step, from 0.
   show(lines, now) {
     const all = lines.flatMap(({ values }) => values.filter((one) => one !== null));
-    const low = Math.min(0, ...all);
-    const high = Math.max(low + 1e-9, ...all, all.length ? -Infinity : 1);
+    const low = all.length ? Math.min(...this.always, ...all) : 0;
+    const high = all.length ? Math.max(...all, low + 1e-9 * Math.max(1, Math.abs(low))) : 1;
     const steps = Math.max(...lines.map(({ values }) => values.length), 1);
     const x = (step) => ((step + 0.5) / steps) * WIDTH;
     const y = (value) => HEIGHT - EDGE - ((value - low) / (high - low)) * (HEIGHT - 2 * EDGE);

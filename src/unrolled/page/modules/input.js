@@ -4,7 +4,7 @@ import { colour } from "./colours.js";
 import { element, place } from "./dom.js";
 
 const MOST_LINES = 16;
-const TITLE = "what it reads";
+const TITLE = "input x";
 
 export class InputView {
   constructor({ kind, features }) {

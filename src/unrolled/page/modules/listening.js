@@ -1,6 +1,6 @@
 // What a unit listens to: its weights from what comes in, as a strip for each gate, and from other units.
 import { GATES } from "./cells.js";
-import { element, short } from "./dom.js";
+import { element, setText, short } from "./dom.js";
 import { HeatMap } from "./heat.js";
 
 const STRONGEST = 6;
@@ -8,11 +8,11 @@ const STRONGEST = 6;
 export class Listening {
   constructor(network, features, choose) {
     Object.assign(this, { network, features, choose });
+    this.title = element("h4");
     this.strips = element("div", { class: "strips" });
     this.others = element("div", { class: "others" });
     this.root = element("div", { class: "listening" },
-      element("h4", { text: "Weights from what comes in" }), this.strips,
-      element("h4", { text: "Largest weights from other units" }), this.others);
+      this.title, this.strips, element("h4", { text: "Largest recurrent weights, by the unit whose h they weigh" }), this.others);
   }
 
   show(layerAt, way, unit) {
@@ -20,6 +20,7 @@ export class Listening {
     if (key === this.shown) return;
     this.shown = key;
     const layer = this.network.layers[layerAt];
+    setText(this.title, layerAt ? `Weights from the outputs of layer ${layerAt}` : "Weights from the input");
     const { weight_ih: fromInput, weight_hh: fromUnits } = layer.weights[way];
     const gates = GATES[layer.kind].length ? GATES[layer.kind] : ["h"];
     const rows = gates.length * layer.width;
@@ -42,8 +43,16 @@ export class Listening {
 
   strongestInput(layerAt, weights) {
     const place = weights.reduce((best, one, k) => (Math.abs(one) > Math.abs(weights[best]) ? k : best), 0);
-    const named = layerAt === 0 && weights.length === this.features.length;
-    return `most from ${named ? this.features[place] : `number ${place + 1}`} (${short(weights[place])})`;
+    return `largest from ${this.nameOfInput(layerAt, place, weights.length)} (${short(weights[place])})`;
+  }
+
+  // What the number in a place is that a layer reads: a feature of the input, or a unit of the layer below.
+  nameOfInput(layerAt, place, count) {
+    if (layerAt === 0) return count === this.features.length ? this.features[place] : `unit ${place + 1} of the layers before`;
+    const ways = Object.keys(this.network.layers[layerAt - 1].weights);
+    if (this.network.config.direction !== "bidirectional" || ways.length === 1) return `unit ${place + 1}`;
+    const half = count / ways.length;
+    return `${ways[Math.floor(place / half)]} unit ${(place % half) + 1}`;
   }
 
   strongestUnits(gate, weights, layer) {

@@ -1,4 +1,4 @@
-// What one network makes of the sequence: its answer, what the answer hangs on, its states and gates, one unit.
+// What one network makes of the sequence: its answer, what the answer depends on, its states and gates, one unit.
 import { GATES, GATE_NAMES } from "./cells.js";
 import { LineChart } from "./charts.js";
 import { choices, element, percent, setText, short } from "./dom.js";
@@ -8,7 +8,7 @@ import { Listening } from "./listening.js";
 import { largest } from "./network.js";
 
 const MOST_NUMBERS = 60; // of a forecast that are listed
-const NAMES = { h: "h, what it shows", c: "c, what it keeps", ...GATE_NAMES };
+const NAMES = { h: "hidden state h", c: "cell state c", ...GATE_NAMES };
 
 export class Panel {
   // change(values): the state of the page that a choice here changes; input: what is read, and how it is shown.
@@ -21,24 +21,27 @@ export class Panel {
     this.detail = element("p", { class: "detail" });
     this.bars = element("ul", { class: "bars" });
     const open = run.task === "classify" && !run.likeness;
-    this.refuses = open ? element("p", { class: "note", text: "It answers whatever it is given: what is like its training data is not known." }) : null;
+    this.refuses = open ? element("p", { class: "note", text: "It answers whatever it is given: it cannot tell what is unlike its training data." }) : null;
     this.rows = this.makeBars();
-    this.overTime = kind(run.classes.length ? `answer after each ${noun}` : `numbers after each ${noun}`, run.classes.length ? "share" : "signed");
-    this.slope = kind("its gradient by input", "signed");
-    this.hanging = kind(`its gradient by ${noun}`, "share");
+    this.overTime = run.classes.length
+      ? kind(`class probabilities after each ${noun}`, "share")
+      : new LineChart(`predicted after each ${noun}`, { zero: false });
+    this.slope = kind("gradient", "signed");
+    this.depending = kind(`its length by ${noun}`, "share");
     this.choice = element("div", { class: "choice" });
     this.maps = element("div", { class: "maps" });
     this.view = new InputView(input);
-    this.reasons = element("div", { class: "maps reasons" }, this.view.figure, this.overTime.figure, this.slope.figure, this.hanging.figure);
-    this.hangs = element("p", { class: "note" });
+    this.reasons = element("div", { class: "maps reasons" }, this.view.figure, this.overTime.figure, this.slope.figure, this.depending.figure);
+    this.strongest = element("p", { class: "note" });
     this.parts = new Map();
-    this.trace = new LineChart("the unit's trace");
+    this.order = element("p", { class: "note" });
+    this.trace = new LineChart(`this unit after each ${noun}`);
     this.listening = new Listening(network, input.features, (unit) => change({ unit }));
     this.unit = element("input", { type: "number", min: 1, class: "unit", onchange: () => change({ unit: this.unit.value - 1 }) });
     this.root = element("section", { class: "panel", "aria-label": `network ${run.name}` },
       element("h2", { text: run.name }), this.verdict, this.detail, this.bars, this.refuses,
-      element("h3", { text: "What the answer hangs on" }), this.reasons, this.hangs,
-      element("h3", { text: "What it remembers" }), this.choice, this.maps,
+      element("h3", { text: "What the answer depends on" }), this.reasons, this.strongest,
+      element("h3", { text: "State and gates" }), this.choice, this.maps, this.order,
       element("h3", {}, element("label", {}, "Unit ", this.unit)), this.trace.figure, this.listening.root);
     this.makeChoice();
   }
@@ -49,11 +52,12 @@ export class Panel {
       const fill = element("span", { class: "fill" });
       const value = element("span", { class: "value" });
       const button = element("button", { type: "button", onclick: () => this.change({ explained: output }) },
-        element("span", { class: "name", text: name }), element("span", { class: "track" }, fill), value);
+        element("span", { class: "name", text: name, title: name }), element("span", { class: "track" }, fill), value);
       this.bars.append(element("li", {}, button));
       return { fill, value, button, name };
     });
     this.bars.classList.toggle("many", rows.length > 12);
+    this.bars.classList.toggle("numbers", !this.kinds.length);
     return rows;
   }
 
@@ -92,7 +96,7 @@ export class Panel {
     this.showAnswer(answer, best, explained, plain && t ? plain.answer(Math.min(t, plain.steps)) : null, truth, t,
       !plain && t === reading.steps && reading.isUnlike());
     this.view.show(reading.rows, reading.order, t);
-    this.showReasons(reading, t, explained);
+    this.showReasons(reading, t, explained, truth);
     const width = layer.width;
     const unit = Math.min(Math.max(Math.round(state.unit) || 0, 0), width - 1);
     this.showMemory(reading, plain ?? reading, { t, layerAt, layer, way, unit });
@@ -132,8 +136,9 @@ export class Panel {
         details.push(`without the changes ${this.kinds[was]} (${percent(unchanged.shares[was])})`);
       }
     } else {
-      const list = (numbers) => numbers.slice(0, 4).map((one) => short(one)).join(", ") + (numbers.length > 4 ? ", …" : "");
-      setText(this.verdict, `Predicted ${list(Array.from(answer.logits, (one, k) => this.inUnits(one, k)))}`);
+      const list = (numbers, named = false) =>
+        numbers.slice(0, 4).map((one, k) => `${named ? `${this.rows[k].name} ` : ""}${short(one)}`).join(", ") + (numbers.length > 4 ? ", …" : "");
+      setText(this.verdict, `Predicted ${list(Array.from(answer.logits, (one, k) => this.inUnits(one, k)), true)}`);
       if (truth !== null) details.push(`true ${list(truth)}`);
       if (unchanged) details.push(`without the changes ${list(Array.from(unchanged.logits, (one, k) => this.inUnits(one, k)))}`);
     }
@@ -145,25 +150,30 @@ export class Panel {
     return number * deviation[k % names.length] + mean[k % names.length];
   }
 
-  showReasons(reading, t, explained) {
+  showReasons(reading, t, explained, truth) {
     const named = this.kinds.length > 0;
+    const name = this.rows[explained].name;
     const answers = Array.from({ length: reading.steps }, (_, k) => {
       if (k >= t || !reading.knows(k + 1)) return null;
       const { shares, logits } = reading.answer(k + 1);
       return named ? shares : logits;
     });
-    const bound = named ? 1 : largestOf(answers);
-    this.overTime.show(answers, { now: t ? t - 1 : null, bound, chosen: t ? explained : null });
+    if (named) this.overTime.show(answers, { now: t ? t - 1 : null, chosen: t ? explained : null });
+    else {
+      const predicted = { name: `predicted ${name}`, values: answers.map((one) => one && this.inUnits(one[explained], explained)) };
+      const fact = { name: "true", values: answers.map(() => truth?.[explained] ?? null) };
+      this.overTime.show(truth === null ? [predicted] : [predicted, fact], t ? t - 1 : null);
+    }
     const slopes = t ? reading.gradient(t, explained) : [];
     const rows = Array.from({ length: reading.steps }, (_, k) => slopes[k] ?? null);
     const sizes = slopes.map((row) => Math.hypot(...row));
     const most = Math.max(...sizes, 1e-12);
-    const name = this.rows[explained].name;
     const order = this.view.flipped ? reading.rows[0].map((_, k, all) => all.length - 1 - k) : null;
-    this.slope.show(rows, { order, now: t ? t - 1 : null, bound: largestOf(rows), caption: `gradient of ${name} by input` });
-    this.hanging.show(rows.map((_, k) => (k < sizes.length ? [sizes[k] / most] : null)), { now: t ? t - 1 : null, caption: `by ${this.noun}` });
+    this.slope.show(rows, { order, now: t ? t - 1 : null, bound: largestOf(rows), caption: `gradient of ${named ? "the logit of " : ""}${name}` });
+    this.depending.show(rows.map((_, k) => (k < sizes.length ? [sizes[k] / most] : null)), { now: t ? t - 1 : null, caption: `its length by ${this.noun}` });
     const strongest = sizes.map((_, k) => k).sort((a, b) => sizes[b] - sizes[a]).slice(0, 3);
-    setText(this.hangs, !t ? "" : `The score of ${name} hangs most on ${this.noun}s ${strongest.map((k) => `${reading.order[k] + 1} (${Math.round((100 * sizes[k]) / sum(sizes))}%)`).join(", ")}.`);
+    const shares = strongest.map((k) => `${reading.order[k] + 1} (${Math.round((100 * sizes[k]) / sum(sizes))}%)`);
+    setText(this.strongest, t ? `By the gradient, ${name} depends most on ${this.noun}s ${shares.join(", ")}.` : "");
   }
 
   showMemory(reading, plain, { t, layerAt, layer, way, unit }) {
@@ -175,14 +185,17 @@ export class Panel {
         choose: (chosen) => this.change({ unit: chosen }),
       })]));
       this.maps.replaceChildren(...Array.from(this.parts.values(), ({ figure }) => figure));
+      this.maps.classList.toggle("three", names.length % 3 === 0);
+      setText(this.order, `Units in the order of their ${names[0]} after the last ${this.noun}.`);
     }
     const steps = t || reading.once ? reading.pass(Math.max(t, 1)).layers[layerAt][way] : [];
     const all = names.map((name) => Array.from({ length: reading.steps }, (_, k) =>
       (k < t && steps[k] ? (steps[k][name] ?? steps[k].gates[name]).value : null)));
     const order = this.orderOf(plain, layerAt, way, layer);
+    const whole = reading.steps ? reading.pass(reading.steps).layers[layerAt][way] : [];
     names.forEach((name, n) => {
       const signed = !"iforz".includes(name);
-      const bound = signed ? Math.max(1, largestOf(all[n])) : 1;
+      const bound = signed ? largestOf(whole.map((one) => (one[name] ?? one.gates[name]).value)) : 1;
       const caption = `${NAMES[name]}, ${signed ? `±${Number(bound.toPrecision(2))}` : "0 to 1"}`;
       // With a projection h is narrower than c, and its units are others.
       const own = all[n].find(Boolean)?.length === order.length ? order : null;
@@ -202,7 +215,7 @@ export class Panel {
   }
 
   forgetColours() {
-    for (const map of [this.overTime, this.slope, this.hanging, ...this.parts.values()]) map.forgetColours();
+    for (const map of [this.overTime, this.slope, this.depending, ...this.parts.values()]) map.forgetColours?.();
     this.listening.forgetColours();
   }
 }
