@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from unrolled.cli import completion
-from unrolled.cli.options import Threads
 from unrolled.errors import UnrolledError
 
 TOKEN = "UNROLLED_TOKEN"
@@ -81,7 +80,12 @@ class ServeOptions:
         int, typer.Option(help="Requests and messages a second from one address, to each process.")
     ] = 20_000
     patience: Annotated[float, typer.Option(help="Seconds that a slow client is waited for.")] = 20.0
-    threads: Threads = None
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="CPU threads of a prediction, by default torch's choice; a session's steps have one."
+        ),
+    ] = None
 
 
 def serve(options: ServeOptions) -> None:

@@ -13,7 +13,6 @@ from unrolled.serve.errors import TokenError, UnknownSessionError
 from unrolled.serve.tokens import Kept, Seal
 
 _ENDING, _TAKEN, _PART = ".session", ".taken", ".part"
-_LETTERS = 16  # of a name that is given while a session is taken
 
 
 class SessionFiles:
@@ -33,8 +32,9 @@ class SessionFiles:
         self._folder, self._seal = folder, seal
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for entry in self._found(_TAKEN):  # whoever was about to take it has read no step from it
+            session = entry.name.partition(".")[0]
             with contextlib.suppress(FileNotFoundError):
-                Path(entry.path).rename(entry.path[: -len(_TAKEN) - _LETTERS - 1] + _ENDING)
+                Path(entry.path).rename(Path(entry.path).with_name(session + _ENDING))
         for entry in self._found(_PART):
             session = entry.name.removeprefix(".").rpartition(_ENDING)[0]
             clear_leftovers(Path(entry.path).with_name(session + _ENDING))
@@ -54,7 +54,7 @@ class SessionFiles:
             UnknownSessionError: there is none, or its file is damaged, or another network's.
         """
         path = self._path(session)
-        mine = path.with_suffix(f".{secrets.token_hex(_LETTERS // 2)}{_TAKEN}")
+        mine = path.with_suffix(f".{secrets.token_hex(8)}{_TAKEN}")
         try:
             path.rename(mine)  # of two who come at once, one finds nothing
             try:
