@@ -116,7 +116,7 @@ def spare_the_collector() -> None:
 
     A look goes through all that lives, sessions and PyTorch included, and comes with every few hundred new
     objects: at thousands of messages a second it would be a third of the work, and some milliseconds for
-    whoever waits. What messages leave is no ring; what a stream leaves is one of 10 KB, which has to go in time.
+    whoever waits. What messages leave is no ring; what a stream leaves is one, of 10 KB, and has to go.
     """
     gc.collect()
     gc.freeze()
