@@ -133,21 +133,22 @@ class Witness:
 
 
 def undisturbed(run: Path) -> tuple[list[list[float]], list[list[float]]]:
-    """The steps of a sequence, and what the network says after each: its outputs."""
+    """The steps of a sequence, and what the network says after each, alone: its outputs."""
     import numpy as np
-    import torch
 
-    from unrolled.serve.gathering import Reader
+    from unrolled.serve.engine import Engine
     from unrolled.training import Run
 
     x = np.random.default_rng(3).normal(size=(STEPS, 28)).astype(np.float32)
-    reader = Reader(Run.open(run).load_classifier())
-    state, said = reader.initial, []
-    with torch.inference_mode():
-        for row in x:
-            (outputs,), state = reader.read([row[None]], state)
-            said += outputs.tolist()
-    return x.tolist(), said
+
+    async def alone() -> list[list[float]]:
+        engine = Engine(Run.open(run).load_classifier(), key=bytes(32), identity="alone")
+        name = await engine.open()
+        said = [(await engine.step(name, row[None])).outputs[0].tolist() for row in x]
+        await engine.drain()
+        return said
+
+    return x.tolist(), asyncio.run(alone())
 
 
 async def step_over_socket(port: int, x: Any, expected: Any, witness: Witness, number: int) -> None:
@@ -274,10 +275,10 @@ def percentile(seconds: list[float], share: float) -> float:
 
 
 async def watch(
-    served: Served, run: Path, minutes: float, names: list[str], seed: int, at_once: int
+    served: Served, alone: Any, minutes: float, names: list[str], seed: int, at_once: int
 ) -> tuple[Witness, list[tuple[float, int, int]], Any]:
     """Have all of them at it: what the clients saw, memory and files over time, what the attackers tell."""
-    x, expected = undisturbed(run)
+    x, expected = alone
     witness = Witness()
     port = served.port
     clients = [step_over_socket(port, x, expected, witness, number) for number in range(6)]
@@ -318,10 +319,11 @@ def hostile(
 ) -> Report:
     """Serve, strike for so long, and report."""
     run = make_run(folder / "rows")
+    alone = undisturbed(run)
     served = Served(run, folder)
     try:
         calm_files = served.files()
-        witness, samples, told = asyncio.run(watch(served, run, minutes, names, seed, at_once))
+        witness, samples, told = asyncio.run(watch(served, alone, minutes, names, seed, at_once))
     finally:
         code = served.stop()
     done, failed, statuses, wrong = told

@@ -300,7 +300,7 @@ def bombs() -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-@strike("400|503")
+@strike("400|413|503")
 async def files_that_unfold(target: Target) -> str:
     kind, body = form(file(*target.dice.choice(bombs())))
     return await ask(target, request(PREDICT, body, kind))

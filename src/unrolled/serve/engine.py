@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import logging
 import re
 import secrets
 import time
@@ -22,7 +21,7 @@ from unrolled.networks import SequenceClassifier
 from unrolled.serve.engine_state import EngineState
 from unrolled.serve.errors import DrainingError, TooManySessionsError, UnknownSessionError
 from unrolled.serve.gathering import MOST_STEPS, Reader, Steps, alike
-from unrolled.serve.logs import say
+from unrolled.serve.logs import say_troubles
 from unrolled.serve.session import Deed, Message, Session, SessionStates
 from unrolled.serve.session_files import SessionFiles
 from unrolled.serve.tokens import Kept, Seal
@@ -173,13 +172,9 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._files is not None and (troubles := await self._rest_all(list(self._sessions))):
-            say(
-                "sessions are lost, but for their tokens: they could not be written",
-                logging.ERROR,
-                sessions=len(troubles),
-                reason=str(troubles[0]),
-            )
+        if self._files is not None:
+            lost = await self._rest_all(list(self._sessions))
+            say_troubles("sessions are lost, but for their tokens: they could not be written", lost)
         await asyncio.to_thread(self._caller.shutdown)
         await asyncio.to_thread(self._writers.shutdown)
 
@@ -287,16 +282,11 @@ class Engine:
         self._fail(found, error)
 
     async def _rest(self, name: str) -> OSError | None:
-        """Write a session to disk and forget it here, unless somebody asks for it meanwhile.
-
-        Returns what was wrong with the disk, if something was: the session stays in memory then.
-        """
+        """Write a session to disk and forget it here, unless somebody asks for it, or an error comes."""
         assert self._files is not None
-        found = self._sessions.get(name)
-        if found is None or found.busy:
+        if (found := self._sessions.get(name)) is None or found.busy:
             return None
-        found.busy = True
-        loop = asyncio.get_running_loop()
+        found.busy, loop = True, asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._writers, self._files.write, name, self._kept(found))
             if found.waiting:
@@ -311,13 +301,13 @@ class Engine:
             self._forget(name, found)
         return None
 
-    async def _rest_all(self, names: list[str], most: int | None = None) -> list[OSError]:
-        """Write sessions to disk, until so many could not be written; what was wrong with each of those."""
+    async def _rest_all(self, names: list[str]) -> list[OSError]:
+        """Write sessions to disk, while that can be written: what was wrong with it."""
         troubles: list[OSError] = []
         for start in range(0, len(names), _WRITERS):
-            came = await asyncio.gather(*(self._rest(name) for name in names[start : start + _WRITERS]))
-            troubles += [error for error in came if error is not None]
-            if most is not None and len(troubles) >= most:
+            some = (self._rest(name) for name in names[start : start + _WRITERS])
+            troubles += filter(None, await asyncio.gather(*some))
+            if troubles and not self._draining:
                 break
         return troubles
 
@@ -328,13 +318,12 @@ class Engine:
             await asyncio.sleep(self._idle_after / _SWEEPS)
             before = time.monotonic() - self._idle_after
             idle = [name for name, found in self._sessions.items() if found.used <= before]
-            troubles = await self._rest_all(idle, most=1)
+            troubles = await self._rest_all(idle)
             try:
                 self._on_disk = await asyncio.to_thread(files.keep, ON_DISK * self._most)
             except OSError as error:
                 troubles.append(error)
-            if troubles:
-                say("idle sessions stay in memory", logging.WARNING, reason=str(troubles[0]))
+            say_troubles("idle sessions stay in memory", troubles)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         """Hold a task, which the loop alone would not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,3 +49,9 @@ def log_lines(worker: int) -> None:
 def say(event: str, level: int = logging.INFO, **fields: Any) -> None:
     """Log an event."""
     LOGGER.log(level, event, extra={"fields": fields})
+
+
+def say_troubles(event: str, troubles: Sequence[Exception]) -> None:
+    """Log an event that many sessions have in common, if there is one, in one line."""
+    if troubles:
+        say(event, logging.WARNING, sessions=len(troubles), reason=str(troubles[0]))

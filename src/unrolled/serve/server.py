@@ -116,11 +116,11 @@ def spare_the_collector() -> None:
 
     A look goes through all that lives, sessions and PyTorch included, and comes with every few hundred new
     objects: at thousands of messages a second it would be a third of the work, and some milliseconds for
-    whoever waits. What messages leave is no ring.
+    whoever waits. What messages leave is no ring; what a stream leaves is one, of 10 KB, and has to go.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(LOOK_AFTER)
+    gc.set_threshold(LOOK_AFTER, 2, 2)
 
 
 def _run_several(settings: ServeSettings, door: socket.socket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import secrets
+import tempfile
 from pathlib import Path
 
 from unrolled.atomic import atomic_path
@@ -159,11 +160,15 @@ def signing_key(settings: ServeSettings) -> bytes:
     Raises:
         UnrolledError: the folder cannot be made or written to, or the file in it is no key.
     """
-    if settings.key is not None or settings.sessions is None:
+    if settings.sessions is None:
         return settings.key or secrets.token_bytes(KEY_BYTES)
     path = settings.sessions / KEY
     try:
         settings.sessions.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.sessions):
+            pass  # sessions can be written, too
+        if settings.key is not None:
+            return settings.key
         try:
             return bytes.fromhex(read_secret(path))
         except MissingFileError:
@@ -175,4 +180,6 @@ def signing_key(settings: ServeSettings) -> bytes:
         except ValueError as error:
             raise UnrolledError(f"{path} holds no key: {error}") from None
     except OSError as error:
-        raise UnrolledError(f"cannot keep sessions in {settings.sessions}: {error.strerror}") from error
+        raise UnrolledError(
+            f"cannot keep sessions in {settings.sessions}: {error.strerror}: name another folder"
+        ) from error
