@@ -19,6 +19,7 @@ def test_other_machines_may_not_ask_without_an_access_token(unrolled, trained, m
     [
         (["nowhere"], "nowhere"),
         (["RUN", "--port", "1000000"], "port is 1000000"),
+        (["RUN", "--delay", "-1"], "--delay is -1, expected 0 to 1000 milliseconds"),
         (["RUN", "--token-file", "nowhere"], "cannot read nowhere"),
         (["RUN", "--key-file", "KEY"], "holds no key of at least 32 bytes in hexadecimal"),
         (["RUN", "RUN", "--port", "0"], "are both called"),
@@ -54,6 +55,7 @@ def test_a_port_that_is_taken_is_one_line(unrolled, trained):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = unrolled("serve", trained, "--port", str(port))
+        assert "no run folder nowhere" in unrolled("serve", "nowhere", "--port", str(port)).err
     assert result.code == 2
     assert f"cannot listen at 127.0.0.1 port {port}: Address already in use: choose another" in result.err
     assert result.err.count("\n") == 1

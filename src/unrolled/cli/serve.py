@@ -118,6 +118,8 @@ def serve(options: ServeOptions) -> None:
     key = None
     if options.key_file is not None:
         key = key_of(read_secret(options.key_file), options.key_file)
+    if not 0 <= options.delay <= 1000:
+        raise UnrolledError(f"--delay is {options.delay:g}, expected 0 to 1000 milliseconds")
     limits = Limits(
         body=options.most_body,
         sequences=options.most_sequences,

@@ -18,6 +18,7 @@ from unrolled.errors import UnrolledError
 from unrolled.serve.logs import log_lines, say
 from unrolled.serve.neighbours import socket_of
 from unrolled.serve.settings import ServeSettings, signing_key
+from unrolled.training import Run
 
 GRACE = 30  # seconds that requests may take to end when the service stops
 PAUSE = 1.0  # before a process that fell is started anew
@@ -31,6 +32,8 @@ def serve(settings: ServeSettings) -> None:
     Raises:
         UnrolledError: a run cannot be served, or the port is taken.
     """
+    for run in settings.runs:
+        Run.open(run)  # whatever the port, one that is none is named
     with listen(settings) as door:
         if settings.workers == 1:
             run_one(settings, [door])
