@@ -1,5 +1,9 @@
 #include "dispatch.h"
 
+#include <atomic>
+
+#include "products.h"
+
 namespace unrolled {
 
 #define UNROLLED_DECLARE(isa)     \
@@ -16,6 +20,12 @@ UNROLLED_DECLARE(avx2)
 UNROLLED_DECLARE(neon)
 #endif
 UNROLLED_DECLARE(baseline)
+#ifdef UNROLLED_WITH_VNNI_AVX512
+QuantizedProduct avx512vnni_product();
+#endif
+#ifdef UNROLLED_WITH_VNNI_AVX2
+QuantizedProduct avxvnni_product();
+#endif
 
 namespace {
 
@@ -29,7 +39,25 @@ bool has_avx512() {
 }
 #endif
 
+std::atomic<bool> faster_allowed{true};
+
 }  // namespace
+
+const QuantizedProduct* faster_int8_product(int vector_bytes) {
+  if (!faster_allowed) return nullptr;
+#ifdef UNROLLED_WITH_VNNI_AVX512
+  static const QuantizedProduct widest = avx512vnni_product();
+  if (vector_bytes == 64 && __builtin_cpu_supports("avx512vnni")) return &widest;
+#endif
+#ifdef UNROLLED_WITH_VNNI_AVX2
+  static const QuantizedProduct wide = avxvnni_product();
+  if (vector_bytes == 32 && __builtin_cpu_supports("avxvnni")) return &wide;
+#endif
+  (void)vector_bytes;
+  return nullptr;
+}
+
+bool allow_faster_products(bool allowed) { return faster_allowed.exchange(allowed); }
 
 const Isa* isa_table(int& count) {
   static const Isa table[] = {
