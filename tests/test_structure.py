@@ -21,7 +21,7 @@ ARROWS = {
     "cells": {"errors"},
     "kernels": {"errors"},
     "unroll": {"errors", "cells", "kernels"},
-    "layers": {"kernels", "unroll"},
+    "layers": {"errors", "cells", "kernels", "unroll"},
     "networks": {"errors", "cells", "unroll"},
     "stream": {"errors", "cells", "kernels", "unroll", "layers", "networks"},
     "data": BASE,

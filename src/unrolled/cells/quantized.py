@@ -49,8 +49,9 @@ class QuantizedCell(Cell[Any]):
     The sum of int8 is one of whole numbers, exact, and so the same on every machine; each row of a batch and
     each step has a scale of its own. Everything else, gates, states and biases, is in the dtype of x.
 
-    Symbols: x [N, I]; state as of the cell that it stands for; W = weight_ih [G H, I], U = weight_hh [G H, H],
-    scale_ih, scale_hh [G H] for int8, bias_ih, bias_hh [G H] or None: buffers, as nothing here is trained.
+    Symbols: x [N, I]; the state is that of the cell that it stands for; W = weight_ih [G H, I], U = weight_hh
+    [G H, H], scale_ih, scale_hh [G H] for int8, bias_ih, bias_hh [G H] or None: buffers, as nothing here is
+    trained.
 
     Args:
         kind: "lstm", "gru_after", "gru_before", "rnn_tanh" or "rnn_relu".
@@ -97,8 +98,7 @@ class QuantizedCell(Cell[Any]):
                 f"QuantizedCell: a row has {max(width, hidden)} weights, expected {WIDEST} at most: the sums "
                 "of more do not fit into an int32"
             )
-        state_size: Any = LSTMState(hidden, hidden) if kind == "lstm" else hidden
-        super().__init__(width, hidden, state_size)
+        super().__init__(width, hidden, LSTMState(hidden, hidden) if kind == "lstm" else hidden)  # type: ignore[arg-type]
         self.kind = kind
         self.hidden_size = hidden
         self.forget_bias = float(forget_bias)
@@ -126,6 +126,8 @@ class QuantizedCell(Cell[Any]):
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         check_no_gradient(x, state)
+        h: Tensor
+        c: Any
         h, c = state if self.kind == "lstm" else (state, None)
         from_x = self._product(x, "ih")
         if self.kind == "gru_before":
@@ -152,16 +154,16 @@ class QuantizedCell(Cell[Any]):
     def _product(self, x: Tensor, name: str, first: int = 0, end: int | None = None) -> Tensor:
         """W x + b, or U h + d, of the gates from `first` to before `end`."""
         rows = slice(first * self.hidden_size, None if end is None else end * self.hidden_size)
-        weight, scale, bias = (
-            None if part is None else part[rows]
-            for part in (getattr(self, f"{kind}_{name}") for kind in ("weight", "scale", "bias"))
-        )
+        weight: Tensor = getattr(self, f"weight_{name}")[rows]
+        scale: Tensor | None = getattr(self, f"scale_{name}")
+        bias: Tensor | None = getattr(self, f"bias_{name}")
         if scale is None:
-            return F.linear(x, weight.to(x.dtype), bias)
-        q, s = quantize_rows(x)
-        sums = F.linear(q.double(), weight.double()).to(x.dtype)  # of whole numbers: float64 holds each
-        product = sums * (s.unsqueeze(1) * scale)
-        return product if bias is None else product + bias
+            product = F.linear(x, weight.to(x.dtype))
+        else:
+            q, s = quantize_rows(x)
+            sums = F.linear(q.double(), weight.double()).to(x.dtype)  # of whole numbers: float64 holds each
+            product = sums * (s.unsqueeze(1) * scale[rows])
+        return product if bias is None else product + bias[rows]
 
     def extra_repr(self) -> str:
         name = str(self.weight_ih.dtype).removeprefix("torch.")
