@@ -267,12 +267,12 @@ class Run:
         Raises:
             UnrolledError: there are none yet, they are damaged, or they are another network's.
         """
-        from unrolled.networks import SequenceClassifier
+        from unrolled.training.quantized import outline
         from unrolled.training.state import check_finite, check_fits
         from unrolled.training.tensors_file import TensorsFile
 
         path, network = self.folder / WEIGHTS, self.config.cells
-        expected = SequenceClassifier.outline(network).state_dict()
+        expected = outline(self).state_dict()
         try:
             file = TensorsFile(path)
         except MissingFileError:
@@ -318,11 +318,16 @@ class Run:
     def load_classifier(self) -> SequenceClassifier:
         """As `load_network`, of a network that is made of cells; any other is an UnrolledError."""
         from unrolled.networks import SequenceClassifier
+        from unrolled.training.quantized import outline
 
         weights = self.load_weights()
-        network = SequenceClassifier(self.config.cells)
-        network.load_state_dict(weights)
-        return network.eval()
+        if self.config.weights == "float32":
+            network = SequenceClassifier(self.config.cells)
+            network.load_state_dict(weights)
+            return network.eval()
+        network = outline(self)
+        network.load_state_dict(weights, assign=True)
+        return network
 
 
 def check_free(folder: PathLike) -> None:
