@@ -34,7 +34,19 @@ ARROWS = {
     "serve": BASE
     | {"stream", "networks", "data", "training", "report", "page", "cells", "unroll", "kernels"},
     "cli": BASE
-    | {"data", "layers", "networks", "training", "report", "page", "kernels", "bench", "tf1", "onnx", "serve"},
+    | {
+        "data",
+        "layers",
+        "networks",
+        "training",
+        "report",
+        "page",
+        "kernels",
+        "bench",
+        "tf1",
+        "onnx",
+        "serve",
+    },
     "__main__": {"cli"},
 }
 

@@ -94,13 +94,15 @@ def explain(model: nn.Module) -> list[Finding]:
     >>> print(*explain(nn.Sequential(nn.GRU(4, 3))))
     0: GRU, left: accelerate has not seen it yet
     """
-    findings = list(quantized_findings(model))
+    findings, quantized = [], {finding.name: finding for finding in quantized_findings(model)}
     for name, module in model.named_modules():
         replaced = isinstance(module, Keeping)
         reason = _how_it_runs(module) if isinstance(module, Keeping) else _why_left(module)
         if reason is not None:
+            also = quantized.pop(name, None)
+            reason += "" if also is None else f"; {also.reason}"
             findings.append(Finding(name, _kind_of(module), replaced, reason))
-    return findings
+    return [*quantized.values(), *findings]
 
 
 def _is_recurrent(module: nn.Module) -> bool:

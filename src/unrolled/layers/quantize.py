@@ -137,7 +137,7 @@ def findings(model: nn.Module) -> Iterator[Finding]:
             seen |= {id(part) for part in module.modules()}
             cell = next(part for part in module.modules() if isinstance(part, QuantizedCell))
             yield Finding(name, type(module).__name__, True, how_it_runs(cell))
-        elif isinstance(module, Cell) and type(module) not in _AROUND:
+        elif _is_recurrent(module):
             yield _left(name, module, why_not(module) or "it came later")
 
 

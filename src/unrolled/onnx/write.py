@@ -98,6 +98,7 @@ def export(
     require()
     said: dict[str, Any] = {}
     if isinstance(model, Run):
+        model.config.check_float("be exported")
         said = metadata.of_run(model)
         model = model.load_network()
     if stream:

@@ -95,7 +95,6 @@ def train_run(
         TrainingDivergedError: the loss or a weight is no longer finite.
         TrainingStoppedError: `should_stop` said so.
     """
-    config.check_float("be trained")
     with ExitStack() as held:
 
         def claim() -> Run:
