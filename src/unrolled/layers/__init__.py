@@ -1,4 +1,4 @@
-"""Drop-ins for torch.nn's recurrent layers and cells, and the way to put them into a model."""
+"""Drop-ins for torch.nn's recurrent layers and cells, and whole models with them or with smaller weights."""
 
 from unrolled.layers.accelerate import accelerate, explain, restore
 from unrolled.layers.cell_drop_in import GRUCell, LSTMCell, RNNCell

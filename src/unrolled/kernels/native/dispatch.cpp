@@ -21,10 +21,10 @@ UNROLLED_DECLARE(neon)
 #endif
 UNROLLED_DECLARE(baseline)
 #ifdef UNROLLED_WITH_VNNI_AVX512
-QuantizedProduct avx512vnni_product();
+Int8Product avx512vnni_product();
 #endif
 #ifdef UNROLLED_WITH_VNNI_AVX2
-QuantizedProduct avxvnni_product();
+Int8Product avxvnni_product();
 #endif
 
 namespace {
@@ -43,14 +43,14 @@ std::atomic<bool> faster_allowed{true};
 
 }  // namespace
 
-const QuantizedProduct* faster_int8_product(int vector_bytes) {
+const Int8Product* faster_int8_product(int vector_bytes) {
   if (!faster_allowed) return nullptr;
 #ifdef UNROLLED_WITH_VNNI_AVX512
-  static const QuantizedProduct widest = avx512vnni_product();
+  static const Int8Product widest = avx512vnni_product();
   if (vector_bytes == 64 && __builtin_cpu_supports("avx512vnni")) return &widest;
 #endif
 #ifdef UNROLLED_WITH_VNNI_AVX2
-  static const QuantizedProduct wide = avxvnni_product();
+  static const Int8Product wide = avxvnni_product();
   if (vector_bytes == 32 && __builtin_cpu_supports("avxvnni")) return &wide;
 #endif
   (void)vector_bytes;
@@ -62,15 +62,15 @@ bool allow_faster_products(bool allowed) { return faster_allowed.exchange(allowe
 const Isa* isa_table(int& count) {
   static const Isa table[] = {
 #ifdef UNROLLED_WITH_AVX512
-      {"avx512", "AVX-512 F, DQ, BW and VL", has_avx512, avx512_float(), avx512_double()},
+      {"avx512", "AVX-512 F, DQ, BW and VL", has_avx512, 64, avx512_float(), avx512_double()},
 #endif
 #ifdef UNROLLED_WITH_AVX2
-      {"avx2", "AVX2 and FMA", has_avx2, avx2_float(), avx2_double()},
+      {"avx2", "AVX2 and FMA", has_avx2, 32, avx2_float(), avx2_double()},
 #endif
 #ifdef UNROLLED_WITH_NEON
-      {"neon", "NEON", always, neon_float(), neon_double()},
+      {"neon", "NEON", always, 16, neon_float(), neon_double()},
 #endif
-      {"baseline", "nothing beyond the platform's baseline", always, baseline_float(), baseline_double()},
+      {"baseline", "nothing beyond the platform's baseline", always, 16, baseline_float(), baseline_double()},
   };
   count = int(sizeof table / sizeof table[0]);
   return table;

@@ -62,23 +62,24 @@ UNROLLED_INLINE Int<float> add_products(Int<float> sum, Int<float> x, Int<float>
 }
 #endif
 
-// Adds to sums[r][v] for W vectors v, the panel's from its start on, and R rows of words.
+// W vectors of sums[r] for R rows of words; the three pointers stand at the first of these vectors.
 template <int R, int W>
-UNROLLED_INLINE void int8_pass(int32_t* sums, const void* const* rows, const char* panel, int64_t words) {
+UNROLLED_INLINE void int8_pass(int32_t* sums, const int32_t* start, const int8_t* const* rows, const int32_t* panel,
+                               int64_t words) {
   constexpr int lanes = kLanes<float>;
   Int<float> sum[R][W];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < W; ++v) __builtin_memcpy(&sum[r][v], sums + (r * kGroup + v) * lanes, kVectorBytes);
-  for (int64_t k = 0; k < words; ++k, panel += kGroup * kVectorBytes) {
+    for (int v = 0; v < W; ++v) __builtin_memcpy(&sum[r][v], start + v * lanes, kVectorBytes);
+  for (int64_t k = 0; k < words; ++k, panel += kGroup * lanes) {
     Int<float> weight[W];
 #pragma GCC unroll 8
-    for (int v = 0; v < W; ++v) __builtin_memcpy(&weight[v], panel + v * kVectorBytes, kVectorBytes);
+    for (int v = 0; v < W; ++v) __builtin_memcpy(&weight[v], panel + v * lanes, kVectorBytes);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       int32_t word;
-      __builtin_memcpy(&word, static_cast<const char*>(rows[r]) + 4 * k, sizeof word);
+      __builtin_memcpy(&word, rows[r] + 4 * k, sizeof word);
       const Int<float> x = word - Int<float>{};
 #pragma GCC unroll 8
       for (int v = 0; v < W; ++v) sum[r][v] = add_products(sum[r][v], x, weight[v]);
@@ -91,17 +92,14 @@ UNROLLED_INLINE void int8_pass(int32_t* sums, const void* const* rows, const cha
 }
 
 // Of 1, 2 or 4 rows, in passes whose sums stay in registers.
-inline void int8_group(int count, void* sums, const void* const* rows, const void* panel, int64_t words) {
-  constexpr int wide = kVectorBytes == 64 ? 2 : 1;  // there are twice as many of the widest registers
-  int32_t* const to = static_cast<int32_t*>(sums);
-  const char* const from = static_cast<const char*>(panel);
-  if (count == 1) return int8_pass<1, kGroup>(to, rows, from, words);
+inline void int8_group(int count, int32_t* sums, const int32_t* start, const int8_t* const* rows, const int32_t* panel,
+                       int64_t words) {
+  constexpr int lanes = kLanes<float>, wide = kVectorBytes == 64 ? 2 : 1;  // there are twice as many of the widest registers
+  if (count == 1) return int8_pass<1, kGroup>(sums, start, rows, panel, words);
   if (count == 2)
-    for (int v = 0; v < kGroup; v += 4 * wide)
-      int8_pass<2, 4 * wide>(to + v * kLanes<float>, rows, from + v * kVectorBytes, words);
+    for (int v = 0; v < kGroup * lanes; v += 4 * wide * lanes) int8_pass<2, 4 * wide>(sums + v, start + v, rows, panel + v, words);
   else
-    for (int v = 0; v < kGroup; v += 2 * wide)
-      int8_pass<4, 2 * wide>(to + v * kLanes<float>, rows, from + v * kVectorBytes, words);
+    for (int v = 0; v < kGroup * lanes; v += 2 * wide * lanes) int8_pass<4, 2 * wide>(sums + v, start + v, rows, panel + v, words);
 }
 
 }  // namespace unrolled::UNROLLED_ISA

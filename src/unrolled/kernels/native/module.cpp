@@ -347,6 +347,7 @@ NB_MODULE(_native, m) {
   m.def("saved_width", &saved_width);
   m.def("isa_of", &isa_of);
   m.def("allow_faster_products", &allow_faster_products);
+  m.def("has_faster_product", [](const std::string& isa) { return faster_int8_product(isa_named(isa).vector_bytes) != nullptr; });
   m.attr("saved_head_bytes") = 64;
   bind_stream<float>(m, "StreamFloat32", &isa_named);
   bind_stream<double>(m, "StreamFloat64", &isa_named);

@@ -27,12 +27,12 @@ constexpr size_t kNearBytes = 2048;
 #endif
 
 // Memory for one call, on the stack if it is little; null when there was none.
-template <class Item>
+template <class Item, size_t kNear = kNearBytes>
 class Buffer {
  public:
   explicit Buffer(int64_t count) {
     const size_t bytes = size_t(count) * sizeof(Item);
-    data_ = bytes <= kNearBytes ? reinterpret_cast<Item*>(near_) : static_cast<Item*>(take_memory(bytes));
+    data_ = bytes <= kNear ? reinterpret_cast<Item*>(near_) : static_cast<Item*>(take_memory(bytes));
   }
   ~Buffer() {
     if (data_ != reinterpret_cast<Item*>(near_)) give_memory(data_);
@@ -42,7 +42,7 @@ class Buffer {
   operator Item*() const { return data_; }
 
  private:
-  alignas(64) unsigned char near_[kNearBytes];
+  alignas(64) unsigned char near_[kNear];
   Item* data_;
 };
 

@@ -1,4 +1,4 @@
-// How the products with quantized weights are called: ten lines that know no instruction set.
+// How the products of int8 are called, and which of them: what knows no instruction set.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,16 @@ namespace unrolled {
 
 constexpr int kGroup = 8;  // vectors of sums that stand side by side in a panel of quantized weights
 
-// add: to sums [rows][kGroup][lanes] of 32 bits, for 1, 2 or 4 rows, their products with a panel [words][kGroup][lanes]
-// of 32 bits.
-struct QuantizedProduct {
-  void (*add)(int rows, void* sums, const void* const* x, const void* panel, int64_t words);
-  bool flips;  // int8: it takes x plus 128, unsigned, and so sums start from -128 Σ w
+// form: sums [rows][kGroup][lanes] of the products of 1, 2 or 4 rows of `words` times four int8 with a panel
+// [words][kGroup][lanes] of such words, from what is at `start` [kGroup][lanes] on.
+struct Int8Product {
+  void (*form)(int rows, int32_t* sums, const int32_t* start, const int8_t* const* x, const int32_t* panel, int64_t words);
+  bool flips;  // it takes x plus 128, unsigned, and so sums start from -128 Σ w
 };
 
 // The product of int8 for vectors of so many bytes that is faster here than what every CPU with such vectors can do;
 // null if there is none.
-const QuantizedProduct* faster_int8_product(int vector_bytes);
+const Int8Product* faster_int8_product(int vector_bytes);
 
 // Whether the above may give one, for tests and comparisons. Returns what held before.
 bool allow_faster_products(bool allowed);

@@ -11,7 +11,7 @@ struct QuantizedWalk {
   static constexpr int lanes = kLanes<float>;
   const ForwardWalk<Cell, float>& all;
   QuantizedPanels<Cell> panels;
-  QuantizedProduct product;
+  Int8Product product;
   int64_t x_bytes, h_bytes;  // of a row of x and of h as int8; none for bfloat16
   int64_t rows;              // of a chunk's steps
   int8_t* numbers_x;         // [threads that share units, or 1][rows][x_bytes], and so on
@@ -32,14 +32,18 @@ struct QuantizedWalk {
 
   // What stands for a row of float: itself, or what becomes of it in `to`.
   QuantizedRow row_of(const float* from, int64_t depth, int8_t* to, float* pre) const {
-    if (!x_bytes) return {from, 1, pre};
+    if (!x_bytes) return {from, 1, pre, 0};
     const float scale = quantize_row(to, from, depth, flip());
-    return {to, scale, pre};
+    return {to, scale, pre, 0};
   }
 
-  void multiply(const QuantizedMatrix& matrix, const QuantizedRow* list, int64_t count, const Plan::Share& share) const {
-    multiply_quantized(matrix, product, list, count, all.gates(0, 1, 0) - all.gates(0, 0, 0),
-                       share.first_block * matrix.count, share.end_block * matrix.count);
+  // done(first, end) for blocks that stand. Each step goes over the weights the other way round than the one before: it
+  // begins with those that are still near.
+  template <class Done>
+  void multiply(const QuantizedMatrix& matrix, const QuantizedRow* list, int64_t count, int64_t step,
+                const Plan::Share& share, const Done& done) const {
+    multiply_quantized(matrix, product, list, count, all.gates(0, 1, 0) - all.gates(0, 0, 0), share.first_block,
+                       share.end_block, step % 2, done);
   }
 
   // action(step, slot) for every row of these steps that a thread takes.
@@ -62,35 +66,40 @@ struct QuantizedWalk {
       const int64_t place = region(thread) * rows + (step - first_step) * all.plan.slots + slot;
       list[count++] = row_of(x, layer.input, numbers_x + place * x_bytes, all.gates(step, 0, slot));
     });
-    multiply(panels.x, list, count, share);
+    multiply(panels.x, list, count, first_step, share, [](int64_t, int64_t) {});
   }
 
-  // U times what `from` gives for each slot, H numbers.
-  template <class From>
-  void multiply_h(const QuantizedMatrix& matrix, int64_t step, const Plan::Share& share, int thread, const From& from) const {
+  // U times what from(slot) gives, H numbers, for each row of a step; then action(block, slot) where a block stands.
+  template <class From, class... Action>
+  void multiply_h(const QuantizedMatrix& matrix, int64_t step, const Plan::Share& share, int thread, const From& from,
+                  const Action&... actions) const {
     QuantizedRow* const list = lists + thread * rows;
     int64_t count = 0;
     each_row(step, step + 1, share, [&](int64_t, int64_t slot) {
       const int64_t place = region(thread) * all.plan.slots + slot;
-      list[count++] = row_of(from(slot), all.layer.hidden, numbers_h + place * h_bytes, all.gates(step, 0, slot));
+      list[count] = row_of(from(slot), all.layer.hidden, numbers_h + place * h_bytes, all.gates(step, 0, slot));
+      list[count++].slot = slot;
     });
-    multiply(matrix, list, count, share);
+    multiply(matrix, list, count, step, share, [&](int64_t first, int64_t end) {
+      const auto each = [&](const auto& action) {
+        for (const QuantizedRow* row = list; row < list + count; ++row)
+          for (int64_t block = first; block < end; ++block) action(block, row->slot);
+      };
+      (each(actions), ...);
+    });
   }
 
   void take_step(int64_t step, const Plan::Share& share, int thread) const {
-    multiply_h(panels.h, step, share, thread, [&](int64_t slot) { return all.states.h(step, slot); });
-    each_row(step, step + 1, share, [&](int64_t, int64_t slot) {
-      for (int64_t block = share.first_block; block < share.end_block; ++block)
-        all.begin_row(step, block, slot, all.gates(step, block, slot));
-      if constexpr (!Cell::two_halves)
-        for (int64_t block = share.first_block; block < share.end_block; ++block)
-          all.end_row(step, block, slot, all.gates(step, block, slot));
-    });
+    const auto h = [&](int64_t slot) { return all.states.h(step, slot); };
+    const auto begin = [&](int64_t block, int64_t slot) { all.begin_row(step, block, slot, all.gates(step, block, slot)); };
     if constexpr (Cell::two_halves) {
-      multiply_h(panels.second, step, share, thread, [&](int64_t slot) { return all.second + slot * all.stride; });
-      each_row(step, step + 1, share, [&](int64_t, int64_t slot) {
-        for (int64_t block = share.first_block; block < share.end_block; ++block)
-          all.candidate(step, block, slot, load(all.gates(step, block, slot)));
+      multiply_h(panels.h, step, share, thread, h, begin);
+      multiply_h(
+          panels.second, step, share, thread, [&](int64_t slot) { return all.second + slot * all.stride; },
+          [&](int64_t block, int64_t slot) { all.candidate(step, block, slot, load(all.gates(step, block, slot))); });
+    } else {
+      multiply_h(panels.h, step, share, thread, h, begin, [&](int64_t block, int64_t slot) {
+        all.end_row(step, block, slot, all.gates(step, block, slot));
       });
     }
   }
@@ -128,7 +137,7 @@ bool quantized_forward(const Layer<float>& layer, const Forward<float>& result) 
   const bool is_int8 = bits == 8;
   const int64_t x_floats = is_int8 ? divide_up(layer.input, 64) * 16 : 0, h_floats = is_int8 ? divide_up(H, 64) * 16 : 0;
   States<Cell, float> states(layer, plan);
-  Buffer<float> memory(states.size() + second + chunk * N * width + regions * (rows * x_floats + N * h_floats));
+  Buffer<float, 4 * kNearBytes> memory(states.size() + second + chunk * N * width + regions * (rows * x_floats + N * h_floats));
   Buffer<QuantizedRow> lists(plan.threads * rows);
   if (!memory || !lists) return false;
 
@@ -139,8 +148,7 @@ bool quantized_forward(const Layer<float>& layer, const Forward<float>& result) 
   const Panels<Cell, float> none = {};
   ForwardWalk<Cell, float> all = {layer, result, plan, none, {none}, saved, false, chunk, blocks, stride, stride, states};
   all.second = take(second);
-  const QuantizedProduct own = {is_int8 ? int8_group : bfloat16_group, is_int8 && kFlips};
-  const QuantizedProduct* const faster = is_int8 ? faster_int8_product(kVectorBytes) : nullptr;
+  const Int8Product own = {int8_group, kFlips}, *const faster = is_int8 ? faster_int8_product(kVectorBytes) : nullptr;
   QuantizedWalk<Cell> walk = {all, {result.packed, bits, layer.input, H}, faster ? *faster : own, x_floats * 4, h_floats * 4,
                               rows, {}, {}, lists};
   walk.numbers_x = reinterpret_cast<int8_t*>(take(regions * rows * x_floats));

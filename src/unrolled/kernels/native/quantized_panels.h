@@ -36,7 +36,7 @@ struct QuantizedMatrix {
     return memory + size();
   }
 
-  const void* group(int64_t group) const { return panel + group * words * kGroup * lanes; }
+  const int32_t* group(int64_t group) const { return panel + group * words * kGroup * lanes; }
 
   void pack(const void* weight, const float* scales, const int* gate, int64_t hidden) const {
     const int64_t row_bytes = depth * bits / 8;
@@ -84,7 +84,7 @@ struct QuantizedPanels {
   float* bias(int64_t block) const { return biases + block * Cell::slots * lanes; }
 };
 
-// A row of numbers as int8 in whole words, of which one stands for the scale that is returned: see quantize_rows in
+// A row of numbers as int8 in whole vectors, of which one stands for the scale that is returned: see quantize_rows in
 // cells/quantized.py. flip: 0, or -128 for numbers that are to be unsigned.
 inline float quantize_row(int8_t* __restrict to, const float* from, int64_t depth, int8_t flip) {
   constexpr int lanes = kLanes<float>;
@@ -99,16 +99,15 @@ inline float quantize_row(int8_t* __restrict to, const float* from, int64_t dept
   for (int lane = 0; lane < lanes; ++lane) largest = most[lane] > largest ? most[lane] : largest;
   float bound;
   __builtin_memcpy(&bound, &largest, sizeof bound);
-  const int64_t padded = divide_up(depth, 4) * 4;
   if (largest < smallest || largest >= infinity) {
-    std::memset(to, flip, size_t(padded));
+    std::memset(to, flip, size_t(divide_up(depth, lanes) * lanes));
     return largest < smallest ? 0.0f : __builtin_nanf("");
   }
   const Vec<float> factor = broadcast(127.0f / bound), rounder = broadcast(Exponential<float>::rounder);
   for (int64_t k = 0; k < depth; k += lanes) {
     const Int<float> whole = Int<float>(load_first(from + k, depth - k) * factor + rounder) ^ int32_t(flip);
     const Bytes bytes = __builtin_convertvector(whole, Bytes);
-    std::memcpy(to + k, &bytes, size_t(padded - k < lanes ? padded - k : lanes));
+    std::memcpy(to + k, &bytes, sizeof bytes);
   }
   return bound / 127.0f;
 }
@@ -118,49 +117,70 @@ struct QuantizedRow {
   const void* numbers;
   float scale;
   float* pre;
+  int64_t slot;
 };
 
-// pre += W x of all rows, for the vectors from `begin`, the first of a group, to `end`; `apart` numbers lie between two
-// blocks' pre-activations. All rows use a group's weights while these are there.
-inline void multiply_quantized(const QuantizedMatrix& matrix, const QuantizedProduct& product, const QuantizedRow* rows,
-                               int64_t count, int64_t apart, int64_t begin, int64_t end) {
+// pre += W x of up to four rows, for the vectors from `first`, with which a group begins, to before `end`; `apart` numbers
+// lie between two blocks' pre-activations.
+inline void multiply_group(const QuantizedMatrix& matrix, const Int8Product& product, const QuantizedRow* rows, int count,
+                           int64_t apart, int64_t first, int64_t end) {
   constexpr int lanes = kLanes<float>, most = 4;
-  for (int64_t first = begin; first < end; first += kGroup) {
-    const int known = int(end - first < kGroup ? end - first : kGroup);
-    const float* scale = matrix.scale + first * lanes;
-    int64_t place[kGroup];
-    for (int v = 0; v < known; ++v) {
-      const int64_t block = (first + v) / matrix.count, gate = (first + v) % matrix.count;
-      place[v] = block * apart + (matrix.first + gate) * lanes;
+  const int known = int(end - first < kGroup ? end - first : kGroup);
+  const int32_t* const panel = matrix.group(first / kGroup);
+  alignas(64) int32_t sums[most * kGroup * lanes];
+  int64_t place[kGroup], block = first / matrix.count;
+  for (int v = 0, gate = int(first - block * matrix.count); v < known; ++v) {
+    place[v] = block * apart + (matrix.first + gate) * lanes;
+    if (++gate == matrix.count) gate = 0, ++block;
+  }
+  if (matrix.bits == 16) {
+    const float* numbers[most];
+    float* to[most][kGroup];
+    float* const unused = reinterpret_cast<float*>(sums);
+    for (int lane = 0; lane < lanes; ++lane) unused[lane] = 0;
+    for (int r = 0; r < count; ++r) {
+      numbers[r] = static_cast<const float*>(rows[r].numbers);
+      for (int v = 0; v < kGroup; ++v) to[r][v] = v < known ? rows[r].pre + place[v] : unused;
     }
+    return bfloat16_group(count, to, numbers, panel, matrix.depth);
+  }
+  alignas(64) static constexpr int32_t zeros[kGroup * lanes] = {};
+  const int8_t* numbers[most];
+  for (int r = 0; r < count; ++r) numbers[r] = static_cast<const int8_t*>(rows[r].numbers);
+  product.form(count, sums, product.flips ? matrix.start + first * lanes : zeros, numbers, panel, matrix.words);
+  for (int r = 0; r < count; ++r) {
+    const Vec<float> one = broadcast(rows[r].scale);
+    const auto add = [&](int v) __attribute__((always_inline)) {
+      Int<float> whole;
+      __builtin_memcpy(&whole, sums + (r * kGroup + v) * lanes, kVectorBytes);
+      float* const pre = rows[r].pre + place[v];
+      const Vec<float> scale = load(matrix.scale + (first + v) * lanes) * one;
+      store(pre, fma(__builtin_convertvector(whole, Vec<float>), scale, load(pre)));
+    };
+    if (known == kGroup) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kGroup; ++v) add(v);
+    } else {
+      for (int v = 0; v < known; ++v) add(v);
+    }
+  }
+}
+
+// The same of all rows, for the blocks from `block` to `end_block`, which begin with a group: done(first, end) for blocks
+// whose pre-activations stand. All rows use a group's weights while these are there; `turned`: the last group comes first.
+template <class Done>
+void multiply_quantized(const QuantizedMatrix& matrix, const Int8Product& product, const QuantizedRow* rows, int64_t count,
+                        int64_t apart, int64_t block, int64_t end_block, bool turned, const Done& done) {
+  const int64_t begin = block * matrix.count, end = end_block * matrix.count, groups = divide_up(end - begin, kGroup);
+  for (int64_t i = 0; i < groups; ++i) {
+    const int64_t first = begin + (turned ? groups - 1 - i : i) * kGroup;
     for (int64_t row = 0, taken; row < count; row += taken) {
       taken = count - row >= 4 ? 4 : count - row >= 2 ? 2 : 1;
-      const QuantizedRow* const these = rows + row;
-      alignas(64) float sums[most * kGroup * lanes];
-      const void* numbers[most];
-      for (int r = 0; r < taken; ++r) {
-        float* sum = sums + r * kGroup * lanes;
-        numbers[r] = these[r].numbers;
-        if (matrix.bits == 8 && product.flips)
-          std::memcpy(sum, matrix.start + first * lanes, sizeof(float) * kGroup * lanes);
-        else if (matrix.bits == 8)
-          std::memset(sum, 0, sizeof(float) * kGroup * lanes);
-        else
-          for (int v = 0; v < kGroup; ++v) store(sum + v * lanes, v < known ? load(these[r].pre + place[v]) : Vec<float>{});
-      }
-      product.add(int(taken), sums, numbers, matrix.group(first / kGroup), matrix.bits == 8 ? matrix.words : matrix.depth);
-      for (int r = 0; r < taken; ++r)
-        for (int v = 0; v < known; ++v) {
-          float* const pre = these[r].pre + place[v];
-          const Vec<float> sum = load(sums + (r * kGroup + v) * lanes);
-          if (matrix.bits != 8) {
-            store(pre, sum);
-            continue;
-          }
-          const Vec<float> whole = __builtin_convertvector(Int<float>(sum), Vec<float>);
-          store(pre, fma(whole, load(scale + v * lanes) * broadcast(these[r].scale), load(pre)));
-        }
+      multiply_group(matrix, product, rows + row, int(taken), apart, first, end);
     }
+    const int64_t left = turned ? divide_up(first, matrix.count) : (first + kGroup < end ? first + kGroup : end) / matrix.count;
+    turned ? done(left, end_block) : done(block, left);
+    (turned ? end_block : block) = left;
   }
 }
 

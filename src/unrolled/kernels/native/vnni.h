@@ -6,6 +6,6 @@
 
 namespace unrolled {
 
-QuantizedProduct UNROLLED_PRODUCT() { return {UNROLLED_ISA::int8_group, UNROLLED_ISA::kFlips}; }
+Int8Product UNROLLED_PRODUCT() { return {UNROLLED_ISA::int8_group, UNROLLED_ISA::kFlips}; }
 
 }  // namespace unrolled
