@@ -2,7 +2,7 @@
 
     python -m benchmarks.quantized --cpu-time --save NAME           results into benchmarks/results/
 
-One sequence of 100 steps, and one step of a stream; turn by turn in one process. Errors are those of the outputs
+One sequence of 100 steps, and one step of a stream; turn by turn in one process. Errors are those of outputs
 against the float32 kernels.
 """
 

@@ -299,6 +299,7 @@ def test_info_says_what_is_there(unrolled):
         "info",
         "bench",
         "serve",
+        "quantize",
         "import-tf1",
         "export-tf1",
         "export-onnx",

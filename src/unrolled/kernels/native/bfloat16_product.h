@@ -7,41 +7,38 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-// A word holds two k of a weight's row, the first one low: a bfloat16 is the upper half of a float.
-template <int R, int W>
-UNROLLED_INLINE void bfloat16_half(Vec<float> (&sum)[R][W], const Int<float> (&weight)[W], const float* const* rows,
-                                   int64_t k, bool second) {
-#pragma GCC unroll 8
-  for (int v = 0; v < W; ++v) {
-    const Int<float> bits = second ? weight[v] & int32_t(0xffff0000) : weight[v] << 16;
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) sum[r][v] = fma(broadcast(rows[r][k]), Vec<float>(bits), sum[r][v]);
-  }
-}
-
-// Adds to W vectors of R rows, which stand at to[r][v], their products with a panel [words][kGroup][lanes].
+// Adds to W vectors of R rows, which stand at to[r][v], their products with a panel [words][kGroup][lanes]. A word holds two
+// k of a weight's row, the first one low: a bfloat16 is the upper half of a float.
 template <int R, int W>
 UNROLLED_INLINE void bfloat16_pass(float* const (*to)[kGroup], int first, const float* const* rows, const int32_t* panel,
                                    int64_t depth) {
   constexpr int lanes = kLanes<float>;
   Vec<float> sum[R][W];
-  Int<float> weight[W];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < W; ++v) sum[r][v] = load(to[r][first + v]);
-  int64_t k = 0;
   panel += first * lanes;
-  const auto take = [&]() __attribute__((always_inline)) {
+  const auto take = [&](int64_t k, bool both) __attribute__((always_inline)) {
+    Vec<float> one[R], other[R];
 #pragma GCC unroll 8
-    for (int v = 0; v < W; ++v) __builtin_memcpy(&weight[v], panel + v * lanes, kVectorBytes);
-    bfloat16_half<R, W>(sum, weight, rows, k, false);
+    for (int r = 0; r < R; ++r) one[r] = broadcast(rows[r][k]), other[r] = broadcast(both ? rows[r][k + 1] : 0.0f);
+#pragma GCC unroll 8
+    for (int v = 0; v < W; ++v) {
+      Int<float> words;
+      __builtin_memcpy(&words, panel + v * lanes, kVectorBytes);
+#if defined(__x86_64__)
+      __asm__("" : "+v"(words));  // once: both halves would else read it from memory
+#endif
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) sum[r][v] = fma(one[r], Vec<float>(words << 16), sum[r][v]);
+#pragma GCC unroll 8
+      for (int r = 0; both && r < R; ++r) sum[r][v] = fma(other[r], Vec<float>(words & int32_t(0xffff0000)), sum[r][v]);
+    }
   };
-  for (; k + 1 < depth; k += 2, panel += kGroup * lanes) {
-    take();
-    bfloat16_half<R, W>(sum, weight, rows, k + 1, true);
-  }
-  if (k < depth) take();
+  int64_t k = 0;
+  for (; k + 1 < depth; k += 2, panel += kGroup * lanes) take(k, true);
+  if (k < depth) take(k, false);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8

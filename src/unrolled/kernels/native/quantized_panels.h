@@ -100,7 +100,7 @@ inline float quantize_row(int8_t* __restrict to, const float* from, int64_t dept
   float bound;
   __builtin_memcpy(&bound, &largest, sizeof bound);
   if (largest < smallest || largest >= infinity) {
-    std::memset(to, flip, size_t(divide_up(depth, lanes) * lanes));
+    for (int64_t k = 0; k < depth; k += lanes) std::memset(to + k, flip, lanes);
     return largest < smallest ? 0.0f : __builtin_nanf("");
   }
   const Vec<float> factor = broadcast(127.0f / bound), rounder = broadcast(Exponential<float>::rounder);
@@ -134,7 +134,7 @@ inline void multiply_group(const QuantizedMatrix& matrix, const Int8Product& pro
     if (++gate == matrix.count) gate = 0, ++block;
   }
   if (matrix.bits == 16) {
-    const float* numbers[most];
+    const float* numbers[most] = {};
     float* to[most][kGroup];
     float* const unused = reinterpret_cast<float*>(sums);
     for (int lane = 0; lane < lanes; ++lane) unused[lane] = 0;
@@ -145,7 +145,7 @@ inline void multiply_group(const QuantizedMatrix& matrix, const Int8Product& pro
     return bfloat16_group(count, to, numbers, panel, matrix.depth);
   }
   alignas(64) static constexpr int32_t zeros[kGroup * lanes] = {};
-  const int8_t* numbers[most];
+  const int8_t* numbers[most] = {};
   for (int r = 0; r < count; ++r) numbers[r] = static_cast<const int8_t*>(rows[r].numbers);
   product.form(count, sums, product.flips ? matrix.start + first * lanes : zeros, numbers, panel, matrix.words);
   for (int r = 0; r < count; ++r) {
