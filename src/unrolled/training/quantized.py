@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from typing import TYPE_CHECKING
-
-import torch
 
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.layers.quantize import quantize
+from unrolled.training.outline import DTYPES
 from unrolled.training.run import CALIBRATION, DATA, LIKENESS, PathLike, Run
 
-if TYPE_CHECKING:
-    from unrolled.networks import SequenceClassifier
-
-DTYPES = {"int8": torch.int8, "bfloat16": torch.bfloat16}  # beside float32
 _KEPT = (DATA, CALIBRATION, LIKENESS)  # what holds for the new run, too
 
 
@@ -50,12 +44,3 @@ def quantize_run(run: Run, folder: PathLike, weights: str = "int8") -> Run:
         small.discard()
         raise UnrolledError(f"cannot write into {small.folder}: {error.strerror or error}") from error
     return small
-
-
-def outline(run: Run) -> SequenceClassifier:
-    """The run's network without memory, on the device "meta", its weights as the run has them."""
-    from unrolled.networks import SequenceClassifier
-
-    network = SequenceClassifier.outline(run.config.cells)
-    dtype = DTYPES.get(run.config.weights)
-    return network if dtype is None else quantize(network, dtype)  # type: ignore[return-value]
