@@ -32,7 +32,9 @@ def unroll(
         return results, gates_of.of(layer, [gate.detach() for gate in gates])
     if not _runs_native(layer):
         return torch_ops.unroll(layer), None
-    results = ops.unroll(layer, keep_c, return_gates, recompute_gates, packed)
+    results = ops.unroll(
+        layer, keep_c=keep_c, keep_gates=return_gates, recompute_gates=recompute_gates, packed=packed
+    )
     return results, gates_of.of_saved(layer, results.saved) if return_gates else None
 
 
