@@ -2,6 +2,10 @@
 
 #include <atomic>
 
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
 #include "products.h"
 
 namespace unrolled {
@@ -39,6 +43,14 @@ bool has_avx512() {
 }
 #endif
 
+#ifdef UNROLLED_WITH_VNNI_AVX2
+// Compilers do not agree on a name for it.
+bool has_avxvnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#endif
+
 std::atomic<bool> faster_allowed{true};
 
 }  // namespace
@@ -51,7 +63,7 @@ const Int8Product* faster_int8_product(int vector_bytes) {
 #endif
 #ifdef UNROLLED_WITH_VNNI_AVX2
   static const Int8Product wide = avxvnni_product();
-  if (vector_bytes == 32 && __builtin_cpu_supports("avxvnni")) return &wide;
+  if (vector_bytes == 32 && has_avxvnni()) return &wide;
 #endif
   (void)vector_bytes;
   return nullptr;
