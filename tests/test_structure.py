@@ -21,12 +21,12 @@ ARROWS = {
     "cells": {"errors"},
     "kernels": {"errors"},
     "unroll": {"errors", "cells", "kernels"},
-    "layers": {"kernels", "unroll"},
+    "layers": {"errors", "cells", "kernels", "unroll"},
     "networks": {"errors", "cells", "unroll"},
     "stream": {"errors", "cells", "kernels", "unroll", "layers", "networks"},
     "data": BASE,
     "tf1": BASE | {"cells", "unroll", "data", "networks"},
-    "training": BASE | {"data", "cells", "kernels", "unroll", "networks", "tf1"},
+    "training": BASE | {"data", "cells", "kernels", "unroll", "layers", "networks", "tf1"},
     "report": BASE | {"data", "networks", "training", "page"},
     "page": BASE | {"data", "cells", "networks", "training"},
     "onnx": BASE | {"cells", "unroll", "layers", "networks", "stream", "data", "training", "kernels"},
@@ -34,7 +34,19 @@ ARROWS = {
     "serve": BASE
     | {"stream", "networks", "data", "training", "report", "page", "cells", "unroll", "kernels"},
     "cli": BASE
-    | {"data", "networks", "training", "report", "page", "kernels", "bench", "tf1", "onnx", "serve"},
+    | {
+        "data",
+        "layers",
+        "networks",
+        "training",
+        "report",
+        "page",
+        "kernels",
+        "bench",
+        "tf1",
+        "onnx",
+        "serve",
+    },
     "__main__": {"cli"},
 }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from unrolled.errors import UnrolledError
     from unrolled.kernels import isa
-    from unrolled.layers import GRU, LSTM, RNN, accelerate, restore
+    from unrolled.layers import GRU, LSTM, RNN, accelerate, quantize, restore
     from unrolled.stream import Stream
     from unrolled.unroll import (
         bidirectional_unroll,
@@ -57,6 +57,7 @@ __all__ = [
     "layers",
     "networks",
     "onnx",
+    "quantize",
     "report",
     "restore",
     "reverse_sequence",
@@ -67,7 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {"UnrolledError": "errors", "Stream": "stream"} | dict.fromkeys(
-    ("GRU", "LSTM", "RNN", "accelerate", "restore"), "layers"
+    ("GRU", "LSTM", "RNN", "accelerate", "quantize", "restore"), "layers"
 )
 
 

@@ -53,3 +53,15 @@ def test_without_the_native_module_the_reference_runs_and_says_so(monkeypatch):
     monkeypatch.setenv("UNROLLED_ISA", "avx2")
     with pytest.raises(UnrolledError, match="set it to 'reference', or unset it"):
         isa.active()
+
+
+def test_what_is_said_names_the_instruction_for_int8_where_it_is_used():
+    if not isa.has_fast_int8():
+        pytest.skip("no VNNI here, or no kernels")
+    assert "with VNNI for int8" in isa.explain()
+    native = isa._native()
+    native.allow_faster_products(False)
+    try:
+        assert "VNNI" not in isa.explain()
+    finally:
+        native.allow_faster_products(True)

@@ -5,6 +5,7 @@ from unrolled.cells.dropout import DropoutCell
 from unrolled.cells.gru import GRUCell
 from unrolled.cells.highway import HighwayCell
 from unrolled.cells.lstm import LSTMCell
+from unrolled.cells.quantized import QuantizedCell
 from unrolled.cells.residual import ResidualCell
 from unrolled.cells.rnn import RNNCell
 from unrolled.cells.stacked import StackedCell
@@ -17,6 +18,7 @@ __all__ = [
     "HighwayCell",
     "LSTMCell",
     "LSTMState",
+    "QuantizedCell",
     "RNNCell",
     "ResidualCell",
     "StackedCell",

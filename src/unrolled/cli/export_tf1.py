@@ -53,6 +53,7 @@ def export_tf1(options: ExportOptions) -> None:
         )
     say = Terminal().print
     run = Run.open(options.run)
+    run.config.check_float("be exported")
     network = run.load_classifier()
     optimizer = run.config.recipe.optimizer
     slots = options.slots or (optimizer if optimizer in SLOTS else "none")

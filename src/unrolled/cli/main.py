@@ -28,6 +28,7 @@ from unrolled.cli.networks import networks
 from unrolled.cli.options import add_verb
 from unrolled.cli.page import page
 from unrolled.cli.predict import predict
+from unrolled.cli.quantize import quantize
 from unrolled.cli.report import report
 from unrolled.cli.run_tf1 import run_tf1
 from unrolled.cli.serve import serve
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(train, evaluate, predict, inspect, compare, report, page, serve, networks, info, bench),
-    *(import_tf1, export_tf1, run_tf1, import_onnx, export_onnx),
+    *(quantize, import_tf1, export_tf1, run_tf1, import_onnx, export_onnx),
 )
 for verb in VERBS:
     add_verb(app, verb)

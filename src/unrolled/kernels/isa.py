@@ -74,7 +74,14 @@ def explain() -> str:
             "so every unrolling takes the reference path through plain PyTorch"
         )
     chosen = f"{VARIABLE} asks for it" if os.environ.get(VARIABLE) else "the best that this CPU has"
-    return f"{active()}: {chosen}; available: {', '.join(available())}"
+    vnni = ", with VNNI for int8" if has_fast_int8() else ""
+    return f"{active()}{vnni}: {chosen}; available: {', '.join(available())}"
+
+
+def has_fast_int8() -> bool:
+    """Whether the active kernels add products of int8 by an instruction of their own, VNNI."""
+    native: Any = _native()
+    return active() != REFERENCE and bool(native.has_faster_product(active()))
 
 
 def lanes(dtype: torch.dtype, isa_name: str) -> int:

@@ -44,6 +44,9 @@ class Layer(NamedTuple):
 
     Of every kind: resets [N, T] bool, in either layout, true where the state before the step, as the layer
     reads them, is reset_h [N, P] and reset_c [N, H], zeros if None.
+
+    Weights of the first five kinds may be bfloat16 or, with scale_ih and scale_hh [G H], int8, where all else
+    is float32: cells/quantized.py defines their products. There is no backward then.
     """
 
     kind: str
@@ -72,10 +75,16 @@ class Layer(NamedTuple):
     resets: Tensor | None = None
     reset_h: Tensor | None = None
     reset_c: Tensor | None = None
+    scale_ih: Tensor | None = None
+    scale_hh: Tensor | None = None
 
     @property
     def has_c(self) -> bool:
         return self.kind.startswith("lstm")
+
+    @property
+    def is_quantized(self) -> bool:
+        return self.weight_hh.dtype in (torch.int8, torch.bfloat16)
 
     @property
     def sizes(self) -> tuple[int, int, int, int, int]:
@@ -108,13 +117,27 @@ class Results(NamedTuple):
     saved: Any
 
 
-def forward(layer: Layer, keep: int = NOTHING, keep_c: bool = False, chosen: str | None = None) -> Results:
-    """Run a layer; keep_c: whether c of every step is wanted; chosen: in place of the active kernels."""
+def forward(
+    layer: Layer,
+    keep: int = NOTHING,
+    keep_c: bool = False,
+    chosen: str | None = None,
+    packed: Tensor | None = None,
+) -> Results:
+    """Run a layer.
+
+    Args:
+        layer: the layer and its inputs.
+        keep: how much is kept for backward.
+        keep_c: whether c of every step is wanted.
+        chosen: the kernels, in place of the active ones.
+        packed: what `pack` made of its weights for these kernels; None to do so now.
+    """
     native, threads = _native(), torch.get_num_threads()
     chosen = chosen or isa.active()
-    found = native.forward(chosen, layer, threads, keep, keep_c)
+    found = native.forward(chosen, layer, threads, keep, keep_c, packed)
     if found is None:
-        found = native.forward(chosen, layer.dense(), threads, keep, keep_c)
+        found = native.forward(chosen, layer.dense(), threads, keep, keep_c, packed)
     return Results(*found)
 
 

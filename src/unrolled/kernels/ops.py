@@ -22,7 +22,7 @@ _INPUTS = (
     "Tensor? peephole, Tensor? weight_hr, Tensor? norm_weight, Tensor? norm_bias, "
     "Tensor? g_noise, Tensor? h_noise, Tensor? c_noise, "
     "float recurrent_dropout, float zoneout, float cell_clip, float proj_clip, "
-    "Tensor? resets, Tensor? reset_h, Tensor? reset_c"
+    "Tensor? resets, Tensor? reset_h, Tensor? reset_c, Tensor? scale_ih, Tensor? scale_hh"
 )
 _LIBRARY = torch.library.Library("unrolled", "DEF")
 _LIBRARY.define(
@@ -44,7 +44,11 @@ _PLACES = [Gradients._fields.index(name) if name in Gradients._fields else 0 for
 
 
 def unroll(
-    layer: Layer, keep_c: bool = False, keep_gates: bool = False, recompute_gates: bool = False
+    layer: Layer,
+    keep_c: bool = False,
+    keep_gates: bool = False,
+    recompute_gates: bool = False,
+    packed: Tensor | None = None,
 ) -> Results:
     """Run a layer over its sequences.
 
@@ -53,6 +57,7 @@ def unroll(
         keep_c: whether c of every step is wanted, for an LSTM.
         keep_gates: whether `saved` is wanted, also where there is no backward.
         recompute_gates: whether backward computes the gates again from h and c of every step.
+        packed: the weights as `native_call.pack` made them for the active kernels, if someone keeps them.
     """
     differentiable = torch.is_grad_enabled() and any(
         isinstance(value, Tensor) and value.requires_grad for value in layer
@@ -64,7 +69,7 @@ def unroll(
         return Results(*torch.ops.unrolled.unroll(*layer, *how))
     # The same without the operator's dispatch, which costs as much as a small layer.
     if not differentiable:
-        return native_call.forward(layer, _kept(*how), keep_c)
+        return native_call.forward(layer, _kept(*how), keep_c, packed=packed)
     return Results(*_Unroll.apply(*layer, *how))  # type: ignore[no-untyped-call]
 
 

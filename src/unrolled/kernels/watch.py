@@ -42,10 +42,7 @@ class Watch:
 
     def moved(self) -> bool:
         """Whether a step has to look at the model again."""
-        return any(
-            holder.get(name) is not value or _version_of(value) != version
-            for holder, name, value, version in self.slots
-        )
+        return not all(map(is_there, self.slots))
 
 
 def optimizer_steps() -> Slot:
@@ -57,6 +54,12 @@ def optimizer_steps() -> Slot:
 def slot(holder: dict[str, Any], name: str) -> Slot:
     """What stands at this place now."""
     return Slot(holder, name, holder[name], _version_of(holder[name]))
+
+
+def is_there(place: Slot) -> bool:
+    """Whether what stood there still does, unchanged as far as somebody counts."""
+    holder, name, value, version = place
+    return holder.get(name) is value and _version_of(value) == version
 
 
 @functools.cache

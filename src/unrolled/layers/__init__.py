@@ -1,9 +1,12 @@
-"""Drop-ins for torch.nn's recurrent layers and cells, and the way to put them into a model."""
+"""Drop-ins for torch.nn's recurrent layers and cells, and whole models with them or with smaller weights."""
 
-from unrolled.layers.accelerate import Finding, accelerate, explain, restore
+from unrolled.layers.accelerate import accelerate, explain, restore
 from unrolled.layers.cell_drop_in import GRUCell, LSTMCell, RNNCell
+from unrolled.layers.finding import Finding
 from unrolled.layers.gru import GRU
 from unrolled.layers.lstm import LSTM
+from unrolled.layers.quantize import quantize
+from unrolled.layers.quantized import QuantizedLayers, QuantizedStep
 from unrolled.layers.rnn import RNN
 
 __all__ = [
@@ -13,8 +16,11 @@ __all__ = [
     "Finding",
     "GRUCell",
     "LSTMCell",
+    "QuantizedLayers",
+    "QuantizedStep",
     "RNNCell",
     "accelerate",
     "explain",
+    "quantize",
     "restore",
 ]

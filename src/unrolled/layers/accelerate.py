@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,25 +10,14 @@ from torch import Tensor, nn
 from unrolled.kernels import isa
 from unrolled.kernels.readable import DTYPES, is_memory, is_watched
 from unrolled.layers.cell_drop_in import CellDropIn
+from unrolled.layers.finding import Finding
 from unrolled.layers.keeping import Keeping, forget, remove, why_not_kept
 from unrolled.layers.lineage import why_not, with_drop_in, without_drop_in
+from unrolled.layers.quantize import findings as quantized_findings
 
 Model = TypeVar("Model", bound=nn.Module)
 
 _NAMES = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")  # of torch.nn's, jit's and torch.ao's
-
-
-class Finding(NamedTuple):
-    """A recurrent module: its name in the model, its class, whether it is a drop-in, and why."""
-
-    name: str
-    kind: str
-    replaced: bool
-    reason: str
-
-    def __str__(self) -> str:
-        verdict = "replaced" if self.replaced else "left"
-        return f"{self.name or 'the model itself'}: {self.kind}, {verdict}: {self.reason}"
 
 
 def accelerate(model: Model, *, verbose: bool = False) -> Model:
@@ -91,7 +80,7 @@ def restore(model: Model) -> Model:
 
 
 def explain(model: nn.Module) -> list[Finding]:
-    """What `accelerate` replaced in a model, what it left, and why.
+    """What `accelerate` or `quantize` replaced in a model, what they left, and why.
 
     A drop-in says where its calls run as things stand: its weights, what is put on it, autocast. With
     gradients, a call of fewer than 16 rows N·T is torch.nn's in any case.
@@ -105,13 +94,15 @@ def explain(model: nn.Module) -> list[Finding]:
     >>> print(*explain(nn.Sequential(nn.GRU(4, 3))))
     0: GRU, left: accelerate has not seen it yet
     """
-    findings = []
+    findings, quantized = [], {finding.name: finding for finding in quantized_findings(model)}
     for name, module in model.named_modules():
         replaced = isinstance(module, Keeping)
         reason = _how_it_runs(module) if isinstance(module, Keeping) else _why_left(module)
         if reason is not None:
+            also = quantized.pop(name, None)
+            reason += "" if also is None else f"; {also.reason}"
             findings.append(Finding(name, _kind_of(module), replaced, reason))
-    return findings
+    return [*quantized.values(), *findings]
 
 
 def _is_recurrent(module: nn.Module) -> bool:

@@ -15,6 +15,7 @@ from unrolled.errors import UnrolledError
 from unrolled.networks.config import NetworkConfig, output_width
 from unrolled.networks.over_time import OVER_TIME, memory, over_time
 from unrolled.unroll.bidirectional import bidirectional_unroll
+from unrolled.unroll.kernel_layer import kernel_of
 from unrolled.unroll.kinds import unroll
 from unrolled.unroll.lengths import Lengths, check_lengths, reverse_sequence
 from unrolled.unroll.stacked_bidirectional import stacked_bidirectional_unroll
@@ -237,13 +238,14 @@ class SequenceClassifier(nn.Module):
     @property
     def parameter_count(self) -> int:
         """How many numbers training can change, the second of two biases that only add up left out."""
+        held = [*self.named_parameters(), *self.named_buffers()]  # of quantized cells, buffers
         counted = sum(
-            parameter.numel() for name, parameter in self.named_parameters() if not name.endswith("bias_hh")
+            weight.numel() for name, weight in held if not name.endswith(("bias_hh", "scale_ih", "scale_hh"))
         )
         # bias_hh is only ever added to bias_ih, but for b_hn of a GRU that resets after the product.
-        return counted + sum(
-            cell.hidden_size for cell in self.modules() if isinstance(cell, GRUCell) and cell.reset == "after"
-        )
+        cells: Any = self.modules()
+        total: int = counted + sum(cell.hidden_size for cell in cells if kernel_of(cell) == "gru_after")
+        return total
 
 
 def last_mean(x: Tensor, lengths: Lengths | None, steps: int) -> Tensor:

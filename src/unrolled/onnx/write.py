@@ -122,6 +122,7 @@ def export(
         _save(proto, Path(path))
         return
     if isinstance(model, Run):
+        model.config.check_float("be exported")
         said = metadata.of_run(model)
         model = model.load_network()
     if stream:

@@ -96,6 +96,11 @@ def render(runs: Mapping[str, Run], data: Dataset | None = None, *, served: bool
     check_alike(runs)
     first = next(iter(runs.values()))
     names = [printable(name) for name in runs]
+    for name, run in runs.items():
+        try:
+            run.config.check_float("be shown on a page")
+        except UnrolledError as error:
+            raise UnrolledError(f"{printable(name)}: {error}") from error
     networks = [run.load_classifier() for run in runs.values()]
     content: dict[str, Any] = {
         "version": __version__,

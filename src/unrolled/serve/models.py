@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from unrolled.networks import SequenceClassifier
@@ -52,7 +53,7 @@ class Model:
         digest = hashlib.sha256(json.dumps(dataclasses.asdict(network.config), sort_keys=True).encode())
         for key, tensor in sorted(network.state_dict().items()):
             digest.update(f"{key} {tensor.dtype} {list(tensor.shape)}\n".encode())
-            digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return cls(name, run, network, Judge.of(run), DataRecord.load(folder), digest.hexdigest())
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.cells import DropoutCell, LSTMState, ResidualCell, StackedCell
+from unrolled.cells import DropoutCell, LSTMState, QuantizedCell, ResidualCell, StackedCell
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError
 from unrolled.kernels import isa, native_call
@@ -43,11 +43,16 @@ def _dtype_of(cell: Any) -> torch.dtype | None:
         return None
     if kind in (DropoutCell, ResidualCell):
         return _dtype_of(cell.cell)
-    weight: Any = None if kernel_of(cell) is None else getattr(cell, "weight_ih", None)
-    if not is_memory(weight) or weight.device.type != "cpu":
+    like: Any = None if kernel_of(cell) is None else _like(cell)
+    if not is_memory(like) or like.device.type != "cpu":
         return None
-    dtype: torch.dtype = weight.dtype
-    return dtype if fits(cell, _step_of(weight, 0, cell.input_size)) else None
+    dtype: torch.dtype = like.dtype
+    return dtype if fits(cell, _step_of(like, 0, cell.input_size)) else None
+
+
+def _like(cell: Any) -> Any:
+    """A tensor of the dtype that a cell computes in, where it is."""
+    return cell.like if isinstance(cell, QuantizedCell) else getattr(cell, "weight_ih", None)
 
 
 def _width_of(cell: Any, name: str) -> int:
@@ -59,9 +64,9 @@ def _width_of(cell: Any, name: str) -> int:
     return int(getattr(cell, name))
 
 
-def _step_of(weight: Tensor, batch_size: int, width: int) -> Tensor:
-    """Zeros [N, 1, width] like the weight: sequences of one step."""
-    return torch.zeros(batch_size, 1, width, dtype=weight.dtype, device=weight.device)
+def _step_of(like: Tensor, batch_size: int, width: int) -> Tensor:
+    """Zeros [N, 1, width] like another tensor: sequences of one step."""
+    return torch.zeros(batch_size, 1, width, dtype=like.dtype, device=like.device)
 
 
 class FusedWalk:
@@ -148,7 +153,7 @@ class FusedWalk:
         return self._layer(cell, value)
 
     def _layer(self, cell: Any, value: int) -> tuple[int, Any]:
-        x = _step_of(cell.weight_ih, self._x[0], cell.input_size)
+        x = _step_of(_like(cell), self._x[0], cell.input_size)
         layer = layer_of(cell, x, None, None, batch_first=True, reverse=False).dense()
         packed = native_call.pack(layer)
         _, batch_size, width, hidden, output = layer.sizes

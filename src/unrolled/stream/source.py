@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unrolled.cells import QuantizedCell
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError
+from unrolled.layers.quantized import QuantizedLayers, QuantizedStep
 from unrolled.networks import SequenceClassifier
 from unrolled.stream.evaluating import evaluating
 from unrolled.stream.torch_nn import cell_of, layered, unlayered
@@ -36,7 +38,14 @@ class Source(NamedTuple):
     def weight(self) -> Tensor | None:
         """The first that an x meets: it tells dtype and device; None if there is none."""
         first = self.cell if self.dense is None else self.dense
-        return next(itertools.chain(first.parameters(), first.buffers()), None)
+        for module in first.modules():
+            if isinstance(module, QuantizedCell):
+                like: Tensor = module.like
+                return like
+            for tensor in itertools.chain(module._parameters.values(), module._buffers.values()):
+                if isinstance(tensor, Tensor):
+                    return tensor
+        return None
 
     def shown(self, state: Any) -> Any:
         """The cell's state as the model's user knows it."""
@@ -71,11 +80,11 @@ def source_of(model: Any) -> Source:
         if twin.config.output_layers:
             after = nn.Sequential(twin.output_layers, after).eval()
         return Source(twin.cell, twin.config.input_size, dense, after)
-    if isinstance(twin, nn.RNNBase):
+    if isinstance(twin, nn.RNNBase | QuantizedLayers):
         if twin.bidirectional:
             raise _needs_the_end(f"the {kind.__name__} is bidirectional")
         return Source(cell_of(twin), twin.input_size, layered=True)
-    if isinstance(twin, nn.RNNCellBase):
+    if isinstance(twin, nn.RNNCellBase | QuantizedStep):
         return Source(cell_of(twin), twin.input_size)
     if hasattr(twin, "initial_state"):
         return Source(twin, getattr(twin, "input_size", None))

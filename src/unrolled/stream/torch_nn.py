@@ -16,9 +16,11 @@ from unrolled.cells import Cell, GRUCell, LSTMCell, LSTMState, RNNCell, StackedC
 from unrolled.layers.cell_drop_in import CellDropIn
 from unrolled.layers.drop_in import DropIn
 from unrolled.layers.fits import mode_of
+from unrolled.layers.quantized import QuantizedLayers, QuantizedStep
 from unrolled.stream.evaluating import evaluating
 
-_LAYERS, _CELLS = (nn.LSTM, nn.GRU, nn.RNN, DropIn), (nn.LSTMCell, nn.GRUCell, nn.RNNCell, CellDropIn)
+_LAYERS = (nn.LSTM, nn.GRU, nn.RNN, DropIn, QuantizedLayers)
+_CELLS = (nn.LSTMCell, nn.GRUCell, nn.RNNCell, CellDropIn, QuantizedStep)
 _FORWARDS = [kind.forward for kind in (*_LAYERS, *_CELLS)]
 _WEIGHT_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)  # they compute a weight before each forward
 
@@ -30,11 +32,15 @@ def cell_of(module: Any) -> Any:
     they are now, parametrized and pruned ones computed. Any other, a subclass with a forward of its own or
     one with hooks, is called itself.
     """
-    is_cell = isinstance(module, nn.RNNCellBase)
+    is_cell = isinstance(module, nn.RNNCellBase | QuantizedStep)
     if not _is_as_in_torch(module):
         return CallOfCell(module) if is_cell else CallOfLayers(module)
     for hook in module._forward_pre_hooks.values():
         hook(module, ())
+    if isinstance(module, QuantizedLayers):
+        return StackedCell(module.cells).eval()
+    if isinstance(module, QuantizedStep):
+        return module.cell
     if is_cell:
         size = {"input_size": module.input_size, "hidden_size": module.hidden_size, "bias": module.bias}
         return _filled(_blank(mode_of(module), **size), module, "")
@@ -72,7 +78,7 @@ class CallOfLayers(nn.Module):
         self.input_size = layers.input_size
 
     def initial_state(self, batch_size: int) -> Any:
-        like = next(self.layers.parameters())
+        like = _like(self.layers)
         h = like.new_zeros(batch_size, self.layers.proj_size or self.layers.hidden_size)
         state = LSTMState(h, like.new_zeros(batch_size, self.layers.hidden_size))
         return tuple(state if self.layers.mode == "LSTM" else h for _ in range(self.layers.num_layers))
@@ -92,12 +98,24 @@ class CallOfCell(nn.Module):
         self.input_size = cell.input_size
 
     def initial_state(self, batch_size: int) -> Any:
-        h = next(self.cell.parameters()).new_zeros(batch_size, self.cell.hidden_size)
-        return LSTMState(h, h.clone()) if isinstance(self.cell, nn.LSTMCell) else h
+        h = _like(self.cell).new_zeros(batch_size, self.cell.hidden_size)
+        return LSTMState(h, h.clone()) if _mode_of(self.cell) == "LSTM" else h
 
     def forward(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         state = self.cell(x, state)
         return (state[0], LSTMState(*state)) if isinstance(state, tuple) else (state, state)
+
+
+def _like(module: Any) -> Tensor:
+    """A tensor of the dtype that a module computes in, where it is."""
+    like: Tensor = (
+        module.like if isinstance(module, QuantizedLayers | QuantizedStep) else next(module.parameters())
+    )
+    return like
+
+
+def _mode_of(cell: Any) -> str:
+    return str(cell.mode) if isinstance(cell, QuantizedStep) else mode_of(cell)
 
 
 def _is_as_in_torch(module: Any) -> bool:

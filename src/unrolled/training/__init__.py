@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from unrolled.training.distortion import augment
     from unrolled.training.metrics import confusion_matrix, evaluate
     from unrolled.training.progress import EpochMetrics, Step, TrainingDivergedError, TrainingStoppedError
+    from unrolled.training.quantized import quantize_run
     from unrolled.training.recipe import Recipe
     from unrolled.training.recipes import RECIPES, NamedRecipe, lookup
     from unrolled.training.run import Run
@@ -38,6 +39,7 @@ __all__ = [
     "confusion_matrix",
     "evaluate",
     "lookup",
+    "quantize_run",
     "task_of",
     "train_run",
 ]
@@ -61,6 +63,7 @@ _HOMES = {
     "confusion_matrix": "metrics",
     "evaluate": "metrics",
     "lookup": "recipes",
+    "quantize_run": "quantized",
     "task_of": "tasks",
     "train_run": "session",
 }

@@ -22,8 +22,9 @@ def begun(folder: PathLike, config: RunConfig) -> Iterator[Run]:
     """A new run, whose folder nobody else trains in. If the block fails before a checkpoint it goes again.
 
     Raises:
-        UnrolledError: the folder is taken or cannot be made.
+        UnrolledError: the folder is taken or cannot be made, or the weights are to be quantized ones.
     """
+    config.check_float("be trained")
     run = Run.create(folder, config)
     with run.held(), _leaving_what_is_good(run, is_new=True):
         yield run
@@ -34,9 +35,10 @@ def reopened(folder: PathLike) -> Iterator[Run]:
     """A run that goes on, whose folder nobody else trains in.
 
     Raises:
-        UnrolledError: there is no run, it is damaged, or it is being trained.
+        UnrolledError: there is no run, it is damaged, quantized, or being trained.
     """
     run = Run.open(folder)
+    run.config.check_float("be trained")
     with run.held(), _leaving_what_is_good(run, is_new=False):
         yield run
 

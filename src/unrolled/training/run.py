@@ -268,12 +268,12 @@ class Run:
         Raises:
             UnrolledError: there are none yet, they are damaged, or they are another network's.
         """
-        from unrolled.networks import SequenceClassifier
+        from unrolled.training.outline import outline_of
         from unrolled.training.state import check_finite, check_fits
         from unrolled.training.tensors_file import TensorsFile
 
         path, network = self.folder / WEIGHTS, self.config.cells
-        expected = SequenceClassifier.outline(network).state_dict()
+        expected = outline_of(self.config).state_dict()
         try:
             file = TensorsFile(path)
         except MissingFileError:
@@ -319,11 +319,16 @@ class Run:
     def load_classifier(self) -> SequenceClassifier:
         """As `load_network`, of a network that is made of cells; any other is an UnrolledError."""
         from unrolled.networks import SequenceClassifier
+        from unrolled.training.outline import outline_of
 
         weights = self.load_weights()
-        network = SequenceClassifier(self.config.cells)
-        network.load_state_dict(weights)
-        return network.eval()
+        if self.config.weights == "float32":
+            network = SequenceClassifier(self.config.cells)
+            network.load_state_dict(weights)
+            return network.eval()
+        network = outline_of(self.config)
+        network.load_state_dict(weights, assign=True)
+        return network
 
 
 def check_free(folder: PathLike) -> None:

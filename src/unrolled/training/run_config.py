@@ -14,6 +14,7 @@ from unrolled.training.recipe import MOST, Recipe, check_seed
 if TYPE_CHECKING:
     from unrolled.data import Dataset
 
+WEIGHTS = ("float32", "bfloat16", "int8")
 NO_DATA = "none"  # of an imported network, in the place of the data's name
 
 # What `protocols` measures and prints: here, so that a configuration can be read without torch.
@@ -49,6 +50,7 @@ class RunConfig:
         task: what was learned, one of `tasks.TASKS`.
         numbers: the names of the numbers that are predicted; none where classes are.
         options: what was said of the data, see `unrolled.data.DataOptions`.
+        weights: what the recurrent ones are, one of WEIGHTS: what was trained is float32, see `quantize_run`.
 
     Raises:
         UnrolledError: a value is of another type or out of range.
@@ -67,6 +69,7 @@ class RunConfig:
     task: str = "classify"
     numbers: tuple[str, ...] = ()
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    weights: str = "float32"
 
     def __post_init__(self) -> None:
         for name, kinds in (("network", (NetworkConfig, GraphConfig)), ("recipe", (Recipe,))):
@@ -79,6 +82,8 @@ class RunConfig:
                 raise UnrolledError(f"{name} is {value!r}, expected text")
         if not isinstance(self.task, str) or self.task not in TASKS:
             raise unknown_name("task", self.task, TASKS)
+        if not isinstance(self.weights, str) or self.weights not in WEIGHTS:
+            raise unknown_name("kind of weights", self.weights, WEIGHTS)
         if not isinstance(self.options, dict):
             raise UnrolledError(f"options is {self.options!r}, expected what was said of the data")
         self._check_names("classes", self.classes)
@@ -120,6 +125,14 @@ class RunConfig:
                 "`unrolled evaluate` and `unrolled predict` can run it, and nothing else"
             )
         return self.network
+
+    def check_float(self, what: str) -> None:
+        """Raise an UnrolledError if the recurrent weights are not float32, as a run must have to `what`."""
+        if self.weights != WEIGHTS[0]:
+            raise UnrolledError(
+                f"its recurrent weights are {self.weights}, and a run must have {WEIGHTS[0]} to {what}: take "
+                "the one that it was made of"
+            )
 
     @property
     def is_complete(self) -> bool:

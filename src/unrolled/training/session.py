@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from unrolled.data import Dataset
 from unrolled.errors import UnrolledError
@@ -269,6 +270,15 @@ def _fit(run: Run, check: Callable[[], None]) -> None:
         raise UnrolledError(f"{what}: {shortened(error)}") from error
 
 
+def _starting_weights(source: Path) -> dict[str, Tensor]:
+    run = Run.open(source)
+    try:
+        run.config.check_float("start a training")
+    except UnrolledError as error:
+        raise UnrolledError(f"{source}: {error}") from error
+    return run.load_weights()
+
+
 def _make_trainer(
     run: Run, data: Dataset, contents: Contents, state: TrainingState | None, device: torch.device | str
 ) -> Trainer:
@@ -276,7 +286,7 @@ def _make_trainer(
     config, weights = run.config, None
     if state is None and config.start is not None:
         source = Path(config.start)
-        weights = distributed.from_first(lambda: Run.open(source).load_weights())
+        weights = distributed.from_first(lambda: _starting_weights(source))
         try:
             check_fits(SequenceClassifier.outline(config.cells).state_dict(), weights)
         except UnrolledError as error:

@@ -54,7 +54,9 @@ def check_fits(expected: Mapping[str, Tensor], came: Mapping[str, Tensor], *, ca
         if came[key].shape != tensor.shape:
             raise UnrolledError(f"{key} is {list(came[key].shape)}, expected {list(tensor.shape)}")
         dtype = came[key].dtype
-        if dtype != tensor.dtype and not (cast and dtype.is_floating_point):
+        if dtype != tensor.dtype and not (
+            cast and dtype.is_floating_point and tensor.dtype.is_floating_point
+        ):
             raise UnrolledError(f"{key} is {dtype}, expected {tensor.dtype}")
     for key, tensor in came.items():
         if key not in expected:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from unrolled.cells.gru import GRUCell
 from unrolled.cells.lstm import GateNorm, LSTMCell
+from unrolled.cells.quantized import DTYPES, GATES, QuantizedCell, check_no_gradient
 from unrolled.cells.rnn import RNNCell
 from unrolled.cells.state import State
 from unrolled.kernels.readable import check_memories, is_like, is_memory, is_watched
@@ -35,6 +36,8 @@ def kernel_of(cell: Any) -> str | None:
     True
     """
     kind = type(cell)
+    if kind is QuantizedCell:
+        return str(cell.kind)
     if kind is RNNCell:
         return f"rnn_{cell.nonlinearity}"
     if kind is GRUCell:
@@ -80,10 +83,13 @@ def layer_of(
         lengths,
         h,
         c,
-        float(cell.forget_bias) if type(cell) is LSTMCell else 0.0,
+        float(cell.forget_bias) if type(cell) in (LSTMCell, QuantizedCell) else 0.0,
         reverse,
         batch_first,
     )
+    if type(cell) is QuantizedCell:
+        check_no_gradient(x, state, reset_state)
+        layer = layer._replace(scale_ih=cell.scale_ih, scale_hh=cell.scale_hh)
     if resets is not None:
         h, c = reset_state if isinstance(reset_state, tuple) else (reset_state, None)
         layer = layer._replace(resets=resets, reset_h=h, reset_c=c)
@@ -148,10 +154,33 @@ def has_hooks(module: nn.Module) -> bool:
 
 def fits(cell: Any, x: Tensor) -> bool:
     """Whether a kernel takes this cell on this x, which is plain; the loop says what is wrong."""
+    if type(cell) is QuantizedCell:
+        return _quantized_fits(cell, x)
     if kernel_of(cell) is None or x.shape[2] != cell.input_size:
         return False
     parts = (cell, *cell._modules.values())
     return not any(has_hooks(part) for part in parts) and _weights_fit(cell, x)
+
+
+def _quantized_fits(cell: QuantizedCell, x: Tensor) -> bool:
+    """The same of a cell with quantized weights, which has kernels on the CPU in float32."""
+    rows, weights = GATES[cell.kind] * cell.hidden_size, (cell.weight_ih, cell.weight_hh)
+    is_int8 = cell.weight_ih.dtype == torch.int8
+    beside = [part for part in (cell.scale_ih, cell.scale_hh, cell.bias_ih, cell.bias_hh) if part is not None]
+    return (
+        not has_hooks(cell)
+        and x.dtype == torch.float32
+        and x.device.type == "cpu"
+        and x.shape[2] == cell.input_size
+        and (cell.scale_ih is not None) == (cell.scale_hh is not None) == is_int8
+        and (cell.bias_ih is None) == (cell.bias_hh is None)
+        and all(type(part) is Tensor and part.shape == (rows,) and is_like(part, x) for part in beside)
+        and all(type(part) is Tensor and part.device == x.device for part in weights)
+        and weights[0].dtype == weights[1].dtype
+        and weights[0].dtype in DTYPES
+        and weights[0].shape == (rows, cell.input_size)
+        and weights[1].shape == (rows, cell.hidden_size)
+    )
 
 
 def _weights_fit(cell: Any, x: Tensor) -> bool:

@@ -14,14 +14,16 @@ from torch import Tensor
 
 from unrolled.cells.dropout import DropoutCell
 from unrolled.cells.highway import HighwayCell
+from unrolled.cells.quantized import QuantizedCell
 from unrolled.cells.residual import ResidualCell
 from unrolled.cells.stacked import StackedCell
 from unrolled.cells.state import LSTMState, map_state
 from unrolled.kernels import isa, torch_ops
-from unrolled.kernels.readable import check_numbers
+from unrolled.kernels.readable import check_numbers, is_dispatched
 from unrolled.kernels.unroll import unroll
 from unrolled.unroll.kernel_layer import fits, has_hooks, is_plain, kernel_of, layer_of, state_fits
 from unrolled.unroll.lengths import reverse_sequence
+from unrolled.unroll.packed import packed_of
 from unrolled.unroll.static import walk
 
 
@@ -108,8 +110,8 @@ class Walk(NamedTuple):
         """Whether a kernel takes the cell, neither stack nor wrapper, on this x and from these states."""
         if not fits(cell, x) or not all(state is None or state_fits(state, x) for state in states):
             return False
-        if self.return_gates:
-            return True  # the loop has none to show; so, where no kernel runs, its reference does
+        if self.return_gates:  # the loop has none to show; so, where no kernel runs, its reference does
+            return type(cell) is not QuantizedCell  # of which nothing is kept to show
         if x.device.type == "cpu":
             return bool(isa.active() != isa.REFERENCE)
         return not self.return_states and self.resets is None and kernel_of(cell) in torch_ops.KINDS
@@ -136,8 +138,10 @@ class Walk(NamedTuple):
             resets=self.resets,
             reset_state=reset_state,
         )
+        packed = packed_of(cell, layer) if type(cell) is QuantizedCell and not is_dispatched(layer) else None
         results, gates = unroll(
             layer,
+            packed=packed,
             keep_c=self.return_states,
             return_gates=self.return_gates,
             recompute_gates=self.recompute_gates,

@@ -15,7 +15,7 @@ namespace {
 enum Field {
   kKind, kX, kWeightIh, kWeightHh, kBiasIh, kBiasHh, kLengths, kH0, kC0, kForgetBias, kReverse, kBatchFirst, kPeephole,
   kWeightHr, kNormWeight, kNormBias, kGNoise, kHNoise, kCNoise, kRecurrentDropout, kZoneout, kCellClip, kProjClip,
-  kResets, kResetH, kResetC, kFields
+  kResets, kResetH, kResetC, kScaleIh, kScaleHh, kFields
 };
 
 constexpr const char* kKinds[] = {"lstm",     "gru_after",    "gru_before",      "rnn_tanh",
@@ -74,9 +74,11 @@ class Door {
       refuse(std::string(name) + " is on " + text(nb::object(tensor.attr("device"))) + ", expected the CPU: there the kernels run");
     if (seen.numbers != numbers)
       refuse(std::string(name) + " is " + text(nb::object(tensor.attr("dtype"))) + ", expected " +
-             (numbers == Numbers::int64     ? "torch.int64"
-              : numbers == Numbers::boolean ? "torch.bool"
-              : numbers == Numbers::float32 ? "torch.float32 as x is" : "torch.float64 as x is"));
+             (numbers == Numbers::int64      ? "torch.int64"
+              : numbers == Numbers::boolean  ? "torch.bool"
+              : numbers == Numbers::int8     ? "torch.int8 as weight_hh is"
+              : numbers == Numbers::bfloat16 ? "torch.bfloat16 as weight_hh is"
+              : numbers == Numbers::float32  ? "torch.float32 as x is" : "torch.float64 as x is"));
     if (seen.negative || !seen.is_placed()) ready_ = false;
     return seen;
   }
@@ -93,11 +95,15 @@ class Door {
   }
 
   // A tensor without gaps.
+  const void* dense(nb::handle tensor, const char* name, const char* letters, std::initializer_list<int64_t> shape,
+                    Numbers numbers) {
+    const Seen found = shaped(tensor, name, letters, shape, numbers);
+    if (!found.is_contiguous()) ready_ = false;
+    return found.data;
+  }
   template <class Real>
   const Real* dense(nb::handle tensor, const char* name, const char* letters, std::initializer_list<int64_t> shape) {
-    const Seen found = shaped(tensor, name, letters, shape, numbers_);
-    if (!found.is_contiguous()) ready_ = false;
-    return static_cast<const Real*>(found.data);
+    return static_cast<const Real*>(dense(tensor, name, letters, shape, numbers_));
   }
 
   // The same, and null for None.
@@ -147,7 +153,15 @@ class Door {
   bool ready_ = true;
 };
 
-Sizes sizes_of(nb::tuple fields, Door& door, Numbers numbers) {
+// The kind of numbers of the weights: those of x, or of fewer bits.
+Numbers weights_of(nb::tuple fields, Numbers numbers) {
+  const nb::handle weight = at(fields, kWeightHh);
+  if (!is_tensor(weight)) return numbers;
+  const Numbers found = look_at(weight).numbers;
+  return found == Numbers::int8 || found == Numbers::bfloat16 ? found : numbers;
+}
+
+Sizes sizes_of(nb::tuple fields, Door& door, Numbers numbers, Numbers weights) {
   Sizes sizes;
   sizes.kind = kind_of(at(fields, kKind));
   sizes.gates = gates_of(sizes.kind);
@@ -160,7 +174,7 @@ Sizes sizes_of(nb::tuple fields, Door& door, Numbers numbers) {
   sizes.input = x.shape[2];
 
   const auto columns = [&](Field field, const char* name, const char* letters) {
-    const Seen weight = door.seen(at(fields, field), name, numbers);
+    const Seen weight = door.seen(at(fields, field), name, field == kWeightHh ? weights : numbers);
     if (weight.dimensions != 2 || weight.shape[1] < 1)
       refuse(std::string(name) + " has shape " + shape_of(at(fields, field)) + ", expected " + letters);
     return weight.shape[1];
@@ -209,6 +223,35 @@ void refuse_options(nb::tuple fields, const Sizes& sizes) {
     refuse("one of h_noise and c_noise is None, expected both or none");
 }
 
+void refuse_quantized(nb::tuple fields, const Sizes& sizes, Numbers numbers, Numbers weights) {
+  for (const Field field : {kScaleIh, kScaleHh})
+    if (at(fields, field).is_none() != (weights != Numbers::int8))
+      refuse(weights == Numbers::int8 ? "scale_ih or scale_hh is None, but the weights are torch.int8, which need both"
+                                      : "scale_ih or scale_hh is given, but the weights are not torch.int8");
+  if (weights == numbers) return;
+  if (numbers != Numbers::float32) refuse("x is torch.float64, expected torch.float32 beside quantized weights");
+  if (sizes.kind >= CellKind::lstm_options)
+    refuse("weight_hh is quantized, but the kind is " + std::string(kKinds[int(sizes.kind)]) +
+           ": layers with options have float weights");
+  constexpr int64_t most = 1 << 17;  // so many products of two int8 are sure to fit into an int32
+  if (weights == Numbers::int8 && (sizes.input > most || sizes.hidden > most))
+    refuse("weights of torch.int8 have rows of up to " + std::to_string(most) + ", here they are longer");
+}
+
+// Weights of fewer bits than x, null if they are like x.
+template <class Real>
+QuantizedWeights quantized_of(nb::tuple fields, const Sizes& sizes, Door& door, Numbers weights) {
+  const int64_t rows = sizes.gates * sizes.hidden;
+  QuantizedWeights found;
+  if (weights == kNumbers<Real>) return found;
+  found.bits = weights == Numbers::int8 ? 8 : 16;
+  found.ih = door.dense(at(fields, kWeightIh), "weight_ih", "[G H, I]", {rows, sizes.input}, weights);
+  found.hh = door.dense(at(fields, kWeightHh), "weight_hh", "[G H, P]", {rows, sizes.output}, weights);
+  found.scale_ih = door.optional<float>(at(fields, kScaleIh), "scale_ih", "[G H]", {rows});
+  found.scale_hh = door.optional<float>(at(fields, kScaleHh), "scale_hh", "[G H]", {rows});
+  return found;
+}
+
 double number(nb::handle value, const char* name, double least, double most) {
   const double found = nb::cast<double>(value);
   if (!(found >= least && found <= most))  // NaN included
@@ -252,8 +295,10 @@ Numbers numbers_of(nb::tuple fields) {
 template <class Real>
 void check(nb::tuple fields, int threads, Checked<Real>& checked) {
   Door door(kNumbers<Real>);
-  const Sizes sizes = checked.sizes = sizes_of(fields, door, kNumbers<Real>);
+  const Numbers weights = weights_of(fields, kNumbers<Real>);
+  const Sizes sizes = checked.sizes = sizes_of(fields, door, kNumbers<Real>, weights);
   refuse_options(fields, sizes);
+  refuse_quantized(fields, sizes, kNumbers<Real>, weights);
   const int64_t N = sizes.batch, I = sizes.input, H = sizes.hidden, P = sizes.output, G = sizes.gates;
   Layer<Real>& layer = checked.layer;
   layer.kind = sizes.kind;
@@ -264,8 +309,12 @@ void check(nb::tuple fields, int threads, Checked<Real>& checked) {
   layer.x = door.steps<Real>(at(fields, kX), "x", "the input of each step", sizes, I);
   layer.h0 = door.optional<Real>(at(fields, kH0), "h0", "[N, P]", {N, P});
   layer.c0 = door.optional<Real>(at(fields, kC0), "c0", "[N, H]", {N, H});
-  layer.weight_ih = door.dense<Real>(at(fields, kWeightIh), "weight_ih", "[G H, I]", {G * H, I});
-  layer.weight_hh = door.dense<Real>(at(fields, kWeightHh), "weight_hh", "[G H, P]", {G * H, P});
+  layer.quantized = quantized_of<Real>(fields, sizes, door, weights);
+  layer.weight_ih = layer.weight_hh = nullptr;
+  if (!layer.quantized.bits) {
+    layer.weight_ih = door.dense<Real>(at(fields, kWeightIh), "weight_ih", "[G H, I]", {G * H, I});
+    layer.weight_hh = door.dense<Real>(at(fields, kWeightHh), "weight_hh", "[G H, P]", {G * H, P});
+  }
   layer.bias_ih = door.optional<Real>(at(fields, kBiasIh), "bias_ih", "[G H]", {G * H});
   layer.bias_hh = door.optional<Real>(at(fields, kBiasHh), "bias_hh", "[G H]", {G * H});
   if (sizes.kind >= CellKind::lstm_options) layer.options = options_of<Real>(fields, sizes, door);

@@ -9,6 +9,7 @@ struct Isa {
   const char* name;
   const char* needs;  // for messages: what the CPU must have
   bool (*runs_here)();
+  int vector_bytes;
   Kernels<float> single_precision;
   Kernels<double> double_precision;
 };

@@ -19,7 +19,7 @@ struct Number {
   uint8_t code, bits;
   uint16_t lanes;
 };
-constexpr uint8_t kInt = 0, kFloat = 2, kBool = 6;
+constexpr uint8_t kInt = 0, kFloat = 2, kBfloat = 4, kBool = 6;
 
 struct Tensor {
   void* data;

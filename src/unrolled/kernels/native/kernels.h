@@ -5,6 +5,7 @@
 
 #include "backward.h"
 #include "forward.h"
+#include "quantized_forward.h"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -24,10 +25,25 @@ auto with_cell(CellKind kind, const Action& action) {
   return action(Rnn<true>{});
 }
 
+// The same of the first five kinds.
+template <class Action>
+auto with_plain_cell(CellKind kind, const Action& action) {
+  switch (kind) {
+    case CellKind::lstm: return action(Lstm{});
+    case CellKind::gru_after: return action(GruAfter{});
+    case CellKind::gru_before: return action(GruBefore{});
+    case CellKind::rnn_tanh: return action(Rnn<false>{});
+    default: return action(Rnn<true>{});
+  }
+}
+
 template <class Real>
 Kernels<Real> kernels() {
   Kernels<Real> table;
   table.forward = [](const Layer<Real>& layer, const Forward<Real>& result) {
+    if constexpr (sizeof(Real) == 4)
+      if (layer.quantized.bits)
+        return with_plain_cell(layer.kind, [&](auto cell) { return quantized_forward<decltype(cell)>(layer, result); });
     return with_cell(layer.kind, [&](auto cell) { return forward<decltype(cell), Real>(layer, result); });
   };
   table.backward = [](const Layer<Real>& layer, const Backward<Real>& result) {
@@ -36,7 +52,10 @@ Kernels<Real> kernels() {
   table.saved_width = [](CellKind kind, int64_t hidden, int64_t projected) {
     return with_cell(kind, [&](auto cell) { return Saved<decltype(cell), Real>::width(hidden, projected); });
   };
-  table.packed_size = [](CellKind kind, int64_t input, int64_t hidden, int64_t output) {
+  table.packed_size = [](CellKind kind, int bits, int64_t input, int64_t hidden, int64_t output) {
+    if (bits)
+      return with_plain_cell(
+          kind, [&](auto cell) { return QuantizedPanels<decltype(cell)>(nullptr, bits, input, hidden).size(); });
     return with_cell(kind, [&](auto cell) { return Panels<decltype(cell), Real>::size(input, hidden, output); });
   };
   return table;

@@ -25,6 +25,16 @@ struct Steps {
   int64_t step;
 };
 
+// The weights of the first five kinds in fewer bits, where all else is float: int8, of which one in row r stands for
+// scale[r] and whose products take rows of x and h as int8 too, or bfloat16. Null with `bits` 0: as Real.
+struct QuantizedWeights {
+  int bits = 0;  // of a weight: 8 or 16
+  const void* ih = nullptr;         // [G H, I]
+  const void* hh = nullptr;         // [G H, P]
+  const float* scale_ih = nullptr;  // [G H], for int8
+  const float* scale_hh = nullptr;
+};
+
 // The options of an LSTM, as cells/lstm.py defines them; null, or without effect as they stand here: off.
 template <class Real>
 struct LstmOptions {
@@ -67,6 +77,7 @@ struct Layer {
   const uint8_t* resets = nullptr;
   const Real* reset_h = nullptr;  // [N, P]; null: zeros
   const Real* reset_c = nullptr;  // [N, H], LSTM; null: zeros
+  QuantizedWeights quantized = {};  // in the place of weight_ih and weight_hh, which then are null; without backward
 };
 
 template <class Real>
@@ -110,7 +121,8 @@ struct Kernels {
   bool (*forward)(const Layer<Real>&, const Forward<Real>&);
   bool (*backward)(const Layer<Real>&, const Backward<Real>&);
   int64_t (*saved_width)(CellKind, int64_t hidden, int64_t projected);  // 0: no projection
-  int64_t (*packed_size)(CellKind, int64_t input, int64_t hidden, int64_t output);
+  // bits: of a quantized weight, 0 of one that is Real.
+  int64_t (*packed_size)(CellKind, int bits, int64_t input, int64_t hidden, int64_t output);
 };
 
 }  // namespace unrolled

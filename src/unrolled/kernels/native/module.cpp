@@ -11,6 +11,7 @@
 #include "contract.h"
 #include "dispatch.h"
 #include "memory.h"
+#include "products.h"
 #include "step_module.h"
 #include "stream_module.h"
 #include "tensors.h"
@@ -128,11 +129,14 @@ struct ForwardCall {
   Made out, h_n, c_n, c, saved;
   Scratch scratch;
 
-  ForwardCall(const Isa& isa, nb::tuple fields, int threads, int keep, bool keep_c, Real* packed_for_stream = nullptr)
+  ForwardCall(const Isa& isa, nb::tuple fields, int threads, int keep, bool keep_c, Real* packed_for_stream = nullptr,
+              nb::handle packed_before = nb::none())
       : kernels(kernels_of<Real>(isa)) {
     check(fields, threads, checked);
     if (!checked.ready) return;
     const Sizes& sizes = checked.sizes;
+    const int bits = checked.layer.quantized.bits;
+    if (bits && keep != nothing) throw nb::value_error("a layer with quantized weights has no backward: keep nothing for it");
     result.out = make_outputs<Real>(fields[1], sizes, sizes.output, out);
     result.h_n = static_cast<Real*>((h_n = make<Real>({sizes.batch, sizes.output})).data);
     if (sizes.has_c()) {
@@ -146,9 +150,16 @@ struct ForwardCall {
       Saved::write_head(data, isa, sizes.kind);
       if (keep == everything) result.saved = data + Saved::kHead, result.kept_h = Saved::h(data, isa, sizes);
     }
-    const int64_t packed = kernels.packed_size(sizes.kind, sizes.input, sizes.hidden, sizes.output);
-    if (!packed_for_stream) scratch.take(size_t(packed) * sizeof(Real));
-    result.packed = packed_for_stream ? packed_for_stream : static_cast<Real*>(scratch.memory);
+    const int64_t packed = kernels.packed_size(sizes.kind, bits, sizes.input, sizes.hidden, sizes.output);
+    result.packed = packed_for_stream;
+    if (!packed_before.is_none()) {
+      result.packed = static_cast<Real*>(const_cast<void*>(check_run(packed_before, "packed", kNumbers<Real>, packed)));
+      if (!result.packed) throw nb::value_error("packed is not what pack gave for this layer");
+      result.packed_ready = true;
+    } else if (!packed_for_stream) {
+      scratch.take(size_t(packed) * sizeof(Real));
+      result.packed = static_cast<Real*>(scratch.memory);
+    }
   }
 
   bool ready() const { return checked.ready; }
@@ -171,6 +182,7 @@ struct BackwardCall {
   BackwardCall(nb::tuple fields, int threads, nb::handle saved, nb::tuple gradients, bool wants_x)
       : isa(looked_at(fields, threads, saved)) {
     const Sizes& sizes = checked.sizes;
+    if (checked.layer.quantized.bits) throw nb::value_error("a layer with quantized weights has no backward");
     Real* kept = static_cast<Real*>(const_cast<void*>(check_run(saved, "saved", kNumbers<Real>, Saved::size(isa, sizes))));
     if (!kept || kept[2] != Real(1 + int(sizes.kind))) throw nb::value_error("saved is not what forward gave for this layer");
     const Incoming<Real> incoming = check_incoming(gradients, checked);
@@ -251,10 +263,11 @@ nb::object results_of(Call& one, Call& other) {
 bool is_double(nb::tuple fields) { return numbers_of(fields) == Numbers::float64; }
 
 // (out, h_n, c_n, c, saved), None where not wanted or where there is none; None alone: see Checked::ready.
-nb::object forward(const std::string& isa, nb::tuple fields, int threads, int keep, bool keep_c) {
+// packed: what pack gave for this layer's weights, or None.
+nb::object forward(const std::string& isa, nb::tuple fields, int threads, int keep, bool keep_c, nb::object packed) {
   const Isa& named = isa_named(isa);
-  return is_double(fields) ? result_of(ForwardCall<double>(named, fields, threads, keep, keep_c))
-                           : result_of(ForwardCall<float>(named, fields, threads, keep, keep_c));
+  return is_double(fields) ? result_of(ForwardCall<double>(named, fields, threads, keep, keep_c, nullptr, packed))
+                           : result_of(ForwardCall<float>(named, fields, threads, keep, keep_c, nullptr, packed));
 }
 
 template <class Real>
@@ -297,7 +310,8 @@ nb::object pack_of(const Isa& isa, nb::tuple fields) {
   Checked<Real> checked;
   check(fields, 1, checked);
   const Sizes& s = checked.sizes;
-  Made packed = make<Real>({kernels_of<Real>(isa).packed_size(s.kind, s.input, s.hidden, s.output)});
+  const int bits = checked.layer.quantized.bits;
+  Made packed = make<Real>({kernels_of<Real>(isa).packed_size(s.kind, bits, s.input, s.hidden, s.output)});
   ForwardCall<Real> call(isa, fields, 1, nothing, false, static_cast<Real*>(packed.data));
   return result_of(call).is_none() ? nb::none() : packed.tensor;
 }
@@ -325,13 +339,15 @@ NB_MODULE(_native, m) {
   m.doc() = "Fused recurrent kernels; unrolled.kernels is their front.";
   nb::set_leak_warnings(false);  // a model that lives until the interpreter ends is no leak
   m.def("compiled", &compiled);
-  m.def("forward", &forward);
+  m.def("forward", &forward, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg("packed").none() = nb::none());
   m.def("pack", &pack);
   m.def("backward", &backward);
   m.def("forward_both", &forward_both);
   m.def("backward_both", &backward_both);
   m.def("saved_width", &saved_width);
   m.def("isa_of", &isa_of);
+  m.def("allow_faster_products", &allow_faster_products);
+  m.def("has_faster_product", [](const std::string& isa) { return faster_int8_product(isa_named(isa).vector_bytes) != nullptr; });
   m.attr("saved_head_bytes") = 64;
   bind_stream<float>(m, "StreamFloat32", &isa_named);
   bind_stream<double>(m, "StreamFloat64", &isa_named);

@@ -27,12 +27,12 @@ constexpr size_t kNearBytes = 2048;
 #endif
 
 // Memory for one call, on the stack if it is little; null when there was none.
-template <class Item>
+template <class Item, size_t kNear = kNearBytes>
 class Buffer {
  public:
   explicit Buffer(int64_t count) {
     const size_t bytes = size_t(count) * sizeof(Item);
-    data_ = bytes <= kNearBytes ? reinterpret_cast<Item*>(near_) : static_cast<Item*>(take_memory(bytes));
+    data_ = bytes <= kNear ? reinterpret_cast<Item*>(near_) : static_cast<Item*>(take_memory(bytes));
   }
   ~Buffer() {
     if (data_ != reinterpret_cast<Item*>(near_)) give_memory(data_);
@@ -42,7 +42,7 @@ class Buffer {
   operator Item*() const { return data_; }
 
  private:
-  alignas(64) unsigned char near_[kNearBytes];
+  alignas(64) unsigned char near_[kNear];
   Item* data_;
 };
 
@@ -128,6 +128,7 @@ int64_t plan_size(const Layer<Real>& layer) {
 // How threads share the units of a step: so many blocks of units stay together, and up to so many sequences are few.
 struct Sharing {
   int64_t granule, few;
+  int64_t narrower = 1;  // how many weights take the room, and the time, of one
 };
 
 // Few sequences with large weights: threads do better to keep a part of the weights each, and to meet at every step,
@@ -135,7 +136,7 @@ struct Sharing {
 template <class Cell, class Real>
 bool shares_units(const Layer<Real>& layer, int threads, const Sharing& sharing) {
   const int64_t shares = divide_up(divide_up(layer.hidden, kLanes<Real>), sharing.granule);
-  const int64_t weights = Cell::h_count * layer.hidden * layer.output * int64_t(sizeof(Real));
+  const int64_t weights = Cell::h_count * layer.hidden * layer.output * int64_t(sizeof(Real)) / sharing.narrower;
   if (Cell::two_halves || Cell::whole_rows || threads < 2 || shares < 2) return false;
   if (layer.batch <= kTileRows || (layer.batch <= sharing.few && shares % threads == 0)) return weights >= kMeetingBytes;
   return weights >= kSecondCacheBytes && layer.batch <= kFewRows;
@@ -149,10 +150,10 @@ inline bool packs_apart(const Plan& plan, int64_t bytes) {
 
 // As many threads as the call's products are worth, and as are free.
 template <class Cell, class Real>
-int threads_for(const Layer<Real>& layer) {
+int threads_for(const Layer<Real>& layer, const Sharing& sharing) {
   const double products = double(layer.time) * double(layer.batch) * double(layer.hidden) *
                           double(Cell::x_count * layer.input + Cell::h_count * layer.output);
-  if (layer.threads < 2 || products < kThreadProducts) return 1;
+  if (layer.threads < 2 || products < kThreadProducts * double(sharing.narrower)) return 1;
   return free_threads(layer.threads);
 }
 
@@ -192,7 +193,7 @@ Plan make_plan(const Layer<Real>& layer, const Sharing& sharing, int64_t* memory
   while (plan.steps < T && plan.active[plan.steps] > 0) ++plan.steps;
 
   plan.tiles = divide_up(N, kTileRows);
-  plan.threads = threads_for<Cell>(layer);
+  plan.threads = threads_for<Cell>(layer, sharing);
   plan.by_units = shares_units<Cell>(layer, plan.threads, sharing);
   const int64_t blocks = divide_up(layer.hidden, kLanes<Real>);
   const int64_t shares = plan.by_units ? divide_up(blocks, plan.granule) : plan.tiles;

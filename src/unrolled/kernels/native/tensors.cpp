@@ -47,6 +47,8 @@ Numbers numbers_of(dlpack::Number number) {
   if (number.code == dlpack::kFloat && number.bits == 32) return Numbers::float32;
   if (number.code == dlpack::kFloat && number.bits == 64) return Numbers::float64;
   if (number.code == dlpack::kBool && number.bits == 8) return Numbers::boolean;
+  if (number.code == dlpack::kBfloat && number.bits == 16) return Numbers::bfloat16;
+  if (number.code == dlpack::kInt && number.bits == 8) return Numbers::int8;
   return number.code == dlpack::kInt && number.bits == 64 ? Numbers::int64 : Numbers::other;
 }
 
@@ -66,11 +68,13 @@ Seen asked(nb::handle tensor) {
   const bool on_cpu = nb::cast<bool>(tensor.attr("is_cpu"));
   Seen seen = {on_cpu ? reinterpret_cast<void*>(nb::cast<uintptr_t>(tensor.attr("data_ptr")())) : nullptr,
                int(shape.size()), {}, {},
-               !std::strcmp(name, "torch.float32")   ? Numbers::float32
-               : !std::strcmp(name, "torch.float64") ? Numbers::float64
-               : !std::strcmp(name, "torch.int64")   ? Numbers::int64
-               : !std::strcmp(name, "torch.bool")    ? Numbers::boolean
-                                                     : Numbers::other,
+               !std::strcmp(name, "torch.float32")    ? Numbers::float32
+               : !std::strcmp(name, "torch.float64")  ? Numbers::float64
+               : !std::strcmp(name, "torch.bfloat16") ? Numbers::bfloat16
+               : !std::strcmp(name, "torch.int64")    ? Numbers::int64
+               : !std::strcmp(name, "torch.int8")     ? Numbers::int8
+               : !std::strcmp(name, "torch.bool")     ? Numbers::boolean
+                                                      : Numbers::other,
                on_cpu, false};
   for (int d = 0; d < seen.dimensions && d < Seen::kMost; ++d) {
     seen.shape[d] = nb::cast<int64_t>(shape[d]);
@@ -114,7 +118,8 @@ bool Seen::is_contiguous() const {
 bool Seen::is_placed() const {
   constexpr uintptr_t kFirstPossible = 1 << 16;  // no system maps memory below
   const uintptr_t address = reinterpret_cast<uintptr_t>(data);
-  const uintptr_t size = numbers == Numbers::boolean ? 1 : numbers == Numbers::float32 ? 4 : 8;
+  const bool is_byte = numbers == Numbers::boolean || numbers == Numbers::int8;
+  const uintptr_t size = is_byte ? 1 : numbers == Numbers::bfloat16 ? 2 : numbers == Numbers::float32 ? 4 : 8;
   return address % size == 0 && (address >= kFirstPossible || count() == 0);
 }
 

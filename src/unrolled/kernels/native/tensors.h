@@ -8,7 +8,7 @@
 
 namespace unrolled {
 
-enum class Numbers { other, float32, float64, int64, boolean };
+enum class Numbers { other, float32, float64, bfloat16, int64, int8, boolean };
 
 template <class Real>
 constexpr Numbers kNumbers = sizeof(Real) == 4 ? Numbers::float32 : Numbers::float64;
