@@ -78,7 +78,9 @@ def test_a_run_of_earlier_versions_answers_and_says_that_it_is_not_calibrated(un
     evaluated = unrolled("evaluate", folder)
     assert evaluated.code == 0
     assert re.search(
-        r"expected calibration error 0\.\d{4}, 0\.\d{4} by chance alone$", evaluated.out, re.MULTILINE
+        r"^test expected calibration error 0\.\d{4}\ntest calibration error by chance 0\.\d{4}$",
+        evaluated.out,
+        re.MULTILINE,
     )
     assert f"note: {folder} has no calibration.json" in evaluated.err
 

@@ -74,7 +74,7 @@ def test_drawn_digits_and_letters_are_refused_where_predict_refuses_them(visit, 
         capsys.readouterr()
         assert command(["predict", str(picture), "--run", str(run.folder), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["status"] == found[name]
-    assert [found[name] for name in "AKWX"].count("unlike the training data") >= 3
+    assert [found[name] for name in "AKWX"].count("unlike the training data") >= 2
     assert "unlike the training data" not in [found[name] for name in "17"]
 
 

@@ -29,7 +29,6 @@ from unrolled.serve.tokens import Kept, Seal
 MOST_ROWS = 1024  # of one call
 SHORT = 0.001  # seconds of a call: it does not pay to wake a thread for less, nor to wait for others
 ON_DISK = 10  # times as many sessions as in memory; those that rest longest go first
-
 _WRITERS = 4  # threads: a file's way to the disk is waiting
 _SWEEPS = 4  # in the time after which a session is idle
 _NAME = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)

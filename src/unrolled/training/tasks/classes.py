@@ -42,8 +42,8 @@ class ClassTask(Task):
     def details(self, metrics: dict[str, float]) -> list[str]:
         lines = [f"macro F1 {self.shown(metrics['macro_f1'])}"]
         if "calibration_error" in metrics:
-            error, chance = (self.shown(metrics[f"{of}calibration_error"]) for of in ("", "chance_"))
-            lines.append(f"expected calibration error {error}, {chance} by chance alone")
+            lines.append(f"expected calibration error {self.shown(metrics['calibration_error'])}")
+            lines.append(f"calibration error by chance {self.shown(metrics['chance_calibration_error'])}")
         return lines
 
     @staticmethod
