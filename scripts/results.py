@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
 def train(folder: Path, job: Job, data_dir: str | None) -> None:
     """Train a recipe in a new run folder, on all that it says and nothing else."""
     named = lookup(job.recipe, corrected=job.form == "corrected")
-    data = datasets.load(named.data, data_dir)
+    data = datasets.load(named.data, None if named.data == "sample" else data_dir)
     config = RunConfig(
         named.network,
         named.recipe,

@@ -42,6 +42,7 @@ class TorchClassifier(nn.Module):
         super().__init__()
         config = network.config
         self.check(config)
+        self.config = config  # a trainer asks for it
         kind, width, *_ = config.layers[0]
         self.both = config.direction == "bidirectional"
         self.recurrent = {"gru": nn.GRU, "lstm": nn.LSTM}[kind](
@@ -106,7 +107,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     clock = time.process_time if options.threads == 1 else time.perf_counter
     named = lookup(options.recipe)
-    examples = data.load(named.data, options.data_dir)
+    examples = data.load(named.data, None if named.data == "sample" else options.data_dir)
     config = named.network.changed(
         input_size=examples.train.sequences.shape[2], classes=len(examples.classes)
     )
