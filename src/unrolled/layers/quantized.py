@@ -18,7 +18,7 @@ from unrolled.unroll.resets import Resets
 
 
 class QuantizedLayers(nn.Module):
-    r"""Recurrent layers like those of torch.nn, of `QuantizedCell`s, for inference.
+    r"""Recurrent layers like those of torch.nn, made of `QuantizedCell`, for inference.
 
     Args:
         layers: a torch.nn.LSTM, GRU or RNN or its drop-in, without projection.
