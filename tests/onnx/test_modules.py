@@ -158,6 +158,13 @@ def test_a_module_computes_what_it_does_here(kept, capfd, case):
         assert_near(model.session.run(None, feeds), *expected)
 
 
+def test_a_module_is_exported_alike_where_no_kernels_are(kept, tmp_path, monkeypatch):
+    module, model, _ = kept("ragged")
+    monkeypatch.setenv("UNROLLED_ISA", "reference")
+    plain = Exported(module, tmp_path / "plain.onnx", example=CASES["ragged"][1], more={"author": "me"})
+    assert plain.proto.graph == model.proto.graph
+
+
 def test_padding_of_nan_touches_nothing_and_names_can_be_read(kept):
     x, lengths = CASES["ragged"][1]
     module, model, _ = kept("ragged")

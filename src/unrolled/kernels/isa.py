@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +20,7 @@ from unrolled.errors import UnrolledError, unknown_name
 VARIABLE = "UNROLLED_ISA"
 BUILD_VARIABLE = "UNROLLED_NATIVE"  # a folder with a native module of another build, for `make sanitize`
 REFERENCE = "reference"
+_assumed: ContextVar[str | None] = ContextVar("assumed", default=None)
 
 
 def available() -> tuple[str, ...]:
@@ -41,7 +45,17 @@ def active() -> str:
     >>> active() in available()
     True
     """
-    return _chosen(os.environ.get(VARIABLE, ""))
+    return _assumed.get() or _chosen(os.environ.get(VARIABLE, ""))
+
+
+@contextlib.contextmanager
+def assumed() -> Iterator[None]:
+    """While this lasts, layers are called as if there were kernels, for a trace that computes nothing."""
+    before = _assumed.set("assumed")
+    try:
+        yield
+    finally:
+        _assumed.reset(before)
 
 
 @lru_cache(maxsize=16)

@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 from unrolled import __version__
 from unrolled.cells import Cell, GRUCell, LSTMCell, RNNCell
 from unrolled.errors import UnrolledError
+from unrolled.kernels import isa
 from unrolled.kernels.native_call import Layer
 from unrolled.layers import accelerate
 from unrolled.onnx.builder import IR_VERSION, OPSET, Builder, LSTMNames, under
@@ -62,7 +63,7 @@ def trace(model: nn.Module, example: Any, free: Any = None) -> Any:
     arguments, named = _arguments(example)
     twin = accelerate(evaluating(model))
     _check_single(twin)
-    with _quiet(), torch.no_grad():
+    with _quiet(), torch.no_grad(), isa.assumed():  # what is traced is the operator, compiled or not
         axes = _free_axes(twin, arguments, named) if free is None else free
         try:
             program = torch.export.export(twin, arguments, named, dynamic_shapes=axes)
