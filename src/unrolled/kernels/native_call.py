@@ -156,7 +156,7 @@ def forward_both(
 def forward_shapes(layer: Layer, keep: int, keep_c: bool) -> Results:
     """The results of a layer with the right shapes and any content."""
     time, batch, _, hidden, output = layer.sizes
-    saved = _head_numbers(layer.x)
+    saved = _head_numbers(layer.x) if keep else 0  # without gradients no kernels are asked
     if keep == EVERYTHING:
         saved += time * batch * (saved_width(layer, isa.active()) + output)
     return Results(
