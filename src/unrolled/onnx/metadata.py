@@ -26,8 +26,9 @@ LENGTHS = (
     "included, touches nothing; lengths are from 0 to T, and T is at least 1"
 )
 TEXTS = ("data", "task", "recipe_name", "protocol")  # as they are; everything else is JSON
-# Of a run's configuration, what a file does not say: the network it says anyway, and folders are its maker's.
-LEFT_OUT = ("network", "data_dir", "start")
+# Of a run's configuration, what a file does not say: network and type of the weights it says anyway, and
+# folders are its maker's.
+LEFT_OUT = ("network", "weights", "data_dir", "start")
 
 
 def of_run(run: Run) -> dict[str, Any]:
