@@ -37,7 +37,7 @@ def digits():
 def trained(tmp_path_factory, digits):
     """A run that has learned digits, and a page about it."""
     folder = tmp_path_factory.mktemp("refusals")
-    recipe = Recipe(learning_rate=0.01, batch_size=64, steps=250, keep="last")
+    recipe = Recipe(learning_rate=0.01, batch_size=64, steps=400, keep="last")
     config = RunConfig(NETWORK, recipe, "sample", digits.classes, seed=0, validation=400)
     run = training.train_run(folder / "run", config, digits).run
     return write_page(folder / "page.html", {"digits": run}, digits), run
@@ -74,7 +74,7 @@ def test_drawn_digits_and_letters_are_refused_where_predict_refuses_them(visit, 
         capsys.readouterr()
         assert command(["predict", str(picture), "--run", str(run.folder), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["status"] == found[name]
-    assert [found[name] for name in "AKWX"].count("unlike the training data") >= 2
+    assert [found[name] for name in "AKWX"].count("unlike the training data") >= 3
     assert "unlike the training data" not in [found[name] for name in "17"]
 
 
