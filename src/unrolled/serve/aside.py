@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import multiprocessing
 import signal
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +12,7 @@ from typing import Any
 
 from unrolled.errors import UnrolledError
 from unrolled.serve.bodies import RefusedError, parse, steps_of
+from unrolled.serve.parent import end_with_parent
 from unrolled.serve.settings import Limits
 
 LARGE = 32 << 10  # bytes of JSON that are read in a thousandth of a second or so
@@ -83,5 +82,4 @@ def sequences_of(value: Any, most: int) -> list[Any]:
 def _begin() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the process that serves says when it is over
         signal.signal(number, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)

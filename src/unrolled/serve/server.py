@@ -17,6 +17,7 @@ from typing import Any
 from unrolled.errors import UnrolledError
 from unrolled.serve.logs import log_lines, say
 from unrolled.serve.neighbours import socket_of
+from unrolled.serve.parent import end_with_parent
 from unrolled.serve.settings import ServeSettings, signing_key
 from unrolled.training import Run
 
@@ -162,15 +163,11 @@ def _run_several(settings: ServeSettings, door: socket.socket) -> None:
 
 
 def _run_worker(settings: ServeSettings, door: socket.socket, parent: int) -> None:
-    import ctypes
-    import sys
-
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it, too, and says what to do
-    if sys.platform == "linux":  # a parent that is killed takes its workers along: they hold the port
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-        if os.getppid() != parent:
-            return
+    end_with_parent(signal.SIGTERM)  # one that is killed takes its workers along: they hold the port
+    if os.getppid() != parent:
+        return
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.workers))
     run_one(settings, [door])
