@@ -349,7 +349,7 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
     const auto take = [&](int64_t size) { return (taken += size, memory ? memory + taken - size : nullptr); };
     const int64_t words = weights.chunk_words * pairs.parts;
     weights.d_gates = {take(chunk * step_size), N, blocks, take(words * stride * Cell::slots)};
-    weights.d_second = {take(chunk * N * projected), N, out_blocks, take(words * projected)};
+    weights.d_second = {take(chunk * N * projected), N, second_blocks, take(words * projected)};
     if constexpr (Cell::two_halves) weights.d_second = weights.d_gates;
     walk.d_h = take(N * walk.h_row);
     walk.d_c = take(N * walk.c_row * Cell::has_c);

@@ -100,11 +100,6 @@ struct BackwardPanels {
       const int64_t region = plan.by_units ? thread * plan.at_once : 0;
       return rows + ((region + step - first_step) * plan.slots + slot) * row_depth();
     };
-    if constexpr (sizeof(Real) == 4)
-      if (pairs)
-        plan.each_tile_of_steps(first_step, end_step, share, [&](int count, const int64_t* step, const int64_t* slot) {
-          for (int r = 0; r < count; ++r) pairs.put_row(row_of(step[r], slot[r]), from_row(step[r], slot[r]), pieces);
-        });
     for (int64_t first = share.first_block; first < share.end_block; first += kTileVectors) {
       const int64_t next = first + 2 * kTileVectors <= share.end_block ? first + kTileVectors : share.first_block;
       const int width = group_width(first, vectors);
@@ -114,7 +109,13 @@ struct BackwardPanels {
         const Real* from[kMostRows];
         for (int r = 0; r < count; ++r) {
           to[r] = to_row(step[r], slot[r]) + first * lanes;
-          from[r] = pairs ? row_of(step[r], slot[r]) : from_row(step[r], slot[r]);
+          from[r] = from_row(step[r], slot[r]);
+          if constexpr (sizeof(Real) == 4)
+            if (pairs) {
+              Real* const row = row_of(step[r], slot[r]);
+              if (first == share.first_block) pairs.put_row(row, from[r], pieces);
+              from[r] = row;
+            }
         }
         const Real* ahead = lines_of<Real>(panels + next * depth, turn++, group_width(next, vectors) * lanes);
         const Panel<Real> panel = {panels + first * depth, width * lanes, ahead};

@@ -92,29 +92,22 @@ struct ForwardWalk {
     return h_rows + ((plan.by_units ? thread * plan.slots : 0) + slot) * panels.h_depth;
   }
 
-  // action(step, slot) for the thread's rows of some steps.
-  template <class Action>
-  void each_row(int64_t first_step, int64_t end_step, const Plan::Share& share, const Action& action) const {
-    plan.each_tile_of_steps(first_step, end_step, share, [&](int rows, const int64_t* step, const int64_t* slot) {
-      for (int r = 0; r < rows; ++r) action(step[r], slot[r]);
-    });
-  }
-
   // The products with x of all steps from first_step to end_step, for the thread's blocks and tiles: where a step has
   // few rows, those of several steps use W while it is there.
   void read_ahead(int64_t first_step, int64_t end_step, const Plan::Share& share, int thread) const {
-    if constexpr (sizeof(Real) == 4)
-      if (pairs)
-        each_row(first_step, end_step, share, [&](int64_t step, int64_t slot) {
-          pairs.put_row(x_row(step, slot, thread), at(layer.x, plan.row[slot], plan.time_of(slot, step)), layer.input);
-        });
     for (int64_t block = share.first_block; block < share.end_block; ++block) {
       int64_t turn = 0;
       plan.each_tile_of_steps(first_step, end_step, share, [&](int rows, const int64_t* step, const int64_t* slot) {
         typename PreActivations<Cell, Real>::Tile tile;
         for (int r = 0; r < rows; ++r) {
           tile.pre[r] = gates(step[r], block, slot[r]);
-          tile.x[r] = pairs ? x_row(step[r], slot[r], thread) : at(layer.x, plan.row[slot[r]], plan.time_of(slot[r], step[r]));
+          tile.x[r] = at(layer.x, plan.row[slot[r]], plan.time_of(slot[r], step[r]));
+          if constexpr (sizeof(Real) == 4)
+            if (pairs) {
+              Real* const row = x_row(step[r], slot[r], thread);
+              if (block == share.first_block) pairs.put_row(row, tile.x[r], layer.input);
+              tile.x[r] = row;
+            }
         }
         pre_activations.multiply_x(tile, rows, block, block + 1 < share.end_block ? block + 1 : share.first_block, turn++);
       });
@@ -124,7 +117,8 @@ struct ForwardWalk {
   // One step of some blocks of units for the slots from `first` on; of a cell with two halves the first, and of one that
   // needs whole rows the pre-activations alone.
   template <int Rows = 0, int Blocks = 1>
-  void step_of_tile(int64_t step, int64_t block, int64_t first, int any_rows, int64_t turn, int thread = 0) const {
+  void step_of_tile(int64_t step, int64_t block, int64_t first, int any_rows, int64_t turn, int64_t first_block = 0,
+                    int thread = 0) const {
     const int rows = Rows ? Rows : any_rows;
     constexpr int64_t of_block = Cell::slots * lanes;
     alignas(64) Real own[(Rows ? Rows : kTileRows) * Blocks * of_block];
@@ -133,7 +127,13 @@ struct ForwardWalk {
     tile.apart = in_place ? gates(step, 1, 0) - gates(step, 0, 0) : rows * of_block;
     for (int r = 0; r < rows; ++r) {
       tile.pre[r] = in_place ? gates(step, block, first + r) : own + r * of_block;
-      tile.h[r] = !Rows && pairs ? h_row(first + r, thread) : states.h(step, first + r);
+      tile.h[r] = states.h(step, first + r);
+      if constexpr (sizeof(Real) == 4 && Rows == 0)
+        if (pairs) {
+          Real* const row = h_row(first + r, thread);
+          if (block == first_block) pairs.put_row(row, tile.h[r], layer.output);
+          tile.h[r] = row;
+        }
     }
     const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
     if (reads_ahead()) {
@@ -350,16 +350,11 @@ struct ForwardWalk {
   void step_of_units(int64_t step, const Plan::Share& share, int thread) const {
     const int64_t tiles = divide_up(plan.tiles, share.team);
     int64_t block = share.first_block;
-    if constexpr (sizeof(Real) == 4)
-      if (pairs)
-        each_row(step, step + 1, share, [&](int64_t, int64_t slot) {
-          pairs.put_row(h_row(slot, thread), states.h(step, slot), layer.output);
-        });
     if (tiles == 1 && !pairs) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
     const auto take = [&](int64_t block, int64_t i) {
       const int64_t tile = plan.tile_of(i, share.thread, share.team);
       const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
-      if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i, thread);
+      if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i, share.first_block, thread);
     };
     if (chunk == 1) {
       for (int64_t i = 0; i < tiles; ++i)

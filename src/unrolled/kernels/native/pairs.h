@@ -21,7 +21,7 @@ UNROLLED_INLINE Vec<float> to_bfloat16(Vec<float> v) {
   const Bits nearest = (bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u;
   const Bits is_denormal = Bits((bits & 0x7f800000u) == none), is_nan = Bits(v != v);
   const Bits numbers = (is_denormal & (bits & 0x80000000u)) | (~is_denormal & nearest);
-  return Vec<float>((is_nan & (bits & 0xffff0000u | 0x400000u)) | (~is_nan & numbers));
+  return Vec<float>((is_nan & ((bits & 0xffff0000u) | 0x400000u)) | (~is_nan & numbers));
 }
 
 // The part-th summand of a number. An infinite one, or one that becomes infinite, is its first.
@@ -58,7 +58,7 @@ struct Pairs {
   int rows_of_tile() const { return product ? product->rows : kTileRows; }
 
   // to[part][words(numbers)] from a row that comes in pieces of an even length, zeros behind it.
-  void put_row(float* to, const float* from, Pieces pieces) const {
+  [[gnu::noinline]] void put_row(float* to, const float* from, Pieces pieces) const {
     const int64_t of_part = words(pieces.count * pieces.length), of_piece = divide_up(pieces.length, 2);
     for (int part = 0; part < parts; ++part, to += of_part) {
       for (int64_t p = 0; p < pieces.count; ++p)
@@ -70,7 +70,7 @@ struct Pairs {
   void put_row(float* to, const float* from, int64_t numbers) const { put_row(to, from, {1, numbers, 0}); }
 
   // One part of some numbers, in as many words as they take.
-  static void put_part(float* to, const float* from, int64_t numbers, int part) {
+  [[gnu::noinline]] static void put_part(float* to, const float* from, int64_t numbers, int part) {
     constexpr int lanes = kLanes<float>;
     for (int64_t k = 0; k < numbers; k += lanes) {
       const HalfInt pairs = pairs_along(part_of(load_first(from + k, numbers - k), part));
@@ -80,7 +80,7 @@ struct Pairs {
   }
 
   // Words of the numbers of two rows, one part of them; null: zeros.
-  static void put_two_rows(float* to, const float* upper, const float* lower, int64_t numbers, int part) {
+  [[gnu::noinline]] static void put_two_rows(float* to, const float* upper, const float* lower, int64_t numbers, int part) {
     constexpr int lanes = kLanes<float>;
     for (int64_t k = 0; k < numbers; k += lanes) {
       const auto of = [&](const float* row) { return row ? part_of(load_first(row + k, numbers - k), part) : Vec<float>{}; };
@@ -93,7 +93,8 @@ struct Pairs {
     int64_t row, panel, words;
   };
 
-  void multiply(int rows, int vectors, const Sums<float>& sums, const Factor<float>& factor, const Apart& apart) const {
+  [[gnu::noinline]] void multiply(int rows, int vectors, const Sums<float>& sums, const Factor<float>& factor,
+                                 const Apart& apart) const {
     PairTerm terms[kMostTerms];
     const Panel<float>& panel = factor.panel;
     int count = 0;

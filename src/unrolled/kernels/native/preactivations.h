@@ -9,7 +9,7 @@ template <class Cell, class Real>
 struct PreActivations {
   static constexpr int lanes = kLanes<Real>;
   Panels<Cell, Real> panels;
-  Pairs pairs;
+  Pairs pairs = {};
 
   // A tile of rows before a block of units, or several: where its pre-activations stand, x and h, and their products.
   struct Tile {

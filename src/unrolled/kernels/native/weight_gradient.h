@@ -8,17 +8,9 @@
 #include "lstm_row_backward.h"
 #include "panels.h"
 #include "plan.h"
+#include "row_pairs.h"
 
 namespace unrolled::UNROLLED_ISA {
-
-constexpr int kRunRows = 128;  // 32 KiB of gate gradients: they stay in L1 while all tiles of a block pass over them
-
-constexpr int64_t kRunWords = kRunRows / 2;
-
-// Consecutive slots of one step.
-struct Run {
-  int64_t step, first, count;
-};
 
 // sum[k][v] += Σ_r row_r[k] * gates_r[v] for K numbers k from `begin` on and W vectors v.
 template <class Real, int K, int W>
@@ -254,97 +246,42 @@ struct WeightWalk {
         });
   }
 
-  // `group` counts the runs' groups of the chunk.
-  void add_runs(const Run* runs, int count, int64_t rows, int64_t group, bool first, int thread, int team) const {
+  void add_runs(const RunGroups& group, bool first, int thread, int team) const {
     const XSums x_sums = {d_gates, by_x, first};
     const HSums h_sums = {d_gates, by_h, first};
     const SecondSums second_sums = {d_second, by_second, first};
     const auto add = [&](const auto& sums) {
       return [&](int64_t block, int64_t begin, int64_t end) {
-        if (pairs) sums.tile_of_words(pairs, block, begin, end, {chunk_words, group * kRunWords, pairs.words(rows)});
-        else sums.tile(block, begin, end, runs, count);
+        if (pairs) sums.tile_of_words(pairs, block, begin, end, {chunk_words, group.number * kRunWords, pairs.words(group.rows)});
+        else sums.tile(block, begin, end, group.runs, group.count);
       };
     };
     each_piece(thread, team, add(x_sums), add(h_sums), add(second_sums), [&](int64_t block) {
-      add_biases(bias_sums + block * Cell::slots * lanes, first, d_gates, block, runs, count);
+      add_biases(bias_sums + block * Cell::slots * lanes, first, d_gates, block, group.runs, group.count);
     });
-  }
-
-  // action(runs, count, rows, group) for the steps of a chunk, kRunRows rows at a time.
-  template <class Action>
-  void each_group(int64_t first_step, int64_t end_step, const Action& action) const {
-    Run runs[kRunRows];
-    int count = 0;
-    int64_t rows = 0, group = 0;
-    for (int64_t step = end_step - 1; step >= first_step; --step)
-      for (int64_t slot = 0; slot < plan.active[step];) {
-        const int64_t left = plan.active[step] - slot, room = kRunRows - rows;
-        const int64_t taken = left < room ? left : room;
-        runs[count++] = {step - first_step, slot, taken};
-        slot += taken;
-        rows += taken;
-        if (rows == kRunRows) {
-          action(runs, count, rows, group++);
-          count = 0;
-          rows = 0;
-        }
-      }
-    if (count > 0) action(runs, count, rows, group);
   }
 
   // The thread's pieces of the steps of a chunk.
   void add_chunk(int64_t first_step, int64_t end_step, int thread, int team) const {
-    each_group(first_step, end_step, [&](const Run* runs, int count, int64_t rows, int64_t group) {
-      add_runs(runs, count, rows, group, end_step == plan.steps && group == 0, thread, team);
-    });
+    for (RunGroups groups(plan, first_step, end_step); groups.next();)
+      add_runs(groups, end_step == plan.steps && groups.number == 0, thread, team);
   }
 
   // The rows of a chunk two by two: a thread's part of them.
   void put_chunk(int64_t first_step, int64_t end_step, int thread, int team) const {
     if constexpr (sizeof(Real) == 4)
-      each_group(first_step, end_step, [&](const Run* runs, int count, int64_t rows, int64_t group) {
-        int64_t step[kRunRows], slot[kRunRows], row = 0;
-        for (const Run* run = runs; run < runs + count; ++run)
-          for (int64_t i = 0; i < run->count; ++i, ++row) step[row] = run->step, slot[row] = run->first + i;
-        const int64_t begin = group * kRunWords, words = pairs.words(rows);
-        // put(word, upper row, lower row), null where there is none.
-        const auto each_word = [&](int64_t first, int64_t end, const auto& row_of, const auto& put) {
-          const auto row = [&](int64_t r) -> const Real* { return r < rows ? row_of(step[r], slot[r]) : nullptr; };
-          for (int64_t word = first; word < end; ++word) put(word, row(2 * word), row(2 * word + 1));
-        };
+      for (RunGroups groups(plan, first_step, end_step); groups.next();) {
+        const PairedRows rows(pairs, groups, chunk_words);
         const auto put_gates = [&](const auto& gates, int64_t of_pair) {
           for (int64_t block = thread * gates.blocks / team; block < (thread + 1) * gates.blocks / team; ++block)
-            for (int part = 0; part < pairs.parts; ++part) {
-              Real* to = gates.words + ((part * gates.blocks + block) * chunk_words + begin) * of_pair;
-              each_word(0, words, [&](int64_t step, int64_t slot) { return gates(step, block, slot); },
-                        [&](int64_t word, const Real* upper, const Real* lower) {
-                          Pairs::put_two_rows(to + word * of_pair, upper, lower, of_pair, part);
-                        });
-            }
-        };
-        const auto put_rows = [&](const Rows<Real>& factor, int64_t first, int64_t end) {
-          constexpr int64_t piece = 4 * lanes;
-          alignas(64) Real turned[lanes * piece];
-          for (int part = 0; part < pairs.parts; ++part)
-            for (int64_t k = 0; k < factor.depth; k += piece) {
-              const int64_t numbers = factor.depth - k < piece ? factor.depth - k : piece;
-              each_word(first, end, [&](int64_t step, int64_t slot) { return factor.rows[step * plan.slots + slot] + k; },
-                        [&](int64_t word, const Real* upper, const Real* lower) {
-                          Pairs::put_two_rows(turned + (word - first) * piece, upper, lower, numbers, part);
-                        });
-              copy_transposed<Real>(factor.words + (part * factor.depth + k) * chunk_words + begin + first, chunk_words, turned,
-                                    piece, end - first, numbers);
-            }
+            rows.put_gates(gates.words, gates.data, block, gates.blocks, of_pair);
         };
         put_gates(d_gates, Cell::slots * lanes);
         if constexpr (Cell::whole_rows) put_gates(d_second, lanes);
-        for (int64_t first = thread * lanes; first < words; first += team * lanes) {
-          const int64_t end = first + lanes < words ? first + lanes : words;
-          put_rows(by_x, first, end);
-          put_rows(by_h, first, end);
-          put_rows(by_second, first, end);
-        }
-      });
+        const Rows<Real>* const factors[] = {&by_x, &by_h, &by_second};
+        for (int64_t first = thread * lanes; first < rows.words; first += team * lanes)
+          for (const Rows<Real>* factor : factors) rows.put_numbers(factor->words, factor->rows, factor->depth, first);
+      }
   }
 
   void finish_biases(int64_t block) const {
