@@ -47,6 +47,9 @@ class Layer(NamedTuple):
 
     Weights of the first five kinds may be bfloat16 or, with scale_ih and scale_hh [G H], int8, where all else
     is float32: cells/quantized.py defines their products. There is no backward then.
+
+    parts says what is multiplied, forward and backward, of numbers that are float32: 0 the numbers
+    themselves, 1, 2 or 3 that many bfloat16 parts of each; kernels/parts.py defines these products.
     """
 
     kind: str
@@ -77,6 +80,7 @@ class Layer(NamedTuple):
     reset_c: Tensor | None = None
     scale_ih: Tensor | None = None
     scale_hh: Tensor | None = None
+    parts: int = 0
 
     @property
     def has_c(self) -> bool:
@@ -102,6 +106,11 @@ class Layer(NamedTuple):
     def dense(self) -> Layer:
         """The same with every tensor as the kernels read it: only what does not fit is copied."""
         return Layer(*(dense(name, value) for name, value in zip(Layer._fields, self, strict=True)))
+
+
+def known(layer: Layer) -> Any:
+    """The fields that the compiled kernels know."""
+    return layer if hasattr(_native(), "bfloat16_product") else layer[:-1]
 
 
 class Results(NamedTuple):
@@ -135,9 +144,9 @@ def forward(
     """
     native, threads = _native(), torch.get_num_threads()
     chosen = chosen or isa.active()
-    found = native.forward(chosen, layer, threads, keep, keep_c, packed)
+    found = native.forward(chosen, known(layer), threads, keep, keep_c, packed)
     if found is None:
-        found = native.forward(chosen, layer.dense(), threads, keep, keep_c, packed)
+        found = native.forward(chosen, known(layer.dense()), threads, keep, keep_c, packed)
     return Results(*found)
 
 
@@ -146,9 +155,9 @@ def forward_both(
 ) -> tuple[Results, Results]:
     """Run two layers of the same numbers, side by side if there are threads for both."""
     native, threads = _native(), torch.get_num_threads()
-    found = native.forward_both(isa.active(), *layers, threads, keep, keep_c)
+    found = native.forward_both(isa.active(), *map(known, layers), threads, keep, keep_c)
     if found is None:
-        one, other = (layer.dense() for layer in layers)
+        one, other = (known(layer.dense()) for layer in layers)
         found = native.forward_both(isa.active(), one, other, threads, keep, keep_c)
     return Results(*found[0]), Results(*found[1])
 
@@ -179,7 +188,7 @@ def saved_width(layer: Layer, isa_name: str) -> int:
 
 def pack(layer: Layer) -> Tensor:
     """The weights of a dense layer as its kernel reads them, for a stream."""
-    packed: Tensor = _native().pack(isa.active(), layer)
+    packed: Tensor = _native().pack(isa.active(), known(layer))
     return packed
 
 
@@ -220,10 +229,10 @@ class Gradients(NamedTuple):
 def backward(layer: Layer, saved: Tensor, incoming: Incoming, wants_x: bool) -> Gradients:
     """The gradients of a layer's inputs, by the kernels that forward used; saved: all that it kept."""
     native, threads = _native(), torch.get_num_threads()
-    found = native.backward(layer, threads, saved, incoming, wants_x)
+    found = native.backward(known(layer), threads, saved, incoming, wants_x)
     if found is None:
         dense_saved, arrived = dense("saved", saved), incoming.dense()
-        found = native.backward(layer.dense(), threads, dense_saved, arrived, wants_x)
+        found = native.backward(known(layer.dense()), threads, dense_saved, arrived, wants_x)
     return Gradients(*found)
 
 
@@ -235,12 +244,12 @@ def backward_both(
 ) -> tuple[Gradients, Gradients]:
     """The gradients of the inputs of two layers that forward_both has run."""
     native, threads = _native(), torch.get_num_threads()
-    found = native.backward_both(layers, threads, saved, incoming, wants_x)
+    found = native.backward_both(tuple(map(known, layers)), threads, saved, incoming, wants_x)
     if found is None:
         layers = (layers[0].dense(), layers[1].dense())
         saved = (dense("saved", saved[0]), dense("saved", saved[1]))
         incoming = (incoming[0].dense(), incoming[1].dense())
-        found = native.backward_both(layers, threads, saved, incoming, wants_x)
+        found = native.backward_both(tuple(map(known, layers)), threads, saved, incoming, wants_x)
     return Gradients(*found[0]), Gradients(*found[1])
 
 

@@ -22,7 +22,8 @@ _INPUTS = (
     "Tensor? peephole, Tensor? weight_hr, Tensor? norm_weight, Tensor? norm_bias, "
     "Tensor? g_noise, Tensor? h_noise, Tensor? c_noise, "
     "float recurrent_dropout, float zoneout, float cell_clip, float proj_clip, "
-    "Tensor? resets, Tensor? reset_h, Tensor? reset_c, Tensor? scale_ih, Tensor? scale_hh"
+    "Tensor? resets, Tensor? reset_h, Tensor? reset_c, Tensor? scale_ih, Tensor? scale_hh, "
+    "int parts"
 )
 _LIBRARY = torch.library.Library("unrolled", "DEF")
 _LIBRARY.define(

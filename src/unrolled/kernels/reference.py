@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unrolled.kernels.native_call import Layer, Results
+from unrolled.kernels.parts import product
 
 EPSILON = {"lstm_norm_gates": 1e-12, "lstm_norm_projections": 1e-5}
 
@@ -62,25 +63,26 @@ def step(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor,
     """Step t: the next h and c, of a layer without c the c that came, and the gates."""
     if layer.has_c:
         return _lstm(layer, t, x, h, c)
-    from_x = F.linear(x, layer.weight_ih, layer.bias_ih)
+    from_x = _linear(layer, x, layer.weight_ih, layer.bias_ih)
     if layer.kind.startswith("rnn"):
-        pre = from_x + F.linear(h, layer.weight_hh, layer.bias_hh)
+        pre = from_x + _linear(layer, h, layer.weight_hh, layer.bias_hh)
         return (torch.tanh(pre) if layer.kind == "rnn_tanh" else torch.relu(pre)), c, ()
 
     x_r, x_z, x_n = from_x.chunk(3, 1)
     U_r, U_z, U_n = layer.weight_hh.chunk(3, 0)
     b_r, b_z, b_n = (None, None, None) if layer.bias_hh is None else layer.bias_hh.chunk(3, 0)
-    r, z = torch.sigmoid(x_r + F.linear(h, U_r, b_r)), torch.sigmoid(x_z + F.linear(h, U_z, b_z))
+    r = torch.sigmoid(x_r + _linear(layer, h, U_r, b_r))
+    z = torch.sigmoid(x_z + _linear(layer, h, U_z, b_z))
     if layer.kind == "gru_after":
-        n = torch.tanh(x_n + r * F.linear(h, U_n, b_n))
+        n = torch.tanh(x_n + r * _linear(layer, h, U_n, b_n))
     else:
-        n = torch.tanh(x_n + F.linear(r * h, U_n, b_n))
+        n = torch.tanh(x_n + _linear(layer, r * h, U_n, b_n))
     return (1 - z) * n + z * h, c, (r, z, n)
 
 
 def _lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-    from_x = F.linear(x, layer.weight_ih, layer.bias_ih)
-    from_h = F.linear(h, layer.weight_hh, layer.bias_hh)
+    from_x = _linear(layer, x, layer.weight_ih, layer.bias_ih)
+    from_h = _linear(layer, h, layer.weight_hh, layer.bias_hh)
     if layer.kind == "lstm_norm_projections":
         from_x, from_h = _norm(layer, from_x, 0, 4), _norm(layer, from_h, 4, 8)
     i, f, g, o = (from_x + from_h).chunk(4, 1)
@@ -103,11 +105,18 @@ def _lstm(layer: Layer, t: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor
     o = torch.sigmoid(o if layer.peephole is None else o + layer.peephole[2] * c_next)
     h_next = o * torch.tanh(shown)
     if layer.weight_hr is not None:
-        h_next = F.linear(h_next, layer.weight_hr)
+        h_next = _linear(layer, h_next, layer.weight_hr)
         if layer.proj_clip:
             h_next = h_next.clamp(-layer.proj_clip, layer.proj_clip)
     h_next = _zone_out(layer, h, h_next, layer.h_noise, t)
     return h_next, _zone_out(layer, c, c_next, layer.c_noise, t), (i, f, g, o)
+
+
+def _linear(layer: Layer, x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
+    """x Wᵀ + b, multiplied as the layer says."""
+    if not layer.parts:
+        return F.linear(x, W, b)
+    return product(x, W, layer.parts) if b is None else product(x, W, layer.parts) + b
 
 
 def _norm(layer: Layer, x: Tensor, begin: int, end: int) -> Tensor:
