@@ -146,7 +146,13 @@ def explain_products(x: torch.dtype) -> str:
 
 
 def types_of_cell(
-    kind: str, projects: bool, mixes: Iterable[torch.dtype], h: torch.dtype, c: torch.dtype
+    kind: str,
+    h: torch.dtype,
+    c: torch.dtype,
+    *,
+    projects: bool = False,
+    keeps: bool = False,
+    beside: Iterable[torch.dtype] = (),
 ) -> Types:
     """What a cell's own step gives in autocast, as it follows from its equations and PyTorch's promotion.
 
@@ -155,9 +161,10 @@ def types_of_cell(
 
     Args:
         kind: of its kernel.
-        projects: whether an LSTM has a projection.
-        mixes: types of weights that are added to products, or multiplied with them, one by one.
         h, c: types of the state that it begins with.
+        projects: whether an LSTM has a projection.
+        keeps: whether it keeps some of the old h and c, as zoneout does.
+        beside: types of an LSTM's weights that are multiplied with products, or added, one by one.
     """
     cast = autocast_type()
     assert cast is not None
@@ -165,8 +172,9 @@ def types_of_cell(
         return Types(cast, cast)
     if kind.startswith("gru"):
         return Types(torch.promote_types(cast, h), cast)
-    c = reduce(torch.promote_types, mixes, torch.promote_types(cast, c))
-    return Types(cast if projects else c, c)
+    c = reduce(torch.promote_types, beside, torch.promote_types(cast, c))
+    shown = cast if projects else c
+    return Types(torch.promote_types(shown, h) if keeps else shown, c)
 
 
 def in_float32(value: Any) -> Any:

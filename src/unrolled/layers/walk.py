@@ -86,7 +86,7 @@ def _types(layers: nn.RNNBase, x: Tensor, hx: Any, packing: Packing | None) -> T
     if layers.mode == "LSTM" and packing is None and not layers.proj_size and _is_onednns(x):
         return Types(cast, cast)  # one operator, which autocast gives all that goes in
     h, c = (x.dtype if part is None else part.dtype for part in parts_of(hx))
-    return precision.types_of_cell(kernel_of(layers), bool(layers.proj_size), (), h, c)
+    return precision.types_of_cell(kernel_of(layers), h, c, projects=bool(layers.proj_size))
 
 
 def _is_onednns(x: Tensor) -> bool:

@@ -114,10 +114,13 @@ def types_of(cell: Any, x: Tensor, state: Any) -> Types | None:
     assert kind is not None
     like = _held(cell, "weight_ih") if state is None else state
     h, c = like if isinstance(like, tuple) else (like, like)
-    mixes = [_held(cell, "weight_ci").dtype] if getattr(cell, "peephole", False) else []
-    if kind == "lstm_norm_gates":
-        mixes.append(cell.norm_gates.weight.dtype)
-    return precision.types_of_cell(kind, bool(getattr(cell, "proj_size", 0)), mixes, h.dtype, c.dtype)
+    if type(cell) is not LSTMCell:
+        return precision.types_of_cell(kind, h.dtype, c.dtype)
+    beside = [_held(cell, "weight_ci").dtype] if cell.peephole else []
+    if cell.layer_norm == "gates":
+        beside.append(cell.norm_gates.weight.dtype)
+    options: dict[str, Any] = {"projects": bool(cell.proj_size), "keeps": bool(cell.zoneout)}
+    return precision.types_of_cell(kind, h.dtype, c.dtype, beside=beside, **options)
 
 
 def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
