@@ -9,7 +9,7 @@ from torch.nn.utils import prune
 from torch.nn.utils.rnn import PackedSequence
 
 import unrolled
-from tests.layers.results import skip_where_torch_cannot, tensors_of
+from tests.layers.results import tensors_of
 from tests.tolerances import assert_close, assert_equal
 from unrolled import isa
 
@@ -30,24 +30,6 @@ def test_the_first_axis_is_the_batch_when_batch_first(make, kernel_calls):
     assert kernel_calls == []
     drop_in(torch.randn(1, 40, I))
     assert len(kernel_calls) == 1
-
-
-def test_autocast_goes_to_torch_nn(make, kernel_calls):
-    peer, drop_in = make(I, H)
-    x = torch.randn(T, N, I)
-    with torch.autocast("cpu", torch.bfloat16):
-        skip_where_torch_cannot(peer, x)
-        assert_equal(tensors_of(drop_in(x)), tensors_of(peer(x)))
-    assert kernel_calls == []
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
-def test_half_precision_goes_to_torch_nn(dtype, make, kernel_calls):
-    peer, drop_in = make(I, H, dtype=dtype)
-    x = torch.randn(T, N, I, dtype=dtype)
-    skip_where_torch_cannot(peer, x)
-    assert_equal(tensors_of(drop_in(x)), tensors_of(peer(x)))
-    assert kernel_calls == []
 
 
 def test_another_device_goes_to_torch_nn(make, kernel_calls):

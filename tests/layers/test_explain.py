@@ -122,7 +122,7 @@ def test_two_copies_of_a_parametrized_layer_have_classes_of_their_own():
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
-        (unrolled.GRU(I, H, dtype=torch.bfloat16), ", as its weights are torch.bfloat16 on cpu"),
+        (unrolled.GRU(I, H, dtype=torch.complex64), ", as its weights are torch.complex64 on cpu"),
         (unrolled.GRU(I, H, device="meta"), ", as its weights are torch.float32 on meta"),
     ],
     ids=["dtype", "device"],
@@ -165,11 +165,17 @@ def test_a_weight_of_a_subclass_of_parameter_is_the_kernels(kernel_calls):
     assert len(kernel_calls) == 1
 
 
-def test_explain_says_that_autocast_is_on():
+def test_explain_says_what_autocast_and_types_of_fewer_bits_have_multiplied(monkeypatch):
+    monkeypatch.setattr(isa, "bfloat16_product", lambda: "AMX")
     with torch.autocast("cpu", torch.bfloat16):
         assert reasons_of(unrolled.GRU(I, H)) == [
-            "it runs in torch.nn's code here, as autocast, torch.func or a tracer wants torch's own operators"
+            "it runs in the fused kernels, multiplied as one bfloat16 by AMX, "
+            "single steps in torch.nn: autocast is on"
         ]
+    assert reasons_of(unrolled.GRU(I, H, dtype=torch.float16)) == [
+        "it runs in the fused kernels, float16 as float32, "
+        "single steps in torch.nn: its weight_ih_l0 is torch.float16"
+    ]
 
 
 def test_explain_says_that_a_forward_was_put_on_an_accelerated_layer():

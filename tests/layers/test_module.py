@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import unrolled
-from tests.layers.results import skip_where_torch_cannot, tensors_of
+from tests.layers.results import tensors_of
 from tests.tolerances import assert_close, assert_equal
 
 N, T, I, H = 3, 17, 5, 7
@@ -152,10 +152,18 @@ def test_torch_compile_leaves_what_the_kernels_do_not_take_to_torch_nn(make):
     compiled = torch.compile(drop_in, backend="aot_eager")
     packed = nn.utils.rnn.pack_padded_sequence(torch.randn(T, N, I), [4, T, 9], enforce_sorted=False)
     assert_close(tensors_of(compiled(packed)), tensors_of(peer(packed)))
+
+
+def test_torch_compile_traces_the_operator_in_autocast_and_with_fewer_bits(make):
+    _, drop_in = make(I, H, bidirectional=True)
+    x = torch.randn(T, N, I)
+    torch._dynamo.reset()
+    compiled = torch.compile(drop_in, backend="aot_eager", fullgraph=True)
     with torch.autocast("cpu", torch.bfloat16):
-        x = torch.randn(T, N, I)
-        skip_where_torch_cannot(peer, x)
-        assert_equal(tensors_of(compiled(x)), tensors_of(peer(x)))
+        assert_equal(tensors_of(compiled(x)), tensors_of(drop_in(x)))
+    assert_equal(tensors_of(compiled(x)), tensors_of(drop_in(x)))
+    drop_in.bfloat16()
+    assert_equal(tensors_of(compiled(x.bfloat16())), tensors_of(drop_in(x.bfloat16())))
 
 
 @pytest.mark.parametrize("strict", [False, True])

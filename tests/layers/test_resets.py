@@ -191,18 +191,16 @@ def test_a_state_of_another_shape_is_torch_nns_error(name, make, both_ways):
         layer(x, **options)
 
 
-def test_autocast_and_half_precision_keep_to_the_episodes(make, kernel_calls):
+def test_autocast_and_half_precision_keep_to_the_episodes(make, both_ways):
     peer, layer = make(I, H)
     x = torch.randn(T, N, I)
     expected = layer(x, resets=RESETS)[0]
-    kernel_calls.clear()
     with torch.autocast("cpu", torch.bfloat16):
         skip_where_torch_cannot(peer, x)
         found = layer(x, resets=RESETS)[0]
     torch.testing.assert_close(found.float(), expected, rtol=0, atol=0.05)
     half = layer.bfloat16()(x.bfloat16(), resets=RESETS)[0]
     torch.testing.assert_close(half.float(), expected, rtol=0, atol=0.05)
-    assert kernel_calls == []
 
 
 def test_torch_func_takes_resets(make):

@@ -98,6 +98,15 @@ def has_fast_int8() -> bool:
     return active() != REFERENCE and bool(native.has_faster_product(active()))
 
 
+def bfloat16_product() -> str:
+    """By what the active kernels multiply bfloat16: "AMX", "AVX512_BF16", or "" if as float32."""
+    native: Any = _native()
+    name = active()
+    if name == REFERENCE or name not in available() or not hasattr(native, "bfloat16_product"):
+        return ""
+    return str(native.bfloat16_product(name))
+
+
 def lanes(dtype: torch.dtype, isa_name: str) -> int:
     """How many numbers a vector of this instruction set has."""
     double = dtype == torch.float64

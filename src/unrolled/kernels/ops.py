@@ -203,7 +203,7 @@ def _in_order(found: Gradients, needed: tuple[bool, ...]) -> list[Tensor | None]
 
 def _reference_backward(layer: Layer, incoming: Incoming, needed: tuple[bool, ...]) -> list[Tensor | None]:
     """The gradients of the layer's inputs through the reference: they can be differentiated again."""
-    with torch.enable_grad():
+    with torch.enable_grad(), torch.autocast("cpu", enabled=False):  # the layer says what is multiplied
         results = reference.unroll(layer)
         pairs = [
             (result, gradient)

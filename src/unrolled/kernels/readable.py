@@ -2,7 +2,7 @@
 
 | who watches | what happens |
 |---|---|
-| torch.jit.trace and torch.onnx.export(dynamo=False), autocast, torch.func, forward-mode differentiation | they want torch's own operators, one by one: the loop, or torch.nn's own forward (`is_watched`) |
+| torch.jit.trace and torch.onnx.export(dynamo=False), torch.func, forward-mode differentiation | they want torch's own operators, one by one: the loop, or torch.nn's own forward (`is_watched`) |
 | torch.compile and export; make_fx, FakeTensorMode, FlopCounterMode and every other dispatch or function mode; the `__torch_function__` of a subclass | they want to see what is called: the operator `unrolled::unroll` is dispatched (`is_dispatched`) |
 | nobody | the kernel is called without the dispatch, which costs as much as a small layer |
 
@@ -30,12 +30,10 @@ from unrolled.errors import UnrolledError
 DTYPES = (torch.float32, torch.float64)
 
 
-def is_watched(device_type: str = "cpu") -> bool:
-    """Whether someone wants each of torch's own operators, to record, transform or change them."""
-    return (
-        torch._C._get_tracing_state() is not None
-        or torch.is_autocast_enabled(device_type)
-        or (not torch.compiler.is_compiling() and is_transformed())
+def is_watched() -> bool:
+    """Whether someone wants each of torch's own operators, to record or transform them."""
+    return torch._C._get_tracing_state() is not None or (
+        not torch.compiler.is_compiling() and is_transformed()
     )
 
 
@@ -79,8 +77,8 @@ def is_recorded() -> bool:
     )
 
 
-def is_memory(value: Any) -> bool:
-    """Whether this is a dense tensor of real numbers of a kernel's dtype, on any device.
+def is_memory(value: Any, dtypes: Sequence[torch.dtype] = DTYPES) -> bool:
+    """Whether this is a dense tensor of real numbers of one of these types, a kernel's, on any device.
 
     >>> is_memory(torch.zeros(2)), is_memory(torch.zeros(2, dtype=torch.half)), is_memory(0.0)
     (True, False, False)
@@ -89,17 +87,17 @@ def is_memory(value: Any) -> bool:
     return (
         (kind is Tensor or kind is nn.Parameter or _stands_for_memory(kind))
         and value.layout is torch.strided
-        and value.dtype in DTYPES
+        and value.dtype in dtypes
         and not value.is_nested
     )
 
 
-def is_like(value: Any, x: Tensor) -> bool:
-    """Whether this is memory of the dtype of x where x is, which is memory."""
+def is_like(value: Any, x: Tensor, dtypes: Sequence[torch.dtype]) -> bool:
+    """Whether this is memory of one of these types where x is, which is memory."""
     kind = type(value)
     return (
         (kind is Tensor or kind is nn.Parameter or _stands_for_memory(kind))
-        and value.dtype == x.dtype
+        and value.dtype in dtypes
         and value.device == x.device
         and value.layout is torch.strided
         and not value.is_nested

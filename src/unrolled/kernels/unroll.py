@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from unrolled.kernels import gates as gates_of
@@ -28,7 +29,8 @@ def unroll(
         packed: the weights as `native_call.pack` made them for the active kernels, if someone keeps them.
     """
     if return_gates and not (_runs_native(layer) and gates_of.are_kept(layer.kind)):
-        results, gates = reference.unroll_with_gates(layer)
+        with torch.autocast(layer.x.device.type, enabled=False):  # the layer says what is multiplied
+            results, gates = reference.unroll_with_gates(layer)
         return results, gates_of.of(layer, [gate.detach() for gate in gates])
     if not _runs_native(layer):
         return torch_ops.unroll(layer), None

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from unrolled.kernels import isa
+from unrolled.kernels import isa, precision
 from unrolled.kernels.readable import DTYPES, is_memory, is_watched
 from unrolled.layers.cell_drop_in import CellDropIn
 from unrolled.layers.finding import Finding
@@ -133,19 +133,25 @@ def _how_it_runs(module: Keeping) -> str:
     reason = _why_not_in_kernels(module)
     if reason is not None:
         return f"it runs in torch.nn's code{reason}"
-    steps = why_not_kept(module)
+    steps, where = why_not_kept(module), f"the fused kernels{precision.explain_products(_dtype_of(module))}"
     if isinstance(module, CellDropIn):
         if steps is not None:
             return f"it runs in torch.nn's code, as {steps}"
-        return "it runs in the fused kernels where no gradients are needed, in torch.nn's code where they are"
-    return f"it runs in the fused kernels{'' if steps is None else f', single steps in torch.nn: {steps}'}"
+        return f"it runs in {where} where no gradients are needed, in torch.nn's code where they are"
+    return f"it runs in {where}{'' if steps is None else f', single steps in torch.nn: {steps}'}"
+
+
+def _dtype_of(module: Keeping) -> torch.dtype:
+    """The type of its weights, which are all alike."""
+    weight: Tensor = getattr(module, module._weight_names()[0])
+    return weight.dtype
 
 
 def _why_not_in_kernels(module: Keeping) -> str | None:
     if isa.active() == isa.REFERENCE:
         return f": {isa.explain()}"
     if is_watched():
-        return " here, as autocast, torch.func or a tracer wants torch's own operators"
+        return " here, as torch.func or a tracer wants torch's own operators"
     names, shapes = module._weight_names(), module._weight_shapes()
     if len(names) != len(shapes):  # num_layers, bias or bidirectional was set afterwards
         return f", as the number of its weights is {len(names)}, and its sizes ask for {len(shapes)}"
@@ -153,9 +159,9 @@ def _why_not_in_kernels(module: Keeping) -> str | None:
     for name, weight, shape in zip(names, weights, shapes, strict=True):
         if not isinstance(weight, Tensor):
             return f", as its {name} is {'missing' if weight is None else type(weight).__name__}"
-        if weight.device.type != "cpu" or weight.dtype not in DTYPES:
+        if weight.device.type != "cpu" or weight.dtype not in (*DTYPES, *precision.SHORT):
             return f", as its weights are {weight.dtype} on {weight.device}"
-        if not is_memory(weight):
+        if not is_memory(weight, (*DTYPES, *precision.SHORT)):
             return f", as its {name} is a {type(weight).__name__} of layout {weight.layout}"
         if weight.shape != shape:
             return f", as its {name} has shape {list(weight.shape)}, not {list(shape)}"

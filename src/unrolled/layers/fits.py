@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -10,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.kernels import isa
+from unrolled.kernels import isa, precision
 from unrolled.kernels.native_call import Layer
-from unrolled.kernels.readable import is_like, is_memory, is_watched
+from unrolled.kernels.readable import DTYPES, is_like, is_memory, is_watched
 
 # torch.nn's modes: the kernel with the same maths, and how many gates it has.
 _MODES = {
@@ -77,7 +78,7 @@ def step_layers(kind: str, names: list[str], weights: list[Tensor]) -> list[Laye
     for place in range(len(weights) // len(names)):
         weight_ih = weights[place * len(names)]
         x = weight_ih.new_zeros(1, 1, weight_ih.shape[1], requires_grad=False)
-        layers.append(layer_of(kind, names, weights, place, x))
+        layers.append(layer_of(kind, names, weights, place, x, parts=precision.parts_for(x.dtype)))
     return layers
 
 
@@ -111,18 +112,24 @@ def fits(layer: nn.RNNBase, weights: list[Any], input: Any, *states: Any) -> boo
     packed = isinstance(input, PackedSequence)
     hxs = [hx if layer.mode == "LSTM" else (hx,) for hx in states if hx is not None]
     x = input.data if packed else input
+    dtypes = (*DTYPES, *precision.SHORT)
     return (
         isa.active() != isa.REFERENCE
         and not is_watched()
         and all(isinstance(hx, tuple | list) for hx in hxs)
-        and is_memory(x)
+        and is_memory(x, dtypes)
         and x.device.type == "cpu"
-        and all(is_like(tensor, x) for tensor in (*itertools.chain(*hxs), *weights))
+        and _are_like(x, itertools.chain(*hxs, weights))
         and (_packing_fits(input) if packed else x.dim() in (2, 3) and x.numel() > 0)
         and x.shape[-1] == layer.input_size
         and all(_states_fit(layer, input, hx) for hx in hxs)
         and [weight.shape for weight in weights] == weight_shapes(layer)
     )
+
+
+def _are_like(x: Tensor, tensors: Iterable[Any]) -> bool:
+    dtypes = precision.beside(x)
+    return all(is_like(tensor, x, dtypes) for tensor in tensors)
 
 
 def _packing_fits(packed: PackedSequence) -> bool:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from unrolled.kernels import isa, native_call
 from unrolled.kernels.native_call import Layer
+from unrolled.kernels.precision import SHORT
 from unrolled.kernels.readable import is_dispatched, is_like, is_memory, is_watched
 from unrolled.kernels.watch import optimizer_steps, slot
 
@@ -132,6 +133,8 @@ class Keeping(nn.Module):
                 return None
         if is_watched() or is_dispatched((input,)) or isa.active() == isa.REFERENCE:
             return None
+        if torch.is_autocast_enabled("cpu"):  # in whose types torch.nn takes steps
+            return None
         kept = vars(self)[KEPT] = (kept or Kept()).with_weights(_pack(self))
         return kept.step(vars(self), input, hx)
 
@@ -172,10 +175,14 @@ def why_not_kept(module: Keeping) -> str | None:
     """Why a module keeps no weights for its steps; None if it does."""
     if isinstance(module, nn.RNNBase) and module.dropout and module.training and module.num_layers > 1:
         return "it draws dropout between its layers"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast is on"
     for name in module._weight_names():
         weight = module._parameters.get(name)
         if weight is None:
             return f"its {name} is computed for each call"
+        if weight.dtype in SHORT:
+            return f"its {name} is {weight.dtype}"
         if weight.is_inference():
             return f"nobody counts the changes of its {name}, which was made in torch.inference_mode"
         if not weight.is_contiguous() or weight.data_ptr() % weight.element_size():
@@ -202,7 +209,12 @@ def _pack(module: Keeping) -> Any:
     values = [weight.value for weight in weights]
     if [getattr(value, "shape", None) for value in values] != module._weight_shapes():
         return None
-    if not is_memory(values[0]) or not values[0].is_cpu or not all(is_like(v, values[0]) for v in values):
+    dtypes = (values[0].dtype,)
+    if (
+        not is_memory(values[0])
+        or not values[0].is_cpu
+        or not all(is_like(v, values[0], dtypes) for v in values)
+    ):
         return None
     if is_dispatched(values) or why_not_kept(module) is not None:
         return None

@@ -27,6 +27,9 @@ class Packing:
 
     def pad(self, data: Tensor) -> Tensor:
         """The rows [sum of lengths, K] as [T, N, K], with zeros in the padding."""
+        if torch.is_autocast_enabled("cpu"):  # set to bfloat16, it has no copy of float16
+            with torch.autocast("cpu", enabled=False):
+                return self.pad(data)
         time, batch = self.shape
         padded = data.new_zeros(time * batch, data.shape[1]).index_copy(0, self.rows, data)
         return padded.view(time, batch, -1)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.kernels import ops, reference
+from unrolled.kernels import ops, precision, reference
 from unrolled.kernels.native_call import Layer, Results
+from unrolled.kernels.precision import Types
 from unrolled.layers.fits import kernel_of, layer_of, weights_of_layer
 from unrolled.layers.packing import Packing
 from unrolled.unroll.resets import read_backward
@@ -40,7 +41,12 @@ def walk(
         reset_hx: the states that resets go back to, or None for zeros.
         watched: whether someone wants torch's own operators, in place of the kernels.
     """
-    run = _in_reference if watched else _in_kernels
+    run, types, parts = _in_reference, None, 0
+    if not watched:
+        run, types, parts = _in_kernels, _types(layers, x, hx, packing), precision.parts_for(x.dtype)
+    if types is not None:
+        x, weights = precision.in_float32(x), [precision.in_float32(weight) for weight in weights]
+        hx, reset_hx = _in_float32(hx), _in_float32(reset_hx)
     anew = (resets, None if resets is None else read_backward(resets, lengths))
     states: dict[str, Tensor] = {}
     for names, given in ((("h0", "c0"), hx), (("reset_h", "reset_c"), reset_hx)):
@@ -48,11 +54,12 @@ def walk(
             pairs = zip(names, parts_of(given), strict=True)
             states |= {name: part for name, part in pairs if part is not None}
     if not layers.batch_first or packing is not None:
-        return _walk(layers, weights, x, states, lengths, packing, anew, run)
+        return _given(*_walk(layers, weights, x, states, lengths, packing, anew, run, parts), types)
     x = x.transpose(0, 1)
     if torch.is_grad_enabled():  # as torch.nn: the user may change x before backward
         x = x.contiguous()
-    outputs, final = _walk(layers, weights, x, states, lengths, None, anew, run)
+    walked = _walk(layers, weights, x, states, lengths, None, anew, run, parts)
+    outputs, final = _given(*walked, types)
     return outputs.transpose_(0, 1), final  # in place: a view could not be detached in place
 
 
@@ -69,6 +76,37 @@ def parts_of(hx: Any) -> tuple[Tensor | None, Tensor | None]:
     return tuple(hx) if isinstance(hx, tuple | list) else (hx, None)
 
 
+def _types(layers: nn.RNNBase, x: Tensor, hx: Any, packing: Packing | None) -> Types | None:
+    """In which types torch.nn gives its results; None: in that of x, which kernels compute in."""
+    cast = precision.autocast_type()
+    if x.dtype == torch.float64 or (cast is None and x.dtype == torch.float32):
+        return None
+    if cast is None:
+        return Types(x.dtype, x.dtype)
+    if layers.mode == "LSTM" and packing is None and not layers.proj_size and _is_onednns(x):
+        return Types(cast, cast)  # one operator, which autocast gives all that goes in
+    h, c = (x.dtype if part is None else part.dtype for part in parts_of(hx))
+    return precision.types_of_cell(kernel_of(layers), h, c, projects=bool(layers.proj_size))
+
+
+def _is_onednns(x: Tensor) -> bool:
+    """Whether torch.nn's LSTM would be oneDNN's operator on this x, and not products and sums."""
+    return x.dtype != torch.float16 and (torch.compiler.is_compiling() or torch._C._get_mkldnn_enabled())
+
+
+def _in_float32(hx: Any) -> Any:
+    return tuple(map(precision.in_float32, hx)) if isinstance(hx, tuple | list) else precision.in_float32(hx)
+
+
+def _given(outputs: Tensor, final: Any, types: Types | None) -> tuple[Tensor, Any]:
+    """What was found, in these types."""
+    if types is None:
+        return outputs, final
+    if isinstance(final, Tensor):
+        return outputs.to(types.h), final.to(types.h)
+    return outputs.to(types.h), (final[0].to(types.h), final[1].to(types.c))
+
+
 def _walk(
     layers: nn.RNNBase,
     weights: list[Tensor],
@@ -78,6 +116,7 @@ def _walk(
     packing: Packing | None,
     resets: tuple[Tensor | None, ...],
     run: Callable[[list[Layer]], Sequence[Results]],
+    parts: int,
 ) -> tuple[Tensor, Any]:
     directions = 2 if layers.bidirectional else 1
     kind, names = kernel_of(layers), weights_of_layer(layers)
@@ -86,13 +125,13 @@ def _walk(
     for index in range(layers.num_layers):
         if index > 0 and layers.dropout and layers.training:
             x = _drop(x, layers.dropout, packing)
-        parts = []
+        both = []
         for reverse in range(directions):
             place = index * directions + reverse
             own: dict[str, Any] = {name: state[place] for name, state in states.items()}
-            own |= {"lengths": lengths, "resets": resets[reverse], "reverse": bool(reverse)}
-            parts.append(layer_of(kind, names, weights, place, x, **own))
-        walked = run(parts)
+            own |= {"lengths": lengths, "resets": resets[reverse], "reverse": bool(reverse), "parts": parts}
+            both.append(layer_of(kind, names, weights, place, x, **own))
+        walked = run(both)
         h_n.extend(one.h_n for one in walked)
         if layers.mode == "LSTM":
             c_n.extend(one.c_n for one in walked)

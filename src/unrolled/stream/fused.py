@@ -13,7 +13,8 @@ from unrolled.cells import DropoutCell, LSTMState, QuantizedCell, ResidualCell, 
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError
 from unrolled.kernels import isa, native_call
-from unrolled.kernels.readable import is_memory
+from unrolled.kernels.precision import SHORT
+from unrolled.kernels.readable import DTYPES, is_memory
 from unrolled.kernels.watch import Watch
 from unrolled.stream.source import name_of
 from unrolled.unroll.kernel_layer import fits, has_hooks, kernel_of, layer_of
@@ -38,16 +39,19 @@ def _dtype_of(cell: Any) -> torch.dtype | None:
             _width_of(below, "output_size") == _width_of(above, "input_size")
             for below, above in itertools.pairwise(cell.cells)
         )
-        return dtypes.pop() if joined and len(dtypes) == 1 else None
-    if kind is ResidualCell and _width_of(cell, "input_size") != _width_of(cell, "output_size"):
-        return None
-    if kind in (DropoutCell, ResidualCell):
+        # What one layer gives the next has fewer bits then: a product of bfloat16 takes no more of it.
+        return dtypes.pop() if joined and len(dtypes) == 1 and torch.float16 not in dtypes else None
+    if kind is ResidualCell:
+        dtype = _dtype_of(cell.cell)
+        adds = _width_of(cell, "input_size") == _width_of(cell, "output_size") and dtype in DTYPES
+        return dtype if adds else None
+    if kind is DropoutCell:
         return _dtype_of(cell.cell)
     like: Any = None if kernel_of(cell) is None else _like(cell)
-    if not is_memory(like) or like.device.type != "cpu":
+    if not is_memory(like, (*DTYPES, *SHORT)) or like.device.type != "cpu":
         return None
-    dtype: torch.dtype = like.dtype
-    return dtype if fits(cell, _step_of(like, 0, cell.input_size)) else None
+    own: torch.dtype = like.dtype
+    return own if fits(cell, _step_of(like, 0, cell.input_size)) else None
 
 
 def _like(cell: Any) -> Any:
@@ -73,6 +77,7 @@ class FusedWalk:
     """N sequences of a cell that fuses, step by step.
 
     Each tensor of the state has two places, [2, N, size], in turn: a step reads one and writes the other.
+    Where the cell has fewer bits than float32 they are float32, as within a call, and are shown in its type.
     The weights are packed here and now; `quick` takes no step once `watch` would say that they have moved.
     """
 
@@ -80,6 +85,7 @@ class FusedWalk:
         self._x = (batch_size, _width_of(cell, "input_size"))
         self._output = (batch_size, _width_of(cell, "output_size"))
         self._dtype: Any = _dtype_of(cell)
+        self._inside = torch.float32 if self._dtype in SHORT else self._dtype
         self._parts: list[tuple[Any, ...]] = []
         self._kept: list[Any] = []
         self._multiplications = 0
@@ -105,10 +111,10 @@ class FusedWalk:
                 f"{list(self._x)} {name_of(self._dtype)} on cpu: the layers do not fit to each other, or the "
                 "model was converted and needs a reset()"
             )
-        x = native_call.dense("x", x)
-        output = torch.empty(*self._output, dtype=x.dtype, device="cpu")
+        x = native_call.dense("x", x.to(self._inside))
+        output = torch.empty(*self._output, dtype=self._inside, device="cpu")
         self._native.run(x.data_ptr(), x.stride(0), output.data_ptr())
-        return output
+        return output.to(self._dtype)
 
     def reset(self, anew: Tensor) -> None:
         """Begin anew with the sequences that are told, [N] bool."""
@@ -118,7 +124,7 @@ class FusedWalk:
     @property
     def state(self) -> Any:
         """A copy."""
-        return map_state(lambda places: places[self._native.turn].clone(), self._places)
+        return map_state(lambda places: places[self._native.turn].to(self._dtype, copy=True), self._places)
 
     @state.setter
     def state(self, state: Any) -> None:
@@ -156,7 +162,7 @@ class FusedWalk:
         x = _step_of(_like(cell), self._x[0], cell.input_size)
         layer = layer_of(cell, x, None, None, batch_first=True, reverse=False).dense()
         packed = native_call.pack(layer)
-        _, batch_size, width, hidden, output = layer.sizes
+        x, (_, batch_size, width, hidden, output) = layer.x, layer.sizes
         self._multiplications += batch_size * (width + output) * layer.weight_hh.shape[0]
         h = x.new_zeros(2, batch_size, output)
         c = x.new_zeros(2, batch_size, hidden) if layer.has_c else None
@@ -167,7 +173,7 @@ class FusedWalk:
         return own, h if c is None else LSTMState(h, c)
 
     def _sum(self, first: int, second: int, width: int) -> int:
-        memory = torch.zeros(1, self._x[0], width, dtype=self._dtype, device="cpu")
+        memory = torch.zeros(1, self._x[0], width, dtype=self._inside, device="cpu")
         self._kept.append(memory)
         return self._add(None, 0, first, second, width, _addresses(memory), _addresses(None))
 

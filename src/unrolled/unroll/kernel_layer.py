@@ -13,6 +13,9 @@ from unrolled.cells.lstm import GateNorm, LSTMCell
 from unrolled.cells.quantized import DTYPES, GATES, QuantizedCell, check_no_gradient
 from unrolled.cells.rnn import RNNCell
 from unrolled.cells.state import State
+from unrolled.kernels import precision
+from unrolled.kernels.precision import Types
+from unrolled.kernels.readable import DTYPES as KERNEL_DTYPES
 from unrolled.kernels.readable import check_memories, is_like, is_memory, is_watched
 from unrolled.kernels.reference import EPSILON
 
@@ -93,7 +96,31 @@ def layer_of(
     if resets is not None:
         h, c = reset_state if isinstance(reset_state, tuple) else (reset_state, None)
         layer = layer._replace(resets=resets, reset_h=h, reset_c=c)
-    return layer._replace(**_options(cell, x)) if kind.startswith("lstm_") else layer
+    if type(cell) is QuantizedCell:
+        return layer
+    if kind.startswith("lstm_"):
+        layer = layer._replace(**_options(cell, x))
+    return precision.layer_in_float32(layer) if x.device.type == "cpu" else layer
+
+
+def types_of(cell: Any, x: Tensor, state: Any) -> Types | None:
+    """In which types the cell gives what the kernel found, from x and this state; None: as it is."""
+    cast = precision.autocast_type()
+    if type(cell) is QuantizedCell or x.dtype == torch.float64 or x.device.type != "cpu":
+        return None
+    if cast is None:
+        return Types(x.dtype, x.dtype) if x.dtype in precision.SHORT else None
+    kind = kernel_of(cell)
+    assert kind is not None
+    like = _held(cell, "weight_ih") if state is None else state
+    h, c = like if isinstance(like, tuple) else (like, like)
+    if type(cell) is not LSTMCell:
+        return precision.types_of_cell(kind, h.dtype, c.dtype)
+    beside = [_held(cell, "weight_ci").dtype] if cell.peephole else []
+    if cell.layer_norm == "gates":
+        beside.append(cell.norm_gates.weight.dtype)
+    options: dict[str, Any] = {"projects": bool(cell.proj_size), "keeps": bool(cell.zoneout)}
+    return precision.types_of_cell(kind, h.dtype, c.dtype, beside=beside, **options)
 
 
 def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
@@ -113,7 +140,8 @@ def _options(cell: LSTMCell, x: Tensor) -> dict[str, Any]:
             options["norm_bias"] = _joined(torch.cat, cell, *(f"{norm}.bias" for norm in norms))
 
     def noise(size: int) -> Tensor:
-        return torch.rand(*x.shape[:2], size, dtype=x.dtype, device=x.device)
+        dtype = x.dtype if x.dtype in KERNEL_DTYPES else torch.float32
+        return torch.rand(*x.shape[:2], size, dtype=dtype, device=x.device)
 
     if cell.training and cell.recurrent_dropout:
         options["g_noise"] = noise(cell.hidden_size)
@@ -127,7 +155,7 @@ def _joined(join: Any, cell: LSTMCell, *names: str) -> Tensor:
     """Weights as one tensor; torch, which joins them, reads memory that was given back."""
     weights = [operator.attrgetter(name)(cell) for name in names]
     check_memories(zip(names, weights, strict=True))
-    joined: Tensor = join(weights)
+    joined: Tensor = join([precision.in_float32(weight) for weight in weights])
     return joined
 
 
@@ -174,7 +202,10 @@ def _quantized_fits(cell: QuantizedCell, x: Tensor) -> bool:
         and x.shape[2] == cell.input_size
         and (cell.scale_ih is not None) == (cell.scale_hh is not None) == is_int8
         and (cell.bias_ih is None) == (cell.bias_hh is None)
-        and all(type(part) is Tensor and part.shape == (rows,) and is_like(part, x) for part in beside)
+        and precision.autocast_type() is None
+        and all(
+            type(part) is Tensor and part.shape == (rows,) and is_like(part, x, (x.dtype,)) for part in beside
+        )
         and all(type(part) is Tensor and part.device == x.device for part in weights)
         and weights[0].dtype == weights[1].dtype
         and weights[0].dtype in DTYPES
@@ -205,7 +236,8 @@ def _weights_fit(cell: Any, x: Tensor) -> bool:
             if any(bias is not None for bias in biases) or not _norms_fit(cell):
                 return False
             weights += _norm_weights(cell)
-    return all(is_like(weight, x) and weight.shape == shape for weight, shape in weights)
+    dtypes = precision.beside(x)
+    return all(is_like(weight, x, dtypes) and weight.shape == shape for weight, shape in weights)
 
 
 def _norms_fit(cell: LSTMCell) -> bool:
@@ -237,14 +269,23 @@ def state_fits(state: State, x: Tensor) -> bool:
     """Whether a kernel takes this initial state beside x."""
     if isinstance(state, tuple):
         return all(state_fits(part, x) for part in state)
-    return is_like(state, x)
+    return is_like(state, x, precision.beside(x))
 
 
 def is_plain(x: Any) -> bool:
     """Whether a kernel may see x, a batch of sequences."""
     return (
-        is_memory(x)
-        and x.device.type in ("cpu", "cuda", "mps")
+        is_memory(x, (*KERNEL_DTYPES, *precision.SHORT))
+        and (x.device.type == "cpu" or _is_plain_elsewhere(x))
         and x.dim() == 3
-        and not is_watched(x.device.type)
+        and not is_watched()
+    )
+
+
+def _is_plain_elsewhere(x: Tensor) -> bool:
+    """Whether torch's own fused operators are given x there: autocast has its own way with them."""
+    return (
+        x.device.type in ("cuda", "mps")
+        and x.dtype in KERNEL_DTYPES
+        and not torch.is_autocast_enabled(x.device.type)
     )

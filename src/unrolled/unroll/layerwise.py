@@ -21,7 +21,15 @@ from unrolled.cells.state import LSTMState, map_state
 from unrolled.kernels import isa, torch_ops
 from unrolled.kernels.readable import check_numbers, is_dispatched
 from unrolled.kernels.unroll import unroll
-from unrolled.unroll.kernel_layer import fits, has_hooks, is_plain, kernel_of, layer_of, state_fits
+from unrolled.unroll.kernel_layer import (
+    fits,
+    has_hooks,
+    is_plain,
+    kernel_of,
+    layer_of,
+    state_fits,
+    types_of,
+)
 from unrolled.unroll.lengths import reverse_sequence
 from unrolled.unroll.packed import packed_of
 from unrolled.unroll.static import walk
@@ -146,6 +154,9 @@ class Walk(NamedTuple):
             return_gates=self.return_gates,
             recompute_gates=self.recompute_gates,
         )
+        types = types_of(cell, x, state)
+        if types is not None:
+            results, gates = types.results(results), types.gates(gates)
         h = results.h_n
         final = LSTMState(h, results.c_n) if layer.has_c else h
         if not self.return_states:
