@@ -63,7 +63,7 @@ def _chosen(forced: str) -> str:
     """The instruction set that is used if UNROLLED_ISA is `forced`."""
     if not forced:
         return available()[0]
-    if forced in available():
+    if forced in available() or forced in _stand_ins():
         return forced
     compiled = {name: needs for name, needs, _ in _compiled()}
     if forced in compiled:
@@ -87,6 +87,8 @@ def explain() -> str:
             "the fused kernels are not installed (no C++ compiler was found when unrolled was built), "
             "so every unrolling takes the reference path through plain PyTorch"
         )
+    if active() in _stand_ins():
+        return f"{active()}: stands in for hardware, for tests, and is slow; {VARIABLE} asks for it"
     chosen = f"{VARIABLE} asks for it" if os.environ.get(VARIABLE) else "the best that this CPU has"
     vnni = ", with VNNI for int8" if has_fast_int8() else ""
     return f"{active()}{vnni}: {chosen}; available: {', '.join(available())}"
@@ -136,6 +138,13 @@ def _load_from(folder: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@lru_cache(maxsize=1)
+def _stand_ins() -> tuple[str, ...]:
+    """Names of kernels that form by conversion what hardware would form that may not be there."""
+    native = _native()
+    return () if native is None else tuple(native.stand_ins())
 
 
 @lru_cache(maxsize=1)

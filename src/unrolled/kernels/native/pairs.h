@@ -24,12 +24,12 @@ UNROLLED_INLINE Vec<float> to_bfloat16(Vec<float> v) {
   return Vec<float>((is_nan & ((bits & 0xffff0000u) | 0x400000u)) | (~is_nan & numbers));
 }
 
-// The part-th summand of a number. An infinite one, or one that becomes infinite, is its first.
-UNROLLED_INLINE Vec<float> part_of(Vec<float> v, int part) {
-  for (; part > 0; --part) {
-    const Vec<float> known = to_bfloat16(v), zero = {};
-    v = (known - known == zero) ? v - known : zero;
-  }
+// The part-th of so many summands of a number. An infinity is the largest bfloat16 where there are several: times a part that
+// is zero it would be no number.
+UNROLLED_INLINE Vec<float> part_of(Vec<float> v, int part, int parts) {
+  constexpr float largest = 0x1.fep127f;
+  if (parts > 1) v = at_least(at_most(v, broadcast(largest)), broadcast(-largest));
+  for (; part > 0; --part) v = v - to_bfloat16(v);
   return to_bfloat16(v);
 }
 
@@ -70,20 +70,20 @@ struct Pairs {
   void put_row(float* to, const float* from, int64_t numbers) const { put_row(to, from, {1, numbers, 0}); }
 
   // One part of some numbers, in as many words as they take.
-  [[gnu::noinline]] static void put_part(float* to, const float* from, int64_t numbers, int part) {
+  [[gnu::noinline]] void put_part(float* to, const float* from, int64_t numbers, int part) const {
     constexpr int lanes = kLanes<float>;
     for (int64_t k = 0; k < numbers; k += lanes) {
-      const HalfInt pairs = pairs_along(part_of(load_first(from + k, numbers - k), part));
+      const HalfInt pairs = pairs_along(part_of(load_first(from + k, numbers - k), part, parts));
       if (numbers - k >= lanes) __builtin_memcpy(to + k / 2, &pairs, sizeof pairs);
       else __builtin_memcpy(to + k / 2, &pairs, size_t(numbers - k + 1) / 2 * sizeof(float));
     }
   }
 
   // Words of the numbers of two rows, one part of them; null: zeros.
-  [[gnu::noinline]] static void put_two_rows(float* to, const float* upper, const float* lower, int64_t numbers, int part) {
+  [[gnu::noinline]] void put_two_rows(float* to, const float* upper, const float* lower, int64_t numbers, int part) const {
     constexpr int lanes = kLanes<float>;
     for (int64_t k = 0; k < numbers; k += lanes) {
-      const auto of = [&](const float* row) { return row ? part_of(load_first(row + k, numbers - k), part) : Vec<float>{}; };
+      const auto of = [&](const float* row) { return row ? part_of(load_first(row + k, numbers - k), part, parts) : Vec<float>{}; };
       store_first(to + k, pairs_across(of(upper), of(lower)), numbers - k);
     }
   }

@@ -63,7 +63,7 @@ void pack_lanes(const Pairs& pairs, Real* to, int64_t to_row, const Real* from, 
       for (int64_t k = 0; k < depth; k += 2 * piece) {
         const int64_t numbers = depth - k < 2 * piece ? depth - k : 2 * piece;
         for (int64_t lane = 0; lane < known; ++lane)
-          Pairs::put_part(words + lane * piece, from + lane * depth + k, numbers, part);
+          pairs.put_part(words + lane * piece, from + lane * depth + k, numbers, part);
         copy_transposed(to + (part * pairs.words(depth) + k / 2) * to_row, to_row, words, piece, known, divide_up(numbers, 2));
       }
   }
@@ -132,7 +132,7 @@ void pack_columns(const Pairs& pairs, float* panels, const float* weight, const 
           for (int64_t lane = 0; lane < lanes && block + lane < hidden; lane += 2) {
             const int64_t unit = block + lane;
             const float* upper = weight + (gate[v] * hidden + unit) * columns + first * lanes;
-            Pairs::put_two_rows(to + (block * Count + v * lanes + lane) / 2 * width, upper,
+            pairs.put_two_rows(to + (block * Count + v * lanes + lane) / 2 * width, upper,
                                 unit + 1 < hidden ? upper + columns : nullptr, known, part);
           }
   }

@@ -59,7 +59,7 @@ struct PairedRows {
         const auto row = [&](int64_t r) {
           return r < rows ? from + ((step[r] * blocks + block) * slots + slot[r]) * of_pair : nullptr;
         };
-        Pairs::put_two_rows(to + ((part * blocks + block) * chunk_words + begin + word) * of_pair, row(2 * word),
+        pairs.put_two_rows(to + ((part * blocks + block) * chunk_words + begin + word) * of_pair, row(2 * word),
                             row(2 * word + 1), of_pair, part);
       }
   }
@@ -75,7 +75,7 @@ struct PairedRows {
         const int64_t numbers = depth - k < piece ? depth - k : piece;
         for (int64_t word = first; word < end; ++word) {
           const auto row = [&](int64_t r) { return r < rows ? from[step[r] * slots + slot[r]] + k : nullptr; };
-          Pairs::put_two_rows(turned + (word - first) * piece, row(2 * word), row(2 * word + 1), numbers, part);
+          pairs.put_two_rows(turned + (word - first) * piece, row(2 * word), row(2 * word + 1), numbers, part);
         }
         copy_transposed<float>(to + (part * depth + k) * chunk_words + begin + first, chunk_words, turned, piece, end - first,
                                numbers);
