@@ -64,7 +64,7 @@ Kernels<Real> kernels() {
     });
   };
   table.by_conversion = {"conversion", pair_sums, kTileRows, 1};
-  table.by_tiles = {"conversion, in the order of AMX", pair_sums_by_tiles, kRowsOfTiles, kTileWords};
+  table.by_tiles = product_by_tiles<StandInTiles>("conversion");
   return table;
 }
 
