@@ -84,6 +84,14 @@ def test_the_tutorials_way_of_reading_can_be_chosen(unrolled, tmp_path):
     assert json.loads((folder / "config.json").read_text())["network"]["read"] == "last"
 
 
+def test_the_precision_is_saved_with_the_run(unrolled, tmp_path):
+    folder = tmp_path / "run"
+    assert unrolled("train", "--precision", "bfloat16", "--steps", 2, "--run", folder).code == 0
+    assert json.loads((folder / "config.json").read_text())["recipe"]["precision"] == "bfloat16"
+    refused = unrolled("train", "--resume", folder, "--precision", "float32")
+    assert "leave out --precision" in refused.err
+
+
 def test_mistakes_are_one_line_and_leave_no_folder(unrolled, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mistakes = {
@@ -95,6 +103,7 @@ def test_mistakes_are_one_line_and_leave_no_folder(unrolled, tmp_path, monkeypat
         ("--epochs", "3", "--steps", "4"): "--epochs 3 and --steps 4 both say how long: give one of them",
         ("--epochs", "three"): "Invalid value for '--epochs'",
         ("--learning-rate", "-1"): "learning_rate is -1.0, expected a number above 0",
+        ("--precision", "bflaot16"): "unknown precision 'bflaot16': did you mean 'bfloat16'",
         ("--threads", "0"): "--threads is 0, expected a whole number of at least 1",
         ("--device", "abacus"): "--device abacus: this torch cannot use it",
         ("--read", "lats"): "unknown read 'lats': did you mean 'last'",

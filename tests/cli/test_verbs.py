@@ -283,8 +283,9 @@ def test_networks_lists_all_eighteen(unrolled):
 
 def test_info_says_what_is_there(unrolled):
     out = unrolled("info").out
-    for what in ("unrolled", "torch", "threads", "sample", "mnist", "fused kernels"):
+    for what in ("unrolled", "torch", "threads", "sample", "mnist", "fused kernels", "products"):
         assert what in out
+    assert 'float32 at matmul precision "highest" as float32' in " ".join(out.split())
 
 
 @pytest.mark.parametrize("verb", [verb.__name__.replace("_", "-") for verb in VERBS])

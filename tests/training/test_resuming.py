@@ -24,6 +24,7 @@ RECIPES = {
     "tf1-adam": {"optimizer": "tf1-adam", "order": "next-batch", "initial_weights": "tf1-normal-1"},
     "tf1-rmsprop": {"optimizer": "tf1-rmsprop", "order": "file", "clip_norm": None, "reduction": "sum"},
     "perturbed": {"augmentation": Augmentation(noise=0.3, affine=0.2, time_mask=0.5)},
+    "bfloat16": {"precision": "bfloat16"},
     "patience": {"patience": 2, "epochs": 30, "learning_rate": 1e-12, "schedule": "constant"},
 }
 

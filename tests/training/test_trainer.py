@@ -30,6 +30,28 @@ def test_every_optimizer_learns_the_easy_task(easy_data, optimizer):
     assert evaluate(trainer.network, easy_data.test).accuracy > 0.95
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_training_in_bfloat16_comes_to_the_same_loss(easy_data, cell):
+    config = dataclasses.replace(CONFIG, layers=((cell, 12),))
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        trainer = make_trainer(easy_data, config=config, epochs=15, precision=precision)
+        *_, last = trainer.epochs()
+        assert all(weight.dtype == torch.float32 for weight in trainer.network.parameters())
+        losses[precision] = last.validation_loss
+        assert evaluate(trainer.network, easy_data.test).accuracy > 0.95
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], abs=0.05)
+
+
+def test_losses_of_a_training_in_bfloat16_have_all_their_bits(easy_data):
+    trainer = make_trainer(easy_data, precision="bfloat16", steps=3)
+    values = []
+    list(trainer.epochs(lambda step: values.append(step.loss)))
+    rounded = [torch.tensor(value).bfloat16().item() for value in values]
+    assert values != rounded
+
+
 def test_the_same_seed_gives_the_same_weights(easy_data):
     config = dataclasses.replace(CONFIG, output_dropout=0.3)
     weights = []

@@ -26,7 +26,7 @@ def info(options: InfoOptions) -> None:
     from unrolled import __version__
     from unrolled.cli.terminal import Terminal
     from unrolled.data import DATASETS, locate
-    from unrolled.kernels import isa
+    from unrolled.kernels import isa, precision
 
     devices = [f"cuda:{n} {torch.cuda.get_device_name(n)}" for n in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
@@ -43,6 +43,7 @@ def info(options: InfoOptions) -> None:
         where = str(files[0].parent) if files else "not here: downloaded when it is first asked for"
         lines[f"data {name}"] = where
     lines["fused kernels"] = isa.explain()
+    lines["products"] = precision.explain()
     lines["on other devices"] = (
         "LSTM, GRU (reset after) and RNN without options on torch's operators, the rest loops"
     )

@@ -84,7 +84,7 @@ def default_recipe(options: TrainingOptions) -> str:
 
 def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:
     """The recipe with those of its values that the options give themselves."""
-    names = ("epochs", "steps", "batch_size", "learning_rate", "patience")
+    names = ("epochs", "steps", "batch_size", "learning_rate", "patience", "precision")
     given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
     if "epochs" in given and "steps" in given:
         raise UnrolledError(

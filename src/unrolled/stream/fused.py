@@ -105,7 +105,7 @@ class FusedWalk:
 
     def step(self, x: Tensor) -> Tensor:
         """The output of a step [N, O], for an x [N, I]."""
-        if not is_memory(x) or x.shape != self._x or x.dtype != self._dtype or x.device.type != "cpu":
+        if not is_memory(x, (self._dtype,)) or x.shape != self._x or x.device.type != "cpu":
             raise UnrolledError(
                 f"a layer was given {list(x.shape)} {name_of(x.dtype)} on {x.device}, expected "
                 f"{list(self._x)} {name_of(self._dtype)} on cpu: the layers do not fit to each other, or the "

@@ -24,6 +24,7 @@ INITIAL_WEIGHTS = (
     "tf1-truncated-normal-0.1",
 )
 KEPT = ("best", "last")
+PRECISIONS = ("float32", "bfloat16")
 MOST = 10**12  # of what is counted: more is a damaged file
 # What `Recipe.sized` goes by.
 MANY, PASSES, LEAST_STEPS, MOST_STEPS = 10_000, 20, 600, 5_000
@@ -35,6 +36,7 @@ CHOICES = {
     "order": ORDERS,
     "initial_weights": INITIAL_WEIGHTS,
     "keep": KEPT,
+    "precision": PRECISIONS,
 }
 
 
@@ -65,6 +67,9 @@ class Recipe:
         keep: which weights come out: the "best" by the task's metric on the validation examples, or the
             "last".
         augmentation: how strongly the pictures of each step are distorted; by default not at all.
+        by_size: whether batches and budget are still to be made for as many examples as there are: `sized`.
+        precision: of products while training: "bfloat16" is autocast, see docs/fewer-bits.md. Weights, sums
+            and states are "float32" in any case, and so are all products of evaluating.
     """
 
     optimizer: str = "adam"
@@ -83,6 +88,7 @@ class Recipe:
     keep: str = "best"
     augmentation: Augmentation = NO_AUGMENTATION
     by_size: bool = False
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():

@@ -151,7 +151,7 @@ class Trainer:
         strengths = self.recipe.augmentation
         x = augment(batch.x, strengths) if self.data.train.dtype == torch.uint8 else batch.x  # of pictures
         x = perturb(x, batch.lengths, strengths)
-        outputs = read_batch(self._model, batch._replace(x=x))
+        outputs = self._read(batch._replace(x=x))
         said, asked = task.said(outputs, batch), task.asked(batch)
         summed = summed_loss(task.loss_of(self.recipe.loss), said, asked)
         count = task.count(self.data.train, rows)
@@ -179,6 +179,14 @@ class Trainer:
         progress.score += score
         self.stopped = stop > 0
         return Step(progress.step, value, rows)
+
+    def _read(self, batch: Batch) -> Tensor:
+        """What the network gives for a batch while training, in the recipe's precision."""
+        if self.recipe.precision == "float32":
+            return read_batch(self._model, batch)
+        with torch.autocast(batch.x.device.type, torch.bfloat16):
+            outputs = read_batch(self._model, batch)
+        return outputs.float() if outputs.dtype == torch.bfloat16 else outputs  # a loss needs more bits
 
     def _learning_rate(self, step: int) -> float:
         """Of the step with this number, counted from 1."""
