@@ -17,7 +17,9 @@ def each_isa(request, monkeypatch):
 STAND_INS = list(isa._native().stand_ins()) if NATIVE else []
 
 
-@pytest.fixture(params=[*NATIVE, *STAND_INS] or [pytest.param("", marks=pytest.mark.skip(reason=isa.explain()))])
+@pytest.fixture(
+    params=[*NATIVE, *STAND_INS] or [pytest.param("", marks=pytest.mark.skip(reason=isa.explain()))]
+)
 def each_product(request, monkeypatch):
     """Each way to multiply bfloat16: the instruction sets, and what stands in for hardware that may not be there."""
     monkeypatch.setenv(isa.VARIABLE, request.param)

@@ -101,7 +101,9 @@ def relu_layer(N, width, hidden):
     """One step of an RNN whose outputs are its products, where these are positive: nothing else rounds them."""
     generator = np.random.default_rng(N + width)
     x, W, b = (generator.standard_normal(s, np.float32) for s in ((N, width), (hidden, width), (hidden,)))
-    arguments = [torch.from_numpy(value) for value in (x[:, None], W, np.zeros((hidden, hidden), np.float32), b)]
+    arguments = [
+        torch.from_numpy(value) for value in (x[:, None], W, np.zeros((hidden, hidden), np.float32), b)
+    ]
     layer = Layer("rnn_relu", *arguments, torch.zeros(hidden), None, None, None, 0.0, False, True, parts=1)
     return layer, bfloat16(x), bfloat16(W), b
 
@@ -116,7 +118,9 @@ def test_products_are_rounded_as_they_are_defined(N, width, hidden, each_product
 
 def test_the_order_of_amx_is_another_one():
     layer, *_ = relu_layer(40, 100, 33)
-    one, other = (native_call.forward(layer, chosen=name).out for name in ("baseline", isa._native().stand_ins()[-1]))
+    one, other = (
+        native_call.forward(layer, chosen=name).out for name in ("baseline", isa._native().stand_ins()[-1])
+    )
     assert not torch.equal(one, other)
 
 
@@ -154,5 +158,7 @@ def test_parts_that_nobody_has_are_refused(changed, message):
 
 def test_parts_of_float64_are_refused():
     layer = make_layer("lstm", 2, 3, 4, 5)._replace(parts=1)
-    with pytest.raises(ValueError, match=r"parts is given, but x is torch\.float64: products in bfloat16 are of"):
+    with pytest.raises(
+        ValueError, match=r"parts is given, but x is torch\.float64: products in bfloat16 are of"
+    ):
         native_call.forward(layer)
