@@ -1,4 +1,4 @@
-"""Products of bfloat16 in hardware give the bits that conversion gives, and those of AMX the ones that its manual defines."""
+"""Products of bfloat16: hardware gives the bits of conversion, and AMX's are as its manual defines them."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def products_of_pairs(x, W, start):
 
 
 def products_of_tiles(x, W, start):
-    """The same in the order of TDPBF16PS: 32 k at a time, those of even and of odd k with a sum of their own."""
+    """The same in the order of TDPBF16PS: 32 k at a time, even and odd ones with a sum of their own."""
     total = np.broadcast_to(start, (len(x), len(W))).astype(np.float32)
     for first in range(0, x.shape[1], 32):
         sums = [np.zeros_like(total), np.zeros_like(total)]
@@ -98,7 +98,7 @@ def products_of_tiles(x, W, start):
 
 
 def relu_layer(N, width, hidden):
-    """One step of an RNN whose outputs are its products, where these are positive: nothing else rounds them."""
+    """One step of an RNN whose outputs are its products, where these are positive."""
     generator = np.random.default_rng(N + width)
     x, W, b = (generator.standard_normal(s, np.float32) for s in ((N, width), (hidden, width), (hidden,)))
     arguments = [
