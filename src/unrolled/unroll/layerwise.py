@@ -7,7 +7,7 @@ is a cell with a kernel, or one that goes through the loop.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,12 +19,16 @@ from unrolled.cells.residual import ResidualCell
 from unrolled.cells.stacked import StackedCell
 from unrolled.cells.state import LSTMState, map_state
 from unrolled.kernels import isa, torch_ops
+from unrolled.kernels.ops import unroll_both
 from unrolled.kernels.readable import check_numbers, is_dispatched
 from unrolled.kernels.unroll import unroll
 from unrolled.unroll.kernel_layer import fits, has_hooks, is_plain, kernel_of, layer_of, state_fits
 from unrolled.unroll.lengths import reverse_sequence
 from unrolled.unroll.packed import packed_of
 from unrolled.unroll.static import walk
+
+if TYPE_CHECKING:
+    from unrolled.kernels.native_call import Layer, Results
 
 
 class Unrolled(NamedTuple):
@@ -54,9 +58,7 @@ class Walk(NamedTuple):
         """The results of `cell` on x [N, T, I], T > 0; a state of None is the cell's initial one."""
         if not self._pays(cell, x, state, reset_state):
             return self._loop(cell, x, state, reset_state)
-        for name, given in (("state", state), ("reset_state", reset_state)):
-            if given is not None:
-                cell._check_state(given, x.shape[self._batch_axis], name)
+        self._check_states(cell, x, state, reset_state)
         kind = type(cell)  # its own, as `_holds_kernel` has seen it
         if kind is StackedCell:
             return self._stack(cell, x, state, reset_state)
@@ -77,6 +79,11 @@ class Walk(NamedTuple):
             outputs = torch.stack([cell.combine(*step) for step in steps], self._time_axis)
             return inner._replace(outputs=outputs)
         return self._layer(cell, x, state, reset_state)
+
+    def _check_states(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> None:
+        for name, given in (("state", state), ("reset_state", reset_state)):
+            if given is not None:
+                cell._check_state(given, x.shape[self._batch_axis], name)
 
     @property
     def _batch_axis(self) -> int:
@@ -128,6 +135,26 @@ class Walk(NamedTuple):
         return Unrolled(x, final, every, gates if self.return_gates else None)
 
     def _layer(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> Unrolled:
+        layer, packed = self._call(cell, x, state, reset_state)
+        results, gates = unroll(
+            layer,
+            packed=packed,
+            keep_c=self.return_states,
+            return_gates=self.return_gates,
+            recompute_gates=self.recompute_gates,
+        )
+        final = _final(layer, results)
+        if not self.return_states:
+            return Unrolled(results.out, final, None, gates)
+        every: Any = self._carried(results.out, results.h_n)
+        if every is results.out:  # which is the user's to change
+            every = every.clone()
+        if layer.has_c:
+            every = LSTMState(every, self._carried(results.c, results.c_n))
+        return Unrolled(results.out, final, every, gates)
+
+    def _call(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> tuple[Layer, Tensor | None]:
+        """What a kernel takes: the layer, and its packed weights if these are kept."""
         layer = layer_of(
             cell,
             x,
@@ -138,24 +165,8 @@ class Walk(NamedTuple):
             resets=self.resets,
             reset_state=reset_state,
         )
-        packed = packed_of(cell, layer) if type(cell) is QuantizedCell and not is_dispatched(layer) else None
-        results, gates = unroll(
-            layer,
-            packed=packed,
-            keep_c=self.return_states,
-            return_gates=self.return_gates,
-            recompute_gates=self.recompute_gates,
-        )
-        h = results.h_n
-        final = LSTMState(h, results.c_n) if layer.has_c else h
-        if not self.return_states:
-            return Unrolled(results.out, final, None, gates)
-        every: Any = self._carried(results.out, h)
-        if every is results.out:  # which is the user's to change
-            every = every.clone()
-        if layer.has_c:
-            every = LSTMState(every, self._carried(results.c, results.c_n))
-        return Unrolled(results.out, final, every, gates)
+        keeps = type(cell) is QuantizedCell and not is_dispatched(layer)
+        return layer, packed_of(cell, layer) if keeps else None
 
     def _loop(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> Unrolled:
         """The plain loop, one step of the cell after another: the definition."""
@@ -197,3 +208,22 @@ class Walk(NamedTuple):
         if self.lengths is None:
             return steps
         return torch.where(self._running(steps), steps, final.unsqueeze(self._time_axis))
+
+
+def through_both(ways: tuple[Walk, Walk], cells: Any, x: Tensor, states: Any, back: Any) -> list[Unrolled]:
+    """`Walk.through` of two quantized cells on the same x, at once where there are threads for both.
+
+    Each has its way, its state, and in `back` the state that its resets go back to.
+    """
+    each = list(zip(ways, cells, states, back, strict=True))
+    if not all(way._pays(cell, x, *given) for way, cell, *given in each):
+        return [way.through(cell, x, *given) for way, cell, *given in each]
+    for way, cell, *given in each:
+        way._check_states(cell, x, *given)
+    layers, packed = zip(*(way._call(cell, x, *given) for way, cell, *given in each), strict=True)
+    found = unroll_both(*layers, packed=packed)
+    return [Unrolled(one.out, _final(layer, one)) for layer, one in zip(layers, found, strict=True)]
+
+
+def _final(layer: Layer, results: Results) -> Any:
+    return LSTMState(results.h_n, results.c_n) if layer.has_c else results.h_n
