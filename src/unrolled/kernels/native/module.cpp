@@ -283,16 +283,17 @@ nb::object forward(const std::string& isa, nb::tuple fields, int threads, int ke
 }
 
 template <class Real>
-nb::object forward_both_of(const Isa& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c) {
-  ForwardCall<Real> first(isa, one, threads, keep, keep_c), second(isa, other, threads, keep, keep_c);
+nb::object forward_both_of(const Isa& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c, nb::tuple packed) {
+  ForwardCall<Real> first(isa, one, threads, keep, keep_c, nullptr, packed[0]);
+  ForwardCall<Real> second(isa, other, threads, keep, keep_c, nullptr, packed[1]);
   return results_of(first, second);
 }
 
-// What forward gives for each of two layers.
-nb::object forward_both(const std::string& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c) {
+// What forward gives for each of two layers; packed: a pair of what it takes.
+nb::object forward_both(const std::string& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c, nb::tuple packed) {
   const Isa& named = isa_named(isa);
-  return is_double(one) ? forward_both_of<double>(named, one, other, threads, keep, keep_c)
-                        : forward_both_of<float>(named, one, other, threads, keep, keep_c);
+  return is_double(one) ? forward_both_of<double>(named, one, other, threads, keep, keep_c, packed)
+                        : forward_both_of<float>(named, one, other, threads, keep, keep_c, packed);
 }
 
 // The gradients as kernels/native_call.py names them, None where there is none; None alone: see Checked::ready.

@@ -5,12 +5,19 @@
 
 namespace unrolled {
 
-constexpr int kGroup = 8;  // vectors of sums that stand side by side in a panel of quantized weights
+constexpr int kGroup = 8;  // vectors of sums that stand side by side in a panel of quantized weights, at most
+
+// How many of a panel's 8 or 6 vectors a pass of some rows takes: of the widest registers there are twice as many.
+constexpr int vectors_of_pass(int vector_bytes, int rows, int wide) {
+  const int most = vector_bytes == 64 ? 16 : 8;
+  return rows * wide <= most ? wide : rows * wide <= 2 * most ? wide / 2 : 2;
+}
 
 // form: sums [rows][kGroup][lanes] of the products of 1, 2 or 4 rows of `words` times four int8 with a panel
-// [words][kGroup][lanes] of such words, from what is at `start` [kGroup][lanes] on.
+// [words][vectors][lanes] of such words, from what is at `start` [vectors][lanes] on; 8 or 6 vectors.
 struct Int8Product {
-  void (*form)(int rows, int32_t* sums, const int32_t* start, const int8_t* const* x, const int32_t* panel, int64_t words);
+  void (*form)(int rows, int vectors, int32_t* sums, const int32_t* start, const int8_t* const* x, const int32_t* panel,
+               int64_t words);
   bool flips;  // it takes x plus 128, unsigned, and so sums start from -128 Σ w
 };
 
