@@ -135,7 +135,7 @@ packages: $(BENCH_PACKAGES)/bin/python
 	.venv-third-party/bin/pip install -q -c constraints.txt --no-deps -r tests/third_party/packages.txt
 	touch $@
 
-# The source distribution, and of that a wheel for this processor family: for each version of Python 3.11, and for all
+# The source distribution, and of that a wheel for this processor family: for this version of Python 3.11, or for all
 # from 3.12 on (the stable ABI). On Linux auditwheel says from which glibc on it runs. Both in dist/.
 sdist: .venv-build/installed
 	.venv-build/bin/python -m build --sdist -o dist .
@@ -145,7 +145,7 @@ wheel: .venv-build/installed
 	.venv-build/bin/python -m build -o build/wheel .
 	mkdir -p dist && mv build/wheel/*.tar.gz dist/
 	case $$(uname) in \
-		Linux) PATH="$(abspath .venv-build/bin):$$PATH" auditwheel -q repair -w dist build/wheel/*.whl ;; \
+		Linux) PATH="$(abspath .venv-build/bin):$$PATH" auditwheel repair -w dist build/wheel/*.whl ;; \
 		*) mv build/wheel/*.whl dist/ ;; \
 	esac
 
