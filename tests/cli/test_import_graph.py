@@ -19,12 +19,9 @@ def with_graph(tmp_path):
     """`with_graph("max")`: the prefix of a checkpoint of imports.zip, its network's input and output."""
 
     def unpack(name):
+        prefix = kept.unpack("imports.zip", tmp_path, name) / "model.ckpt"
         results = kept.results("imports.zip")
-        return (
-            kept.unpack("imports.zip", tmp_path, name) / "model.ckpt",
-            results[f"{name}/x"],
-            results[f"{name}/output"],
-        )
+        return prefix, results[f"{name}/x"], results[f"{name}/output"]
 
     return unpack
 

@@ -1,4 +1,4 @@
-"""The numbers that TensorFlow was given and that the tests give: the same for a name in every version of numpy.
+"""The numbers that TensorFlow was given and the tests give: the same for a name in every version of numpy.
 
 The scripts that make the golden files import it, too, where there is TensorFlow and no torch.
 """

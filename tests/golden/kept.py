@@ -1,4 +1,4 @@
-"""What other implementations computed, as it is kept here: arrays by name, and archives of cases in folders."""
+"""What other implementations computed, as it is kept here: arrays by name, and archives of folders."""
 
 import io
 import zipfile

@@ -75,6 +75,6 @@ def test_gradients_of_a_graph_are_tensorflows(golden, name):
 
 def test_the_graphs_are_of_every_kind_and_every_family():
     families = {name.removeprefix("ops-") for name in NAMES if name.startswith("ops-")}
-    written = Path(__file__).with_name("make_graph_operators.py").read_text(encoding="utf-8")
+    written = (kept.HERE / "make_graph_operators.py").read_text(encoding="utf-8")
     assert families == set(re.findall(r"^def (\w+)\(\):", written, flags=re.MULTILINE))
     assert {"saved-model", "saved-model-later", "nested-loops", "nested-loops-later"} <= set(NAMES)
