@@ -15,6 +15,7 @@ from typing import Any
 
 import torch  # before the kernels: its OpenMP, already loaded, then becomes theirs
 
+from unrolled.compiler import constant
 from unrolled.errors import UnrolledError, unknown_name
 
 VARIABLE = "UNROLLED_ISA"
@@ -35,7 +36,7 @@ def available() -> tuple[str, ...]:
     return (*(name for name, _, here in _compiled() if here), REFERENCE)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@constant
 def active() -> str:
     """The instruction set that is used: the best available, or the one that UNROLLED_ISA names.
 

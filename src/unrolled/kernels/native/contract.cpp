@@ -68,7 +68,7 @@ class Door {
   // What every tensor of numbers has to be; one that is right but must be copied first makes the door not ready.
   Seen seen(nb::handle tensor, const char* name, Numbers numbers) {
     if (!is_tensor(tensor))
-      throw nb::type_error((std::string(name) + " is a " + Py_TYPE(tensor.ptr())->tp_name + ", expected a tensor").c_str());
+      throw nb::type_error((std::string(name) + " is a " + nb::inst_name(tensor).c_str() + ", expected a tensor").c_str());
     const Seen seen = look_at(tensor);
     if (!seen.on_cpu)
       refuse(std::string(name) + " is on " + text(nb::object(tensor.attr("device"))) + ", expected the CPU: there the kernels run");
@@ -294,7 +294,7 @@ LstmOptions<Real> options_of(nb::tuple fields, const Sizes& sizes, Door& door) {
 Numbers numbers_of(nb::tuple fields) {
   if (fields.size() != kFields) refuse("a layer has " + std::to_string(fields.size()) + " fields");
   const nb::handle x = at(fields, kX);
-  if (!is_tensor(x)) throw nb::type_error((std::string("x is a ") + Py_TYPE(x.ptr())->tp_name + ", expected a tensor").c_str());
+  if (!is_tensor(x)) throw nb::type_error((std::string("x is a ") + nb::inst_name(x).c_str() + ", expected a tensor").c_str());
   const Numbers numbers = look_at(x).numbers;
   if (numbers != Numbers::float32 && numbers != Numbers::float64)
     refuse("x is " + text(nb::object(x.attr("dtype"))) + ", expected torch.float32 or torch.float64");
