@@ -105,7 +105,7 @@ def bfloat16_product() -> str:
     """By what the active kernels multiply bfloat16: "AMX", "AVX512_BF16", or "" if as float32."""
     native: Any = _native()
     name = active()
-    if name == REFERENCE or name not in available() or not hasattr(native, "bfloat16_product"):
+    if name == REFERENCE or name not in available():
         return ""
     return str(native.bfloat16_product(name))
 
