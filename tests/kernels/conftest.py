@@ -21,7 +21,7 @@ STAND_INS = list(isa._native().stand_ins()) if NATIVE else []
     params=[*NATIVE, *STAND_INS] or [pytest.param("", marks=pytest.mark.skip(reason=isa.explain()))]
 )
 def each_product(request, monkeypatch):
-    """Each way to multiply bfloat16: instruction sets, and what stands in for hardware that may not be there."""
+    """Each way to multiply bfloat16: instruction sets, and what stands in for hardware."""
     monkeypatch.setenv(isa.VARIABLE, request.param)
     return request.param
 

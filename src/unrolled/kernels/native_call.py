@@ -242,12 +242,12 @@ def backward_both(
 ) -> tuple[Gradients, Gradients]:
     """The gradients of the inputs of two layers that forward_both has run."""
     native, threads = _native(), torch.get_num_threads()
-    found = native.backward_both(tuple(map(known, layers)), threads, saved, incoming, wants_x)
+    found = native.backward_both(layers, threads, saved, incoming, wants_x)
     if found is None:
         layers = (layers[0].dense(), layers[1].dense())
         saved = (dense("saved", saved[0]), dense("saved", saved[1]))
         incoming = (incoming[0].dense(), incoming[1].dense())
-        found = native.backward_both(tuple(map(known, layers)), threads, saved, incoming, wants_x)
+        found = native.backward_both(layers, threads, saved, incoming, wants_x)
     return Gradients(*found[0]), Gradients(*found[1])
 
 
