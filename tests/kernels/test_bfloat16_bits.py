@@ -64,7 +64,7 @@ def test_two_directions_at_once_have_the_bits_of_one_after_the_other(each_isa, k
     for a, e, layer in zip(together, alone, pair, strict=True):
         assert torch.equal(a.out, e.out)
         wanted = [layer.x, layer.weight_ih, layer.weight_hh]
-        gradients = [torch.autograd.grad(one.out.square().sum(), wanted) for one in (a, e)]
+        gradients = [torch.autograd.grad(one.out.square().sum(), wanted, retain_graph=True) for one in (a, e)]
         assert all(torch.equal(x, y) for x, y in zip(*gradients, strict=True))
 
 
