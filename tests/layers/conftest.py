@@ -35,7 +35,7 @@ def kernel_calls(monkeypatch):
         pytest.skip(isa.explain())
     seen = []
     run = ops.unroll
-    monkeypatch.setattr(ops, "unroll", lambda layer: seen.append(layer) or run(layer))
+    monkeypatch.setattr(ops, "unroll", lambda layer, **how: seen.append(layer) or run(layer, **how))
     return seen
 
 
