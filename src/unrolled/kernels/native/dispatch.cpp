@@ -83,10 +83,10 @@ bool gives_the_bits(const PairProduct& of, const PairProduct& judge) {
     for (float& number : from[r]) number = float(next()) / float(1 << 22) - 2.0f;
     to[0][r] = found[r], to[1][r] = expected[r], starts[r] = from[r], numbers[r] = x[r];
   }
-  const PairTerm terms[parts] = {{words, panel[words]}, {0, panel[0]}};
+  const PairTerms terms = {{{words, panel[words]}, {0, panel[0]}}, parts, words, width, panel[0]};
   const auto form = [&](const PairProduct& product, float* const* sums, int first) {
     const int count = first + product.rows < most ? product.rows : most - first;
-    product.form({count, vectors, sums + first, starts + first, numbers + first, terms, parts, words, width, panel[0]});
+    product.form({count, vectors, sums + first, starts + first, numbers + first, &terms, 1});
   };
   if (of.begin) of.begin();
   form(of, to[0], 0);

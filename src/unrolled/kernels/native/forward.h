@@ -24,8 +24,10 @@ struct ForwardWalk {
   int64_t outputs;           // the numbers of h in whole vectors
   States<Cell, Real> states;
   Pairs pairs = {};
-  Real* x_rows = {};         // [regions][chunk][N][x_depth] rows of the chunk's x as pairs; where threads share the units, a region each
-  Real* h_rows = {};         // [regions][N][h_depth] of h before the step
+  // Rows as pairs, where threads share the units in a region for each: [regions][chunk][N][x_depth] of the chunk's x, if it
+  // has several steps, and [regions][N][x_depth, h_depth] of a step's x, if it has one, and of h before it.
+  Real* x_rows = {};
+  Real* h_rows = {};
   Real* second_rows = {};    // [N][second_depth]
   Real* second = {};         // [N][stride] what the second product takes: r * h of the GRU that resets before, m of an LSTM
   Real* scratch = {};        // [threads][rows of a tile][stride]
@@ -81,15 +83,12 @@ struct ForwardWalk {
     }
   }
 
-  // Whether the products with x stand in the place of the gates before the step.
-  bool reads_ahead() const { return chunk > 1 || pairs; }
-
   Real* x_row(int64_t step, int64_t slot, int thread) const {
     const int64_t region = plan.by_units ? thread * chunk : 0;
     return x_rows + ((region + step % chunk) * plan.slots + slot) * panels.x_depth;
   }
   Real* h_row(int64_t slot, int thread) const {
-    return h_rows + ((plan.by_units ? thread * plan.slots : 0) + slot) * panels.h_depth;
+    return h_rows + ((plan.by_units ? thread * plan.slots : 0) + slot) * (panels.x_depth + panels.h_depth);
   }
 
   // The products with x of all steps from first_step to end_step, for the thread's blocks and tiles: where a step has
@@ -121,8 +120,8 @@ struct ForwardWalk {
                     int thread = 0) const {
     const int rows = Rows ? Rows : any_rows;
     constexpr int64_t of_block = Cell::slots * lanes;
-    alignas(64) Real own[(Rows ? Rows : kTileRows) * Blocks * of_block];
-    const bool in_place = Cell::whole_rows || reads_ahead();
+    alignas(64) Real own[(Rows ? Rows : sizeof(Real) == 4 ? kMostRows : kTileRows) * Blocks * of_block];
+    const bool in_place = Cell::whole_rows || chunk > 1;
     typename PreActivations<Cell, Real>::Tile tile;
     tile.apart = in_place ? gates(step, 1, 0) - gates(step, 0, 0) : rows * of_block;
     for (int r = 0; r < rows; ++r) {
@@ -131,15 +130,20 @@ struct ForwardWalk {
       if constexpr (sizeof(Real) == 4 && Rows == 0)
         if (pairs) {
           Real* const row = h_row(first + r, thread);
-          if (block == first_block) pairs.put_row(row, tile.h[r], layer.output);
-          tile.h[r] = row;
+          if (block == first_block) {
+            pairs.put_row(row + panels.x_depth, tile.h[r], layer.output);
+            if (chunk == 1) pairs.put_row(row, at(layer.x, plan.row[first + r], plan.time_of(first + r, step)), layer.input);
+          }
+          tile.x[r] = row;
+          tile.h[r] = row + panels.x_depth;
         }
     }
     const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
-    if (reads_ahead()) {
+    if (chunk > 1) {
       pre_activations.template multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
     } else {
-      for (int r = 0; r < rows; ++r) tile.x[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
+      for (int r = 0; (Rows || !pairs) && r < rows; ++r)
+        tile.x[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
       pre_activations.template multiply_both<Rows, Blocks>(tile, rows, block, next, turn);
     }
     if constexpr (!Cell::whole_rows) {
@@ -331,7 +335,7 @@ struct ForwardWalk {
     for (int64_t step = 0; step < plan.steps; ++step) {
       if (plan.by_units && !me.goes_on(step)) return;
       const Plan::Share share = plan.share(me.thread, me.team, blocks);
-      if (reads_ahead() && step % chunk == 0)
+      if (chunk > 1 && step % chunk == 0)
         read_ahead(step, step + chunk < plan.steps ? step + chunk : plan.steps, share, me.thread);
       step_of_units(step, share, me.thread);
       if constexpr (Cell::two_halves || Cell::whole_rows)
@@ -382,16 +386,19 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   const bool keep = result.saved != nullptr;
   const int64_t chunk = plan.at_once;
   const int64_t width = Saved<Cell, Real>::width(layer.hidden, projected_width(layer));
-  const int64_t step_gates = keep || !(second || chunk > 1 || pairs) ? 0 : chunk * N * width;
+  const int64_t step_gates = keep || !(second || chunk > 1) ? 0 : chunk * N * width;
   const Panels<Cell, Real> panels = Panels<Cell, Real>::of(result.packed, pairs, layer.input, layer.hidden, layer.output);
   const int64_t packed_size = panels.size(layer.output);
   const int64_t regions = !pairs ? 0 : plan.by_units ? plan.threads : 1;
-  const int64_t rows = regions * N * (chunk * panels.x_depth + panels.h_depth) + (pairs && second ? N * panels.second_depth : 0);
+  const int64_t ahead_rows = chunk > 1 ? regions * chunk * N * panels.x_depth : 0;
+  const int64_t step_rows = regions * N * (panels.x_depth + panels.h_depth);
+  const int64_t second_rows = pairs && second ? N * panels.second_depth : 0;
   const bool apart = packs_apart(plan, packed_size * int64_t(sizeof(Real)));
   const int64_t copies = apart && !result.packed_ready ? (plan.threads - 1) * packed_size : 0;
   States<Cell, Real> states(layer, plan);
   const int64_t scratch = Cell::whole_rows ? plan.threads * plan.tile_rows * stride : 0;
-  Buffer<Real> memory(states.size() + N * stride * second + scratch + step_gates + copies + rows);
+  Buffer<Real> memory(states.size() + N * stride * second + scratch + step_gates + copies + ahead_rows + step_rows +
+                      second_rows);
   if (!memory) return false;
 
   Real* part = memory;
@@ -401,9 +408,9 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   Walk walk = {layer, result, plan, panels, {panels, pairs}, saved, keep, chunk, blocks, stride, outputs, states, pairs};
   walk.second = take(N * stride * second);
   walk.scratch = take(scratch);
-  walk.x_rows = take(regions * chunk * N * panels.x_depth);
-  walk.h_rows = take(regions * N * panels.h_depth);
-  walk.second_rows = take(pairs && second ? N * panels.second_depth : 0);
+  walk.x_rows = take(ahead_rows);
+  walk.h_rows = take(step_rows);
+  walk.second_rows = take(second_rows);
   Real* const copy = take(copies);
 
   run_team(plan.threads, [&](Member& me) {

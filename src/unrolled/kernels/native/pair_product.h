@@ -56,12 +56,14 @@ template <int R, int W>
 #pragma GCC unroll 8
     for (int v = 0; v < W; ++v)
       sum[r][v] = sums.from ? load(sums.from[r] + (first + v) * kLanes<float>) : Vec<float>{};
-  for (const PairTerm* term = sums.terms; term < sums.terms + sums.count; ++term) {
-    const float *panel = term->panel + first * kLanes<float>, *ahead = sums.ahead + (term->panel - sums.terms->panel);
+  for (int place = 0; place < sums.count; ++place) for (int t = 0; t < sums.terms[place].count; ++t) {
+    const PairTerms& terms = sums.terms[place];
+    const PairTerm* term = terms.term + t;
+    const float *panel = term->panel + first * kLanes<float>, *ahead = terms.ahead + (term->panel - terms.term->panel);
     const float* row[R];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) row[r] = sums.x[r] + term->shift;
-    for (int64_t k = 0; k < sums.words; ++k, panel += sums.stride, ahead += sums.stride) {
+    for (int64_t k = 0; k < terms.words; ++k, panel += terms.stride, ahead += terms.stride) {
       if constexpr (R > 1) {
         __builtin_prefetch(ahead, 0, 2);
         if constexpr (W > 2) __builtin_prefetch(ahead + kLanes<float>, 0, 2);

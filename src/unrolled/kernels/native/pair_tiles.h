@@ -75,17 +75,18 @@ void form_tiles(const PairSums& sums, int first) {
   both(sums.x, [&](const Rows& upper, const Rows& lower) {
     int64_t held_shift = -1;
     const float* held_panel = nullptr;
-    for (int64_t word = 0; word < sums.words; word += kWordsOfTile)
-      for (const PairTerm* term = sums.terms; term < sums.terms + sums.count; ++term) {
-        const int64_t shift = term->shift + word;
-        const float* panel = term->panel + word * sums.stride;
+    for (const PairTerms* terms = sums.terms; terms < sums.terms + sums.count; ++terms)
+      for (int64_t i = 0; i < terms->words / kWordsOfTile * terms->count; ++i) {
+        const PairTerm& term = terms->term[i % terms->count];
+        const int64_t word = i / terms->count * kWordsOfTile, shift = term.shift + word;
+        const float* panel = term.panel + word * terms->stride;
         if (shift != held_shift) {
           upper.template load<4, kWordsOfTile>(unit, shift);
           if constexpr (Tiles > 1) lower.template load<5, kWordsOfTile>(unit, shift);
         }
         if (panel != held_panel) {
-          unit.template load<6, lanes>(panel + one, sums.stride);
-          if constexpr (Vectors > 1) unit.template load<7, lanes>(panel + other, sums.stride);
+          unit.template load<6, lanes>(panel + one, terms->stride);
+          if constexpr (Vectors > 1) unit.template load<7, lanes>(panel + other, terms->stride);
         }
         held_shift = shift, held_panel = panel;
         unit.template add_products<0, 4, 6>();

@@ -11,9 +11,6 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-constexpr int kMostParts = 3;
-constexpr int kMostTerms = 6;
-
 // The nearest bfloat16, the even one of two, as a float. What is denormal is zero, as the instructions have it.
 UNROLLED_INLINE Vec<float> to_bfloat16(Vec<float> v) {
   typedef uint32_t Bits __attribute__((vector_size(kVectorBytes)));
@@ -92,15 +89,33 @@ struct Pairs {
   struct Apart {
     int64_t row, panel, words;
   };
+  // One part behind the other.
+  Apart apart_of(const Factor<float>& factor) const {
+    const int64_t words = factor.pieces.length / parts;
+    return {words, words * factor.panel.stride, words};
+  }
 
   [[gnu::noinline]] void multiply(int rows, int vectors, const Sums<float>& sums, const Factor<float>& factor,
                                  const Apart& apart) const {
-    PairTerm terms[kMostTerms];
-    const Panel<float>& panel = factor.panel;
-    int count = 0;
+    const PairTerms terms = terms_of(factor.panel, apart);
+    product->form({rows, vectors, sums.to, sums.from, factor.rows, &terms, 1});
+  }
+
+  PairTerms terms_of(const Panel<float>& panel, const Apart& apart, int64_t shift = 0) const {
+    PairTerms terms = {{}, 0, apart.words, panel.stride, panel.ahead};
     for (int sum = parts - 1; sum >= 0; --sum)  // the smallest first
-      for (int part = 0; part <= sum; ++part) terms[count++] = {part * apart.row, panel.data + (sum - part) * apart.panel};
-    product->form({rows, vectors, sums.to, sums.from, factor.rows, terms, count, apart.words, panel.stride, panel.ahead});
+      for (int part = 0; part <= sum; ++part)
+        terms.term[terms.count++] = {shift + part * apart.row, panel.data + (sum - part) * apart.panel};
+    return terms;
+  }
+
+  // Two factors whose rows stand one behind the other, as those of x and of h, and whose panels are as wide.
+  template <class Real>
+  void multiply_both(int rows, int vectors, const Sums<Real>& sums, const Factor<Real>& one, const Factor<Real>& other) const {
+    if constexpr (sizeof(Real) == 4) {
+      const PairTerms terms[] = {terms_of(one.panel, apart_of(one)), terms_of(other.panel, apart_of(other), one.pieces.length)};
+      product->form({rows, vectors, sums.to, sums.from, one.rows, terms, 2});
+    }
   }
 
   // Of rows and panels that have their parts one behind the other; only `columns` numbers of each sum are there.
@@ -109,8 +124,7 @@ struct Pairs {
                 int64_t columns = int64_t(1) << 62) const {
     if constexpr (sizeof(Real) == 4) {
       constexpr int lanes = kLanes<Real>;
-      const int64_t words = factor.pieces.length / parts;
-      const Apart apart = {words, words * factor.panel.stride, words};
+      const Apart apart = apart_of(factor);
       if (columns >= vectors * lanes) return multiply(rows, vectors, sums, factor, apart);
       alignas(64) Real whole[kMostRows][kTileVectors * lanes] = {};
       Real* padded[kMostRows];

@@ -63,6 +63,7 @@ struct PreActivations {
       for (int r = 0; r < rows; ++r) tile.bias[r] = panels.bias(block);
       const Factor<Real> factors[] = {by_x(tile, block, next, turn), by_h(tile, block, next, turn)};
       constexpr int64_t of_block = Cell::slots * lanes;
+      if (pairs) return pairs.multiply_both(rows, Cell::slots, Sums<Real>{tile.pre, tile.bias}, factors[0], factors[1]);
       product<Cell::slots, Rows, Blocks>(rows, {tile.pre, tile.bias, tile.apart, of_block}, factors, 2);
     } else {
       using X = Window<Cell::x_first, Cell::x_count>;
@@ -71,6 +72,8 @@ struct PreActivations {
         for (int r = 0; r < rows; ++r) tile.bias[r] = panels.bias(block);
         const Factor<Real> x = by_x(tile, block, next, turn), h = by_h(tile, block, next, turn);
         const Sums<Real> sums = {tile.pre, tile.bias, tile.apart, Cell::slots * lanes};
+        if constexpr (Rows == 0)
+          if (pairs) return multiply_apart(tile, rows, block, next, turn);
         if constexpr (Rows > 0) return product_of_windows<Real, Rows, Cell::slots, X, H, Blocks>(sums, x, h);
         if (rows == 6) return tile_of_windows<Real, 6, Cell::slots, X, H>(sums, x, h);
         if (rows == 5) return tile_of_windows<Real, 5, Cell::slots, X, H>(sums, x, h);
@@ -79,6 +82,11 @@ struct PreActivations {
       multiply_x<Rows, Blocks>(tile, rows, block, next, turn);
       multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
     }
+  }
+
+  void multiply_apart(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
+    multiply_x(tile, rows, block, next, turn);
+    multiply_h(tile, rows, block, next, turn);
   }
 
   // In the caller's code where there are one or two rows: a call would cost a step of one row a twentieth.

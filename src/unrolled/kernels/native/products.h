@@ -31,6 +31,14 @@ struct PairTerm {
   const float* panel;
 };
 
+// Terms of as many words each.
+struct PairTerms {
+  PairTerm term[6];
+  int count;
+  int64_t words, stride;  // of a panel, from one word to the next
+  const float* ahead;     // what to fetch meanwhile, as in multiply.h
+};
+
 // to[r][v] = from[r][v], or zero if `from` is null, plus the products of each term's rows of words with its panel
 // [words][stride], of whose words the first `vectors` vectors are read. A word holds two bfloat16 (pairs.h); where they
 // stand as floats, they are nothing but bits.
@@ -39,10 +47,8 @@ struct PairSums {
   float* const* to;
   const float* const* from;
   const float* const* x;
-  const PairTerm* terms;
+  const PairTerms* terms;
   int count;
-  int64_t words, stride;
-  const float* ahead;  // what to fetch meanwhile, as in multiply.h
 };
 
 struct PairProduct {
