@@ -103,35 +103,30 @@ def cell_of(row: dict[str, Any], name: str) -> str:
         return f"{side['ms']:.3g} ms, {side['error']:.0e}"
     peers = ("torch.nn",) if name == "float32" else ("torch.nn", "float32")
     ratios = [f"{side[f'x {peer}']:.1f}×" for peer in peers if f"x {peer}" in side]
-    return ", ".join(
-        [*ratios, *([f"{side['error']:.0e}"] if "error" in side else [f"{side['ms'] * 10:.2f} µs"])]
-    )
+    last = f"{side['error']:.0e}" if "error" in side else f"{1e3 * side['ms'] / AT_ONCE:.2f} µs"
+    return ", ".join([*ratios, last])
+
+
+def table(rows: dict[str, Any]) -> str:
+    """What was found, as docs/smaller-weights.md shows it."""
+    names = ("torch.nn", "float32", *DTYPES)
+    lines = [f"| work | {' | '.join(names)} |", "|" + "---|" * (1 + len(names))]
+    for work in (*LAYERS, *STREAMS):
+        if work in rows:
+            lines.append(f"| {work} | {' | '.join(cell_of(rows[work], name) for name in names)} |")
+    return "\n".join(lines) + "\n"
 
 
 def page(found: dict[str, Any]) -> str:
-    """The table of all that was found."""
+    """The table with its circumstances."""
     here = found["machine"]
-    names = ("torch.nn", "float32", *DTYPES)
-    rows = found["rows"]
-    return "\n".join(
-        [
-            f"# Weights of fewer bits in inference, {here['date']}",
-            "",
-            f"{here['cpu']}, {here['threads']} threads, {here['isa']}, torch {here['torch']} "
-            f"({here['torch_isa']}), commit {here['commit']}, {here['clock']}, load {here['load']}.",
-            "×: how many times less time than torch.nn, and for weights of fewer bits also than the float32 "
-            "kernels; the last number is the error.",
-            "",
-            f"| work | {' | '.join(names)} |",
-            "|" + "---|" * (1 + len(names)),
-            *(
-                f"| {work} | {' | '.join(cell_of(rows[work], name) for name in names)} |"
-                for work in (*LAYERS, *STREAMS)
-                if work in rows
-            ),
-            "",
-        ]
-    )
+    return (
+        f"# Weights of fewer bits in inference, {here['date']}\n\n"
+        f"{here['cpu']}, {here['threads']} threads, {here['isa']}, torch {here['torch']} "
+        f"({here['torch_isa']}), commit {here['commit']}, {here['clock']}, load {here['load']}.\n"
+        "×: how many times less time than torch.nn, and for weights of fewer bits also than the float32 "
+        "kernels; the last number is the error.\n\n"
+    ) + table(found["rows"])
 
 
 def main() -> None:
