@@ -102,7 +102,7 @@ sanitize: $(VENV)/installed
 	$(BIN)/cmake --build $(SANITIZED)
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UNROLLED_NATIVE=$(SANITIZED) \
-		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels tests/stream tests/layers/test_steps.py tests/unroll/test_both.py -k 'not compile and not opcheck' $(ARGS)
+		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels tests/stream tests/layers/test_steps.py tests/layers/test_kept_weights.py tests/unroll/test_both.py -k 'not compile and not opcheck' $(ARGS)
 
 # Damaged files for every parser, a minute each: `make fuzz ARGS="--minutes 10 --parser idx"`. Failures stay in build/fuzz.
 fuzz: $(VENV)/installed

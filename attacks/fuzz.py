@@ -28,7 +28,8 @@ import torch
 
 from attacks import cage
 from attacks.mutate import Dice
-from attacks.parsers import PARSERS, Files, Parser
+from attacks.parser import Files, Parser
+from attacks.parsers import PARSERS
 from unrolled.errors import UnrolledError
 
 KEPT = Path("build/fuzz")

@@ -1,10 +1,13 @@
 """Pairs of a torch.nn layer and its drop-in with the same weights, and a count of kernel calls."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 import unrolled
+from tests.layers.stepped import MODULES
 from unrolled import isa
 from unrolled.kernels import ops
 
@@ -45,3 +48,10 @@ def both_ways(request, monkeypatch):
     if request.param == "torch.nn":
         monkeypatch.setenv(isa.VARIABLE, isa.REFERENCE)
     return request.param
+
+
+@pytest.fixture(params=list(MODULES))
+def pair(request):
+    """A module of torch.nn and its accelerated twin."""
+    peer = MODULES[request.param]()
+    return peer, unrolled.accelerate(copy.deepcopy(peer))
