@@ -19,7 +19,7 @@ from unrolled.kernels import reference
 from unrolled.kernels.native_call import Layer
 
 FARTHEST = {1: 3e-2, 2: 3e-4, 3: 5e-6}  # of any number, relative to its tensor's scale
-NOISE = 8e-7  # what sums in float32 differ by, on the mean
+NOISE = 6e-7  # what sums in float32 differ by, on the mean
 SHARE = 0.3  # of the distance to the products of one more part
 
 
@@ -28,7 +28,7 @@ def assert_multiplies_parts(unroll: Any, layer: Layer, parts: int) -> None:
     short = as_leaves(layer, torch.float32)._replace(parts=parts)
     expected, actual = everything(reference.unroll, short), everything(unroll, short)
     finer = everything(reference.unroll, short._replace(parts=parts + 1))
-    wider = 10 if layer.kind in NORMS else 1  # a norm divides by how much a row varies
+    wider = 15 if layer.kind in NORMS else 1  # a norm divides by how much a row varies
     assert len(actual) == len(expected)
     for place, (a, e, f) in enumerate(zip(actual, expected, finer, strict=True)):
         assert a.shape == e.shape
