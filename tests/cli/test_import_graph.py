@@ -1,18 +1,16 @@
 """`unrolled import-tf1 --as-graph`, and what the other verbs do with such a run."""
 
-import io
 import json
 import os
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.golden import kept
 from unrolled.data import save_arrays
 
-ARCHIVE = Path(__file__).parents[1] / "golden" / "imports.zip"
 REFUSED = ("nonzero_init", "two_outputs_concat", "keras_lstm")
 
 
@@ -21,10 +19,9 @@ def with_graph(tmp_path):
     """`with_graph("max")`: the prefix of a checkpoint of imports.zip, its network's input and output."""
 
     def unpack(name):
-        with zipfile.ZipFile(ARCHIVE) as archive:
-            archive.extractall(tmp_path, [each for each in archive.namelist() if each.startswith(f"{name}/")])
-            results = np.load(io.BytesIO(archive.read("results.npz")))
-        return tmp_path / name / "model.ckpt", results[f"{name}/x"], results[f"{name}/output"]
+        prefix = kept.unpack("imports.zip", tmp_path, name) / "model.ckpt"
+        results = kept.results("imports.zip")
+        return prefix, results[f"{name}/x"], results[f"{name}/output"]
 
     return unpack
 

@@ -2,13 +2,12 @@
 
 import re
 import shlex
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-ARCHIVE = Path(__file__).parents[1] / "golden" / "graphs.zip"
+from tests.golden import kept
 
 
 @pytest.fixture
@@ -16,10 +15,8 @@ def graph(tmp_path):
     """`graph(name)`: the folder of a graph that TensorFlow wrote, and what was fed to it and came of it."""
 
     def unpack(name):
-        with zipfile.ZipFile(ARCHIVE) as archive:
-            archive.extractall(tmp_path, [each for each in archive.namelist() if each.startswith(f"{name}/")])
-        with np.load(tmp_path / name / "results.npz") as results:
-            return tmp_path / name, {key: results[key] for key in results.files}
+        folder = kept.unpack("graphs.zip", tmp_path, name)
+        return folder, kept.arrays(folder / "results.npz")
 
     return unpack
 

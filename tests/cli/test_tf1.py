@@ -2,18 +2,14 @@
 
 import io
 import json
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.golden import kept
 from unrolled import tf1
 from unrolled.training import Run
-
-GOLDEN = Path(__file__).parents[1] / "golden"
-ARCHIVE = GOLDEN / "checkpoints.zip"
 
 
 @pytest.fixture
@@ -21,10 +17,8 @@ def checkpoint(tmp_path):
     """`checkpoint("every-option")`: a folder that TensorFlow wrote, its network's input and output."""
 
     def unpack(name):
-        with zipfile.ZipFile(ARCHIVE) as archive:
-            archive.extractall(tmp_path, [each for each in archive.namelist() if each.startswith(f"{name}/")])
-            results = np.load(io.BytesIO(archive.read("results.npz")))
-        return tmp_path / name, results[f"{name}/x"], results[f"{name}/output"]
+        results = kept.results("checkpoints.zip")
+        return kept.unpack("checkpoints.zip", tmp_path, name), results[f"{name}/x"], results[f"{name}/output"]
 
     return unpack
 
@@ -62,10 +56,9 @@ def with_graph(tmp_path):
     """`with_graph("max")`: the prefix of a checkpoint of imports.zip, its network's input and output."""
 
     def unpack(name):
-        with zipfile.ZipFile(GOLDEN / "imports.zip") as archive:
-            archive.extractall(tmp_path, [each for each in archive.namelist() if each.startswith(f"{name}/")])
-            results = np.load(io.BytesIO(archive.read("results.npz")))
-        return tmp_path / name / "model.ckpt", results[f"{name}/x"], results[f"{name}/output"]
+        prefix = kept.unpack("imports.zip", tmp_path, name) / "model.ckpt"
+        results = kept.results("imports.zip")
+        return prefix, results[f"{name}/x"], results[f"{name}/output"]
 
     return unpack
 

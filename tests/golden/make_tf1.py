@@ -11,22 +11,17 @@ What was in tf.contrib, which is gone, is built here of TensorFlow's ops, as con
 """
 
 import os
-import zlib
 from pathlib import Path
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # the cells of TensorFlow 1 live in the old Keras
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from drawn import draw
 
 N, T, I, H, L = 4, 5, 3, 6, 3
 LENGTHS = [5, 2, 0, 1]
 rnn = tf.nn.rnn_cell
-
-
-def draw(name, *shape, scale=0.5):
-    """The same normal numbers for a name in every version of numpy."""
-    return np.random.RandomState(zlib.crc32(name.encode())).normal(scale=scale, size=shape)
 
 
 def lstms(count, kind=rnn.BasicLSTMCell):

@@ -6,29 +6,19 @@ Made as tf1_contrib.npz is, see make_tf1_contrib.py:
 """
 
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
 import tf1_source  # before TensorFlow, of which it wants the old Keras
+from drawn import CLASSES, draw, draw_ids
 
 import tensorflow.compat.v1 as tf  # isort: skip
 
-N, T, S, I, H, E, CLASSES = 4, 5, 3, 3, 6, 2, 7
+N, T, S, I, H, E = 4, 5, 3, 3, 6, 2
 LENGTHS = [5, 2, 4, 1]
 rnn = tf.nn.rnn_cell
 contrib = tf1_source.load(sys.argv[1])
 legacy = contrib.seq2seq
-
-
-def draw(name, *shape, scale=0.5):
-    """The same normal numbers for a name in every version of numpy."""
-    return np.random.RandomState(zlib.crc32(name.encode())).normal(scale=scale, size=shape)
-
-
-def draw_ids(name, *shape):
-    """The same whole numbers below CLASSES."""
-    return np.random.RandomState(zlib.crc32(name.encode())).randint(CLASSES, size=shape)
 
 
 def symbols(name, steps):

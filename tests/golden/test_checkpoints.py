@@ -1,18 +1,15 @@
 """TensorFlow's own checkpoints: read, written back, and imported as networks that compute what they did."""
 
-import zipfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from tests.golden import kept
 from tests.tolerances import assert_close
 from unrolled import UnrolledError, networks, tf1
 from unrolled.tf1.graphs.networks.definition import Graph
 
-with zipfile.ZipFile(Path(__file__).with_name("checkpoints.zip")) as archive:
-    NAMES = sorted({name.partition("/")[0] for name in archive.namelist() if "/" in name})
+NAMES = kept.cases("checkpoints.zip")
 NETWORKS = [name for name in NAMES if not name.startswith("every-type")]
 
 # What no graph says: the options that the networks were made with.
@@ -34,9 +31,8 @@ def find(checkpoints, name, **given):
 
 
 @pytest.fixture(scope="session")
-def results(checkpoints):
-    with np.load(checkpoints / "results.npz") as file:
-        return {key: file[key] for key in file.files}
+def results():
+    return kept.results("checkpoints.zip")
 
 
 @pytest.mark.parametrize("name", NETWORKS)

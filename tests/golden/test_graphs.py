@@ -2,17 +2,16 @@
 
 import re
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.golden import kept
 from unrolled.tf1 import Graph
 
-ARCHIVE = Path(__file__).with_name("graphs.zip")
-with zipfile.ZipFile(ARCHIVE) as _archive:
-    NAMES = sorted({name.partition("/")[0] for name in _archive.namelist()})
+NAMES = kept.cases("graphs.zip")
+with zipfile.ZipFile(kept.HERE / "graphs.zip") as _archive:
     DIFFERENTIABLE = sorted(
         name
         for name in NAMES
@@ -24,23 +23,21 @@ WITHIN = 1e-5  # of the largest number that is expected; a hundred times that fo
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory):
     """`golden(name)`: a graph, what is fed, what is fetched run by run, and gradients."""
-    folder = tmp_path_factory.mktemp("graphs")
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        archive.extractall(folder)
+    folder = kept.unpack("graphs.zip", tmp_path_factory.mktemp("graphs"))
 
     def read(name):
         frozen, meta = folder / name / "graph.pb", folder / name / "model.ckpt.meta"
         path = next((path for path in (frozen, meta) if path.exists()), folder / name)
-        kept = {"feed": {}, "fetch": {}, "gradient": {}}
+        found = {"feed": {}, "fetch": {}, "gradient": {}}
         with np.load(folder / name / "results.npz", allow_pickle=True) as results:
             for key in results.files:
                 kind, _, tensor = key.partition(" ")
-                kept[kind][tensor] = results[key]
+                found[kind][tensor] = results[key]
         runs = {}
-        for key, value in kept["fetch"].items():
+        for key, value in found["fetch"].items():
             tensor, _, number = key.partition(" run ")
             runs.setdefault(int(number or 0), {})[tensor] = value
-        return Graph.load(path), kept["feed"], list(runs.values()), kept["gradient"]
+        return Graph.load(path), found["feed"], list(runs.values()), found["gradient"]
 
     return read
 
@@ -78,6 +75,6 @@ def test_gradients_of_a_graph_are_tensorflows(golden, name):
 
 def test_the_graphs_are_of_every_kind_and_every_family():
     families = {name.removeprefix("ops-") for name in NAMES if name.startswith("ops-")}
-    written = Path(__file__).with_name("make_graph_operators.py").read_text(encoding="utf-8")
+    written = (kept.HERE / "make_graph_operators.py").read_text(encoding="utf-8")
     assert families == set(re.findall(r"^def (\w+)\(\):", written, flags=re.MULTILINE))
     assert {"saved-model", "saved-model-later", "nested-loops", "nested-loops-later"} <= set(NAMES)

@@ -1,22 +1,19 @@
 """Networks that names and shapes do not tell: what TensorFlow's graph computes, or a reasoned refusal."""
 
 import shutil
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.golden import kept
 from tests.tf1.graphs.graph_files import constant, definition, node
 from tests.tolerances import assert_close
 from unrolled import UnrolledError, tf1
 from unrolled.tf1.checkpoints.wire import Message, bytes_field
 from unrolled.tf1.graphs.files import read_source
 
-ARCHIVE = Path(__file__).with_name("imports.zip")
-with zipfile.ZipFile(ARCHIVE) as archive:
-    NAMES = sorted({name.partition("/")[0] for name in archive.namelist() if "/" in name})
+NAMES = kept.cases("imports.zip")
 
 REFUSED = {
     "two-parts": r"do not fit onto one another: decoder/rnn/.*; encoder/rnn/.* take one of them with --scope",
@@ -32,16 +29,12 @@ ONE_HOT = {"one-hot"}  # TensorFlow's graph takes whole numbers, the network the
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("imports")
-    with zipfile.ZipFile(ARCHIVE) as archive:
-        archive.extractall(folder)
-    return folder
+    return kept.unpack("imports.zip", tmp_path_factory.mktemp("imports"))
 
 
 @pytest.fixture(scope="session")
-def results(folder):
-    with np.load(folder / "results.npz") as file:
-        return {key: file[key] for key in file.files}
+def results():
+    return kept.results("imports.zip")
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(REFUSED) - RANDOM))

@@ -1,12 +1,11 @@
 """Our cells and unrollings against what TensorFlow 1's compute, from its weights (see make_tensorflow.py)."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from numpy import ndarray
 
+from tests.golden.kept import arrays
 from tests.tolerances import assert_close
 from unrolled import (
     Cell,
@@ -23,8 +22,7 @@ from unrolled import (
 
 I, H, P, K = 3, 4, 2, 6
 
-with np.load(Path(__file__).with_name("tensorflow.npz")) as file:
-    GOLDEN = {key: file[key] for key in file.files}
+GOLDEN = arrays("tensorflow.npz")
 
 X = torch.from_numpy(GOLDEN["x"])
 LENGTHS = torch.from_numpy(GOLDEN["lengths"])

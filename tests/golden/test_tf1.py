@@ -1,26 +1,18 @@
 """The names of `unrolled.tf1` against what TensorFlow computes under them (see make_tf1.py)."""
 
-import zlib
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.golden.drawn import draw
+from tests.golden.kept import arrays, parts
 from tests.tolerances import assert_close, assert_equal
 from unrolled import tf1
-from unrolled.cells.state import map_state
 
 N, T, I, H, L = 4, 5, 3, 6, 3
 LENGTHS = [5, 2, 0, 1]
 
-with np.load(Path(__file__).with_name("tf1.npz")) as file:
-    GOLDEN = {key: file[key] for key in file.files}
-
-
-def draw(name, *shape, scale=0.5):
-    return np.random.RandomState(zlib.crc32(name.encode())).normal(scale=scale, size=shape)
+GOLDEN = arrays("tf1.npz")
 
 
 X = torch.from_numpy(draw("x", N, T, I, scale=1.0))
@@ -31,13 +23,6 @@ def load(cell, name, scope, input_size=I, dtype=torch.float64):
     cell.build(input_size, dtype)
     cell.assign({key: draw(f"{name}/{scope}/{key}", *value.shape) for key, value in cell.variables.items()})
     return cell
-
-
-def parts(results):
-    """The tensors of nested results, in order."""
-    tensors = []
-    map_state(tensors.append, results)
-    return tensors
 
 
 def assert_golden(results, name, atol=None):

@@ -1,19 +1,16 @@
 """TensorFlow 1's cells by their names and arguments, with the numbers that test_tensorflow.py has too."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
+from tests.golden.kept import arrays
 from tests.tolerances import assert_close
 from unrolled import tf1
 from unrolled.cells.state import map_state
 
 I, H, P, K = 3, 4, 2, 6
 
-with np.load(Path(__file__).with_name("tensorflow.npz")) as file:
-    GOLDEN = {key: file[key] for key in file.files}
+GOLDEN = arrays("tensorflow.npz")
 
 X = torch.from_numpy(GOLDEN["x"])
 LENGTHS = GOLDEN["lengths"].tolist()

@@ -1,30 +1,19 @@
 """The cells and loops of `tf.contrib` against TensorFlow 1.15's own (see make_tf1_contrib.py)."""
 
-import zlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from tests.tf1_catalogue import CELLS, CLASSES, I
+from tests.golden.drawn import draw, draw_ids
+from tests.golden.kept import arrays, parts
+from tests.tf1_catalogue import CELLS, I
 from tests.tolerances import assert_close
 from unrolled import tf1
-from unrolled.cells.state import map_state
 
 N, T, H = 4, 5, 6
 LENGTHS = [5, 2, 0, 1]
 
-with np.load(Path(__file__).with_name("tf1_contrib.npz")) as file:
-    GOLDEN = {key: file[key] for key in file.files}
-
-
-def draw(name, *shape, scale=0.5):
-    return np.random.RandomState(zlib.crc32(name.encode())).normal(scale=scale, size=shape)
-
-
-def draw_ids(name, *shape):
-    return np.random.RandomState(zlib.crc32(name.encode())).randint(CLASSES, size=shape)
+GOLDEN = arrays("tf1_contrib.npz")
 
 
 def load(cell, name, scope="rnn", input_size=I, dtype=torch.float64):
@@ -38,13 +27,6 @@ def load(cell, name, scope="rnn", input_size=I, dtype=torch.float64):
         values[key] = np.abs(numbers) + 0.2 if positive else numbers
     cell.assign(values)
     return cell
-
-
-def parts(results):
-    """The tensors of nested results, in order."""
-    tensors = []
-    map_state(tensors.append, results)
-    return tensors
 
 
 def inputs_of(name, x):

@@ -1,31 +1,20 @@
 """Encoders and decoders of `tf.contrib` against TensorFlow 1.15's own (see make_tf1_seq2seq.py)."""
 
-import zlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from tests.golden.drawn import CLASSES, draw, draw_ids
+from tests.golden.kept import arrays, parts
 from tests.tolerances import assert_close, assert_equal
 from unrolled import tf1
-from unrolled.cells.state import map_state
 from unrolled.tf1 import legacy_seq2seq as legacy
 from unrolled.tf1 import seq2seq
 
-N, T, S, I, H, E, CLASSES = 4, 5, 3, 3, 6, 2, 7
+N, T, S, I, H, E = 4, 5, 3, 3, 6, 2
 LENGTHS = [5, 2, 4, 1]
 
-with np.load(Path(__file__).with_name("tf1_seq2seq.npz")) as file:
-    GOLDEN = {key: file[key] for key in file.files}
-
-
-def draw(name, *shape, scale=0.5):
-    return np.random.RandomState(zlib.crc32(name.encode())).normal(scale=scale, size=shape)
-
-
-def draw_ids(name, *shape):
-    return np.random.RandomState(zlib.crc32(name.encode())).randint(CLASSES, size=shape)
+GOLDEN = arrays("tf1_seq2seq.npz")
 
 
 def symbols(name, steps):
@@ -34,13 +23,6 @@ def symbols(name, steps):
 
 def steps(x, count):
     return x.unbind(1)[:count]
-
-
-def parts(results):
-    """The tensors of nested results, in order."""
-    tensors = []
-    map_state(tensors.append, results)
-    return tensors
 
 
 def decoded(results):

@@ -14,6 +14,18 @@ def each_isa(request, monkeypatch):
     return request.param
 
 
+STAND_INS = list(isa._native().stand_ins()) if NATIVE else []
+
+
+@pytest.fixture(
+    params=[*NATIVE, *STAND_INS] or [pytest.param("", marks=pytest.mark.skip(reason=isa.explain()))]
+)
+def each_product(request, monkeypatch):
+    """Each way to multiply bfloat16: instruction sets, and what stands in for hardware."""
+    monkeypatch.setenv(isa.VARIABLE, request.param)
+    return request.param
+
+
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()

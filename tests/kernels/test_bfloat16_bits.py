@@ -40,7 +40,7 @@ def same_with(run, numbers):
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_threads_that_share_the_sequences_do_not_change_a_bit(each_isa, kind, parts, lengths, resets):
+def test_threads_that_share_the_sequences_do_not_change_a_bit(each_product, kind, parts, lengths, resets):
     layer = make_layer(kind, 17, 24, 9, 53, lengths=lengths, states=True, resets=resets)
     assert same_with(lambda: everything(unroll, short(layer, parts)), (1, 2, 3, 7))
 
@@ -48,7 +48,7 @@ def test_threads_that_share_the_sequences_do_not_change_a_bit(each_isa, kind, pa
 @pytest.mark.parametrize("batch", [1, 4, 20])
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize(("kind", "hidden"), [("lstm", 260), ("gru_after", 300), ("rnn_tanh", 520)])
-def test_threads_that_share_the_units_do_not_change_a_bit(each_isa, kind, hidden, batch, parts):
+def test_threads_that_share_the_units_do_not_change_a_bit(each_product, kind, hidden, batch, parts):
     lengths = [9, 0, 5, 7, 1] * 4 if batch == 20 else None
     layer = make_layer(kind, batch, 9, 6, hidden, lengths=lengths, states=True, resets="given")
     assert same_with(lambda: everything(unroll, short(layer, parts)), (1, 2, 3))
@@ -56,7 +56,7 @@ def test_threads_that_share_the_units_do_not_change_a_bit(each_isa, kind, hidden
 
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", ["lstm", "gru_before"])
-def test_two_directions_at_once_have_the_bits_of_one_after_the_other(each_isa, kind, parts, two_threads):
+def test_two_directions_at_once_have_the_bits_of_one_after_the_other(each_product, kind, parts, two_threads):
     pair = [
         short(make_layer(kind, 6, 12, 9, 40, reverse=reverse, seed=3), parts) for reverse in (False, True)
     ]
@@ -70,7 +70,7 @@ def test_two_directions_at_once_have_the_bits_of_one_after_the_other(each_isa, k
 
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_neighbours_do_not_change_a_bit(each_isa, kind, parts):
+def test_neighbours_do_not_change_a_bit(each_product, kind, parts):
     lengths = torch.tensor([4, 9, 0, 9, 7, 1, 9, 3] * 5)
     layer = short(make_layer(kind, 40, 9, 5, 21, lengths=lengths), parts)
     whole = unroll(layer)
@@ -86,7 +86,7 @@ def test_neighbours_do_not_change_a_bit(each_isa, kind, parts):
 @pytest.mark.parametrize("batch", [1, 4, 33])
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_cutting_a_sequence_does_not_change_a_bit(each_isa, kind, parts, batch):
+def test_cutting_a_sequence_does_not_change_a_bit(each_product, kind, parts, batch):
     layer = make_layer(kind, batch, 9, 5, 21, states=True)
     layer = short(layer, parts)
     with torch.no_grad():
@@ -103,7 +103,7 @@ def test_cutting_a_sequence_does_not_change_a_bit(each_isa, kind, parts, batch):
 @pytest.mark.parametrize("lengths", [None, [4, 9, 0, 9, 7, 1, 9, 3]])
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_episode_has_the_bits_of_a_sequence_of_its_own(each_isa, kind, parts, lengths, reverse):
+def test_an_episode_has_the_bits_of_a_sequence_of_its_own(each_product, kind, parts, lengths, reverse):
     layer = make_layer(kind, 8, 9, 5, 21, lengths=lengths, states=True, reverse=reverse, resets="given")
     layer = short(layer, parts)
     with torch.no_grad():
@@ -135,7 +135,7 @@ def test_an_episode_has_the_bits_of_a_sequence_of_its_own(each_isa, kind, parts,
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_padding_is_never_read_and_comes_back_as_zeros(each_isa, kind, parts, reverse):
+def test_padding_is_never_read_and_comes_back_as_zeros(each_product, kind, parts, reverse):
     lengths = [4, 9, 0, 6, 1]
     clean = make_layer(kind, 5, 9, 5, 21, lengths=lengths, reverse=reverse)
     past = torch.arange(9)[None, :, None] >= torch.tensor(lengths)[:, None, None]
@@ -150,7 +150,7 @@ def test_padding_is_never_read_and_comes_back_as_zeros(each_isa, kind, parts, re
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_inputs_and_gradients_may_have_any_strides(each_isa, kind, parts, batch_first):
+def test_inputs_and_gradients_may_have_any_strides(each_product, kind, parts, batch_first):
     layer = short(make_layer(kind, 5, 4, 6, 18, batch_first=batch_first), parts)
     wide = torch.randn(12, 9, 6)
     odd = (wide[1:11:2, :4] if batch_first else wide[:4, 2:7]).requires_grad_()
@@ -186,7 +186,7 @@ def test_a_sequence_among_any_others_has_the_bits_that_it_has_alone(kind, parts,
 
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_results_differ_from_those_of_float32(each_isa, kind, parts):
+def test_results_differ_from_those_of_float32(each_product, kind, parts):
     """Or nothing above would say anything of parts."""
     layer = make_layer(kind, 9, 5, 30, 40)
     with torch.no_grad():

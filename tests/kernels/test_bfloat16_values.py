@@ -47,13 +47,13 @@ def draw(kind, number):
 @pytest.mark.parametrize("number", range(10))
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_results_and_gradients_are_those_of_the_parts(each_isa, kind, parts, number):
+def test_results_and_gradients_are_those_of_the_parts(each_product, kind, parts, number):
     assert_multiplies_parts(unroll, draw(kind, number), parts)
 
 
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_large_layer_multiplies_parts_as_well(each_isa, kind, parts):
+def test_a_large_layer_multiplies_parts_as_well(each_product, kind, parts):
     """Large enough for products of many steps at once, for tiles, and for weights that do not stay near."""
     layer = make_layer(kind, 40, 12, 70, 160, states=True)
     if kind == "rnn_relu":
@@ -116,13 +116,13 @@ WRONG = [
 def test_the_judge_refuses_other_parts(kind, wrong, parts):
     layer = make_layer(kind, 13, 20, 20, 48)
     layer = layer._replace(weight_hh=0.5 * layer.weight_hh) if kind == "rnn_relu" else layer
-    with pytest.raises(AssertionError, match=r"tensor \d+ of shape .* is .* away"):
+    with pytest.raises(AssertionError, match=r"away from (its|their) definition"):
         assert_multiplies_parts(wrong, layer, parts)
 
 
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_inference_gives_what_training_gives(each_isa, kind, parts):
+def test_inference_gives_what_training_gives(each_product, kind, parts):
     layer = as_leaves(make_layer(kind, 9, 5, 4, 19, states=True), torch.float32)._replace(parts=parts)
     training = unroll(layer)
     with torch.no_grad():
@@ -133,7 +133,7 @@ def test_inference_gives_what_training_gives(each_isa, kind, parts):
 
 @pytest.mark.parametrize("parts", [0, *PARTS])
 @pytest.mark.parametrize("kind", ["lstm", "lstm_options", "gru_after", "gru_before"])
-def test_outputs_are_within_the_bound_of_their_precision(each_isa, kind, parts):
+def test_outputs_are_within_the_bound_of_their_precision(each_product, kind, parts):
     """Of weights as PyTorch draws them, against float64."""
     layer = make_layer(kind, 16, 100, 64, 128)
     bound = 128**-0.5
@@ -148,7 +148,7 @@ def test_outputs_are_within_the_bound_of_their_precision(each_isa, kind, parts):
 
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_recomputed_gates_give_the_gradients_of_kept_ones(each_isa, kind, parts):
+def test_recomputed_gates_give_the_gradients_of_kept_ones(each_product, kind, parts):
     layer = make_layer(kind, 5, 9, 6, 21, lengths=[9, 0, 4, 9, 1], states=True, resets="given")
     layer = as_leaves(layer, torch.float32)._replace(parts=parts)
     expected = everything(unroll, layer)
@@ -160,7 +160,7 @@ def test_recomputed_gates_give_the_gradients_of_kept_ones(each_isa, kind, parts)
 
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_nan_stays_nan_and_infinities_saturate(each_isa, kind, parts):
+def test_nan_stays_nan_and_infinities_saturate(each_product, kind, parts):
     layer = make_layer(kind, 4, 3, 5, 7)
     layer.x[2, 1, 0] = float("nan")
     layer.x[1, 2, 3] = float("inf")

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import json
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 import unrolled
+from tests.golden import kept
 from tests.onnx.nearness import assert_near, with_rubbish
 from unrolled import UnrolledError, networks, tf1
 from unrolled.networks import CATALOGUE, NetworkConfig, SequenceClassifier
@@ -153,21 +153,15 @@ def test_a_file_says_what_network_is_in_it(exported):
     assert (model.proto.producer_name, model.proto.producer_version) == ("unrolled", unrolled.__version__)
 
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "checkpoints.zip"
-
-
 @pytest.mark.parametrize(
     "name",
     ["dense-around", "every-option", "bi-states", "single-layer-static-bi-lstm", "multi-layer-dynamic-mix"],
 )
 def test_what_tensorflow_wrote_computes_what_tensorflow_did(exported, tmp_path, name):
-    with zipfile.ZipFile(GOLDEN) as archive:
-        archive.extractall(
-            tmp_path, [each for each in archive.namelist() if each.startswith(f"{name}/") or "/" not in each]
-        )
-    with np.load(tmp_path / "results.npz") as results:
-        x, expected = results[f"{name}/x"], results[f"{name}/output"]
-    network = tf1.import_checkpoint(tmp_path / name / "model.ckpt").model.network().eval()
+    results = kept.results("checkpoints.zip")
+    x, expected = results[f"{name}/x"], results[f"{name}/output"]
+    folder = kept.unpack("checkpoints.zip", tmp_path, name)
+    network = tf1.import_checkpoint(folder / "model.ckpt").model.network().eval()
     (came,) = exported(network, lengths=False)(x)
     np.testing.assert_allclose(came, expected, rtol=0, atol=1e-5)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch  # before the kernels: its OpenMP, already loaded, then becomes theirs
 
+from unrolled.compiler import constant
 from unrolled.errors import UnrolledError, unknown_name
 
 VARIABLE = "UNROLLED_ISA"
@@ -35,7 +36,7 @@ def available() -> tuple[str, ...]:
     return (*(name for name, _, here in _compiled() if here), REFERENCE)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@constant
 def active() -> str:
     """The instruction set that is used: the best available, or the one that UNROLLED_ISA names.
 
@@ -63,7 +64,7 @@ def _chosen(forced: str) -> str:
     """The instruction set that is used if UNROLLED_ISA is `forced`."""
     if not forced:
         return available()[0]
-    if forced in available():
+    if forced in available() or forced in _stand_ins():
         return forced
     compiled = {name: needs for name, needs, _ in _compiled()}
     if forced in compiled:
@@ -87,6 +88,8 @@ def explain() -> str:
             "the fused kernels are not installed (no C++ compiler was found when unrolled was built), "
             "so every unrolling takes the reference path through plain PyTorch"
         )
+    if active() in _stand_ins():
+        return f"{active()}: stands in for hardware, for tests, and is slow; {VARIABLE} asks for it"
     chosen = f"{VARIABLE} asks for it" if os.environ.get(VARIABLE) else "the best that this CPU has"
     vnni = ", with VNNI for int8" if has_fast_int8() else ""
     return f"{active()}{vnni}: {chosen}; available: {', '.join(available())}"
@@ -102,7 +105,7 @@ def bfloat16_product() -> str:
     """By what the active kernels multiply bfloat16: "AMX", "AVX512_BF16", or "" if as float32."""
     native: Any = _native()
     name = active()
-    if name == REFERENCE or name not in available() or not hasattr(native, "bfloat16_product"):
+    if name == REFERENCE or name not in available():
         return ""
     return str(native.bfloat16_product(name))
 
@@ -136,6 +139,13 @@ def _load_from(folder: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@lru_cache(maxsize=1)
+def _stand_ins() -> tuple[str, ...]:
+    """Names of kernels that form by conversion what hardware would form that may not be there."""
+    native = _native()
+    return () if native is None else tuple(native.stand_ins())
 
 
 @lru_cache(maxsize=1)

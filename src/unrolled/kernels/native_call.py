@@ -108,11 +108,6 @@ class Layer(NamedTuple):
         return Layer(*(dense(name, value) for name, value in zip(Layer._fields, self, strict=True)))
 
 
-def known(layer: Layer) -> Any:
-    """The fields that the compiled kernels know."""
-    return layer if hasattr(_native(), "bfloat16_product") else layer[:-1]
-
-
 class Results(NamedTuple):
     """What forward gives: out, h_n, c_n, c of every step and what backward needs; None where not wanted.
 
@@ -144,21 +139,24 @@ def forward(
     """
     native, threads = _native(), torch.get_num_threads()
     chosen = chosen or isa.active()
-    found = native.forward(chosen, known(layer), threads, keep, keep_c, packed)
+    found = native.forward(chosen, layer, threads, keep, keep_c, packed)
     if found is None:
-        found = native.forward(chosen, known(layer.dense()), threads, keep, keep_c, packed)
+        found = native.forward(chosen, layer.dense(), threads, keep, keep_c, packed)
     return Results(*found)
 
 
 def forward_both(
-    layers: tuple[Layer, Layer], keep: int = NOTHING, keep_c: bool = False
+    layers: tuple[Layer, Layer],
+    keep: int = NOTHING,
+    keep_c: bool = False,
+    packed: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> tuple[Results, Results]:
     """Run two layers of the same numbers, side by side if there are threads for both."""
     native, threads = _native(), torch.get_num_threads()
-    found = native.forward_both(isa.active(), *map(known, layers), threads, keep, keep_c)
+    found = native.forward_both(isa.active(), *layers, threads, keep, keep_c, packed)
     if found is None:
-        one, other = (known(layer.dense()) for layer in layers)
-        found = native.forward_both(isa.active(), one, other, threads, keep, keep_c)
+        one, other = (layer.dense() for layer in layers)
+        found = native.forward_both(isa.active(), one, other, threads, keep, keep_c, packed)
     return Results(*found[0]), Results(*found[1])
 
 
@@ -188,7 +186,7 @@ def saved_width(layer: Layer, isa_name: str) -> int:
 
 def pack(layer: Layer) -> Tensor:
     """The weights of a dense layer as its kernel reads them, for a stream."""
-    packed: Tensor = _native().pack(isa.active(), known(layer))
+    packed: Tensor = _native().pack(isa.active(), layer)
     return packed
 
 
@@ -229,10 +227,10 @@ class Gradients(NamedTuple):
 def backward(layer: Layer, saved: Tensor, incoming: Incoming, wants_x: bool) -> Gradients:
     """The gradients of a layer's inputs, by the kernels that forward used; saved: all that it kept."""
     native, threads = _native(), torch.get_num_threads()
-    found = native.backward(known(layer), threads, saved, incoming, wants_x)
+    found = native.backward(layer, threads, saved, incoming, wants_x)
     if found is None:
         dense_saved, arrived = dense("saved", saved), incoming.dense()
-        found = native.backward(known(layer.dense()), threads, dense_saved, arrived, wants_x)
+        found = native.backward(layer.dense(), threads, dense_saved, arrived, wants_x)
     return Gradients(*found)
 
 
@@ -244,12 +242,12 @@ def backward_both(
 ) -> tuple[Gradients, Gradients]:
     """The gradients of the inputs of two layers that forward_both has run."""
     native, threads = _native(), torch.get_num_threads()
-    found = native.backward_both(tuple(map(known, layers)), threads, saved, incoming, wants_x)
+    found = native.backward_both(layers, threads, saved, incoming, wants_x)
     if found is None:
         layers = (layers[0].dense(), layers[1].dense())
         saved = (dense("saved", saved[0]), dense("saved", saved[1]))
         incoming = (incoming[0].dense(), incoming[1].dense())
-        found = native.backward_both(tuple(map(known, layers)), threads, saved, incoming, wants_x)
+        found = native.backward_both(layers, threads, saved, incoming, wants_x)
     return Gradients(*found[0]), Gradients(*found[1])
 
 

@@ -74,15 +74,17 @@ def unroll(
     return Results(*_Unroll.apply(*layer, *how))  # type: ignore[no-untyped-call]
 
 
-def unroll_both(one: Layer, other: Layer) -> tuple[Results, Results]:
+def unroll_both(
+    one: Layer, other: Layer, *, packed: tuple[Tensor | None, Tensor | None] = (None, None)
+) -> tuple[Results, Results]:
     """Run two layers of the same numbers, such as the directions of one: at once, where that is faster."""
     values = (*one, *other)
     if is_dispatched(values) or torch.get_num_threads() < 2:
-        return unroll(one), unroll(other)
+        return unroll(one, packed=packed[0]), unroll(other, packed=packed[1])
     if torch.is_grad_enabled() and any(isinstance(value, Tensor) and value.requires_grad for value in values):
         found = _UnrollBoth.apply(*values)  # type: ignore[no-untyped-call]
         return Results(*found[: len(found) // 2]), Results(*found[len(found) // 2 :])
-    return native_call.forward_both((one, other))
+    return native_call.forward_both((one, other), packed=packed)
 
 
 def _kept(keep: bool, keep_c: bool, recompute: bool) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from unrolled.compiler import uncompiled
 from unrolled.kernels.readable import is_recorded, is_transformed
 from unrolled.layers.dynamo import let_through
 from unrolled.layers.episodes import Episodes
@@ -245,7 +246,7 @@ class DropIn(Keeping, nn.RNNBase):
 let_through(DropIn)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@uncompiled
 def _uncompiled(function: Any, *arguments: Any) -> Any:
     """torch.compile leaves torch.nn's own layers alone; made to trace them, it fails on some."""
     return function(*arguments)

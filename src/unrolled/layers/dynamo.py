@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
-from torch._dynamo import config
-from torch._dynamo.variables.builder import VariableBuilder
+
+from unrolled.compiler import when_imported
+
+if TYPE_CHECKING:
+    from torch._dynamo.variables.builder import VariableBuilder
 
 
 def let_through(kind: type[nn.Module]) -> None:
@@ -16,6 +19,13 @@ def let_through(kind: type[nn.Module]) -> None:
     The refusal is a line of `VariableBuilder.wrap_module`, which only a setting for all modules turns off
     (`torch._dynamo.config.allow_rnn`): here it is on while an instance of `kind` is wrapped.
     """
+    when_imported(lambda: _let_through(kind))
+
+
+def _let_through(kind: type[nn.Module]) -> None:
+    from torch._dynamo import config
+    from torch._dynamo.variables.builder import VariableBuilder
+
     wrap = VariableBuilder.wrap_module
 
     @functools.wraps(wrap)

@@ -222,7 +222,7 @@ def _pack(module: Keeping) -> Any:
     layers = [layer.dense() for layer in form.layers]
     return (native.StepFloat64 if values[0].dtype == torch.float64 else native.StepFloat32)(
         isa.active(),
-        [(native_call.known(layer), native_call.pack(layer)) for layer in layers],
+        [(layer, native_call.pack(layer)) for layer in layers],
         form[1:],
         parameters,
         [steps],

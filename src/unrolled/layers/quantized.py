@@ -12,6 +12,7 @@ from unrolled.cells.quantized import QuantizedCell
 from unrolled.cells.state import LSTMState
 from unrolled.layers.fits import kernel_of, kernel_of_cell, mode_of, weights_of, weights_of_layer
 from unrolled.layers.packing import Packing
+from unrolled.unroll.both import both_unroll
 from unrolled.unroll.dynamic import dynamic_unroll
 from unrolled.unroll.lengths import Lengths
 from unrolled.unroll.resets import Resets
@@ -114,22 +115,30 @@ class QuantizedLayers(nn.Module):
             self._check_states(name, states, batch)
         final = []
         for layer in range(self.num_layers):
-            outputs = []
-            for place in range(layer * directions, (layer + 1) * directions):
-                given, back = (self._state_of(states, place) for states in (hx, reset_hx))
-                output, state = dynamic_unroll(
-                    self.cells[place],
-                    x,
-                    lengths,
-                    given,
-                    resets=resets,
-                    reset_state=back,
-                    batch_first=batch_first,
-                    reverse=bool(place % directions),
+            cells = self.cells[layer * directions : (layer + 1) * directions]
+            given, back = (
+                [self._state_of(states, layer * directions + place) for place in range(directions)]
+                for states in (hx, reset_hx)
+            )
+            if directions == 2:
+                found = both_unroll(
+                    cells, x, lengths, given, resets=resets, reset_states=back, batch_first=batch_first
                 )
-                outputs.append(output)
-                final.append(state)
-            x = outputs[0] if directions == 1 else torch.cat(outputs, 2)
+                x = torch.cat([outputs for outputs, _ in found], 2)
+            else:
+                found = [
+                    dynamic_unroll(
+                        cells[0],
+                        x,
+                        lengths,
+                        given[0],
+                        resets=resets,
+                        reset_state=back[0],
+                        batch_first=batch_first,
+                    )
+                ]
+                x = found[0][0]
+            final += [state for _, state in found]
         if self.mode == "LSTM":
             return x, tuple(torch.stack(parts) for parts in zip(*final, strict=True))
         return x, torch.stack(final)

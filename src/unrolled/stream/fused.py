@@ -167,9 +167,7 @@ class FusedWalk:
         h = x.new_zeros(2, batch_size, output)
         c = x.new_zeros(2, batch_size, hidden) if layer.has_c else None
         self._kept += [layer, packed]
-        own = self._add(
-            native_call.known(layer), packed.data_ptr(), value, 0, output, _addresses(h), _addresses(c)
-        )
+        own = self._add(layer, packed.data_ptr(), value, 0, output, _addresses(h), _addresses(c))
         return own, h if c is None else LSTMState(h, c)
 
     def _sum(self, first: int, second: int, width: int) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.cells.state import map_state
+from unrolled.compiler import uncompiled
 from unrolled.errors import UnrolledError, check_count
 from unrolled.kernels.readable import check_numbers, is_recorded
 from unrolled.kernels.watch import Watch
@@ -102,7 +103,7 @@ class Stream:
         output: Numbers | None = self._quick(x)
         return self._careful(x) if output is None else output
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @uncompiled
     def _step_after(self, resets: Any, x: Any) -> Any:
         """A step for which some sequences begin anew, or none."""
         anew = flags_of(resets)
@@ -110,7 +111,7 @@ class Stream:
             return self.step(x)
         return self._careful(x, anew)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @uncompiled
     def reset(self) -> None:
         """Go back to the initial state, to begin other sequences, with the model as it is then."""
         self._rest()
@@ -118,7 +119,7 @@ class Stream:
             self._begin(self._fixed, *self._look())
 
     @property
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @uncompiled
     def state(self) -> Any:
         """A copy of the state, nested as the cell's, for torch.nn's layers as theirs; None until N is known.
 
@@ -133,7 +134,7 @@ class Stream:
         return None if self._resting is None else map_state(Tensor.clone, self._resting)
 
     @state.setter
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @uncompiled
     def state(self, state: Any) -> None:
         if state is None:
             self.reset()
@@ -184,7 +185,7 @@ class Stream:
         else:
             self._quick = walk.quick if source.classifier is None else self._quick_probabilities
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @uncompiled
     def _careful(self, x: Any, anew: Tensor | None = None) -> Any:
         """A step on an x, or with weights, that the quick way does not take; every mistake is found here."""
         _check_that_nothing_records()

@@ -138,6 +138,27 @@ def dynamic_unroll(
     ((2, 5, 3), True, True)
     """
     check_cell(cell)
+    known, anew = check_sequences(x, lengths, resets, reset_state, batch_first)
+    if anew is not None and reverse:
+        anew = read_backward(anew, known)
+    walk = Walk(known, batch_first, reverse, return_states, return_gates, recompute_gates, anew)
+    if anew is not None and reset_state is None:
+        reset_state = state
+    if x.shape[1 if batch_first else 0]:
+        found = walk.through(cell, x, state, reset_state)
+    else:
+        found = _no_steps(cell, x, state, 1 if batch_first else 0)
+    extras = (
+        *((found.states,) if return_states else ()),
+        *((found.gates,) if return_gates else ()),
+    )
+    return found.outputs, found.state, *extras
+
+
+def check_sequences(
+    x: Any, lengths: Lengths | None, resets: Resets | None, reset_state: State | None, batch_first: bool
+) -> tuple[Tensor | None, Tensor | None]:
+    """Raise what `dynamic_unroll` raises for a batch of sequences; lengths and resets as tensors beside x."""
     layout = "[N, T, I]" if batch_first else "[T, N, I]"
     if not isinstance(x, Tensor):
         raise TypeError(f"x is a {type(x).__name__}, expected a torch.Tensor {layout}")
@@ -150,21 +171,7 @@ def dynamic_unroll(
     batch_size, time = (x.shape[0], x.shape[1]) if batch_first else (x.shape[1], x.shape[0])
     known = None if lengths is None else check_lengths(lengths, batch_size, time, x.device)
     check_reset_state(resets, reset_state)
-    anew = None if resets is None else check_resets(resets, batch_size, time, x.device)
-    if anew is not None and reverse:
-        anew = read_backward(anew, known)
-    walk = Walk(known, batch_first, reverse, return_states, return_gates, recompute_gates, anew)
-    if anew is not None and reset_state is None:
-        reset_state = state
-    if time:
-        found = walk.through(cell, x, state, reset_state)
-    else:
-        found = _no_steps(cell, x, state, 1 if batch_first else 0)
-    extras = (
-        *((found.states,) if return_states else ()),
-        *((found.gates,) if return_gates else ()),
-    )
-    return found.outputs, found.state, *extras
+    return known, None if resets is None else check_resets(resets, batch_size, time, x.device)
 
 
 def _no_steps(cell: Cell, x: Tensor, state: State | None, time_axis: int) -> Unrolled:

@@ -7,7 +7,7 @@ is a cell with a kernel, or one that goes through the loop.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from unrolled.cells.residual import ResidualCell
 from unrolled.cells.stacked import StackedCell
 from unrolled.cells.state import LSTMState, map_state
 from unrolled.kernels import isa, torch_ops
+from unrolled.kernels.ops import unroll_both
 from unrolled.kernels.readable import check_numbers, is_dispatched
 from unrolled.kernels.unroll import unroll
 from unrolled.unroll.kernel_layer import (
@@ -33,6 +34,9 @@ from unrolled.unroll.kernel_layer import (
 from unrolled.unroll.lengths import reverse_sequence
 from unrolled.unroll.packed import packed_of
 from unrolled.unroll.static import walk
+
+if TYPE_CHECKING:
+    from unrolled.kernels.native_call import Layer, Results
 
 
 class Unrolled(NamedTuple):
@@ -62,9 +66,7 @@ class Walk(NamedTuple):
         """The results of `cell` on x [N, T, I], T > 0; a state of None is the cell's initial one."""
         if not self._pays(cell, x, state, reset_state):
             return self._loop(cell, x, state, reset_state)
-        for name, given in (("state", state), ("reset_state", reset_state)):
-            if given is not None:
-                cell._check_state(given, x.shape[self._batch_axis], name)
+        self._check_states(cell, x, state, reset_state)
         kind = type(cell)  # its own, as `_holds_kernel` has seen it
         if kind is StackedCell:
             return self._stack(cell, x, state, reset_state)
@@ -85,6 +87,11 @@ class Walk(NamedTuple):
             outputs = torch.stack([cell.combine(*step) for step in steps], self._time_axis)
             return inner._replace(outputs=outputs)
         return self._layer(cell, x, state, reset_state)
+
+    def _check_states(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> None:
+        for name, given in (("state", state), ("reset_state", reset_state)):
+            if given is not None:
+                cell._check_state(given, x.shape[self._batch_axis], name)
 
     @property
     def _batch_axis(self) -> int:
@@ -136,17 +143,7 @@ class Walk(NamedTuple):
         return Unrolled(x, final, every, gates if self.return_gates else None)
 
     def _layer(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> Unrolled:
-        layer = layer_of(
-            cell,
-            x,
-            self.lengths,
-            state,
-            batch_first=self.batch_first,
-            reverse=self.reverse,
-            resets=self.resets,
-            reset_state=reset_state,
-        )
-        packed = packed_of(cell, layer) if type(cell) is QuantizedCell and not is_dispatched(layer) else None
+        layer, packed = self._call(cell, x, state, reset_state)
         results, gates = unroll(
             layer,
             packed=packed,
@@ -157,16 +154,30 @@ class Walk(NamedTuple):
         types = types_of(cell, x, state)
         if types is not None:
             results, gates = types.results(results), types.gates(gates)
-        h = results.h_n
-        final = LSTMState(h, results.c_n) if layer.has_c else h
+        final = _final(layer, results)
         if not self.return_states:
             return Unrolled(results.out, final, None, gates)
-        every: Any = self._carried(results.out, h)
+        every: Any = self._carried(results.out, results.h_n)
         if every is results.out:  # which is the user's to change
             every = every.clone()
         if layer.has_c:
             every = LSTMState(every, self._carried(results.c, results.c_n))
         return Unrolled(results.out, final, every, gates)
+
+    def _call(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> tuple[Layer, Tensor | None]:
+        """What a kernel takes: the layer, and its packed weights if these are kept."""
+        layer = layer_of(
+            cell,
+            x,
+            self.lengths,
+            state,
+            batch_first=self.batch_first,
+            reverse=self.reverse,
+            resets=self.resets,
+            reset_state=reset_state,
+        )
+        keeps = type(cell) is QuantizedCell and not is_dispatched(layer)
+        return layer, packed_of(cell, layer) if keeps else None
 
     def _loop(self, cell: Any, x: Tensor, state: Any, reset_state: Any) -> Unrolled:
         """The plain loop, one step of the cell after another: the definition."""
@@ -208,3 +219,22 @@ class Walk(NamedTuple):
         if self.lengths is None:
             return steps
         return torch.where(self._running(steps), steps, final.unsqueeze(self._time_axis))
+
+
+def through_both(ways: tuple[Walk, Walk], cells: Any, x: Tensor, states: Any, back: Any) -> list[Unrolled]:
+    """`Walk.through` of two quantized cells on the same x, at once where there are threads for both.
+
+    Each has its way, its state, and in `back` the state that its resets go back to.
+    """
+    each = list(zip(ways, cells, states, back, strict=True))
+    if not all(way._pays(cell, x, *given) for way, cell, *given in each):
+        return [way.through(cell, x, *given) for way, cell, *given in each]
+    for way, cell, *given in each:
+        way._check_states(cell, x, *given)
+    layers, packed = zip(*(way._call(cell, x, *given) for way, cell, *given in each), strict=True)
+    found = unroll_both(*layers, packed=packed)
+    return [Unrolled(one.out, _final(layer, one)) for layer, one in zip(layers, found, strict=True)]
+
+
+def _final(layer: Layer, results: Results) -> Any:
+    return LSTMState(results.h_n, results.c_n) if layer.has_c else results.h_n

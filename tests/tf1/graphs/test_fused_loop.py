@@ -1,22 +1,18 @@
 """Loops that are layers of cells run as such, to the same results; every other loop runs as it is."""
 
-import io
-import zipfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.golden import kept
 from tests.tf1.graphs.graph_files import constant, node
 from unrolled import UnrolledError
 from unrolled.tf1 import Graph
 from unrolled.tf1.checkpoints.wire import DamagedError, Message, bytes_field
 from unrolled.tf1.graphs.files import read_source
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "imports.zip"
 LAYERS = {
     "max": "lstm",
     "memory": "lstm",
@@ -35,10 +31,8 @@ AS_THEY_ARE = ("residual", "keras-lstm", "keras-gru-after", "keras-rnn")
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory):
     """`golden("max")`: a graph's prefix, the tensor that is its answer, and what it is fed."""
-    folder = tmp_path_factory.mktemp("loops")
-    with zipfile.ZipFile(GOLDEN) as archive:
-        archive.extractall(folder)
-        results = np.load(io.BytesIO(archive.read("results.npz")))
+    folder = kept.unpack("imports.zip", tmp_path_factory.mktemp("loops"))
+    results = kept.results("imports.zip")
 
     def read(name):
         prefix = folder / name / "model.ckpt"

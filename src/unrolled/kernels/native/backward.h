@@ -181,7 +181,7 @@ struct BackwardWalk {
       const Panels<Cell, Real> panels = packed.units();
       const LstmRow<Cell, Real> maths = {layer, panels, blocks};
       const UnitSums<Cell> kept(layer.options);
-      LstmRowBackward<Cell, Real> rows[kTileRows];
+      LstmRowBackward<Cell, Real> rows[kMostRows];
       for (int r = 0; r < count; ++r) {
         const int64_t slot = first + r, row = plan.row[slot], time = plan.time_of(slot, step);
         LstmRowBackward<Cell, Real>& to = rows[r];
@@ -192,7 +192,7 @@ struct BackwardWalk {
         to.c_noise = maths.noise(layer.options.c_noise, row, time);
         to.pre = saved.gates(step, 0, slot);
         to.apart = saved.gates(step, 1, slot) - to.pre;
-        to.scratch = scratch + (thread * kTileRows + r) * kScratchRows * stride;
+        to.scratch = scratch + (thread * plan.tile_rows + r) * kScratchRows * stride;
         to.stride = stride;
         const bool kept_c = before.is_kept(step, slot);
         to.c = kept_c ? saved.c(step - 1, 0, slot)
@@ -296,6 +296,10 @@ struct BackwardWalk {
         step_rows(step, first_step, end_step, me);
       }
       me.meet();
+      if (weights.pairs) {
+        weights.put_chunk(first_step, end_step, me.thread, me.team);
+        me.meet();
+      }
       weights.add_chunk(first_step, end_step, me.thread, me.team);
       me.meet();
     }
@@ -313,7 +317,8 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   const int64_t out_blocks = divide_up(P, lanes), outputs = out_blocks * lanes;
   Buffer<int64_t> order(plan_size(layer));
   if (!order) return false;
-  const Plan plan = make_plan<Cell>(layer, Sharing{kTileVectors, kTileRows}, order);
+  const Pairs pairs = {layer.product, layer.parts};
+  const Plan plan = make_plan<Cell>(layer, Sharing{kTileVectors, kTileRows, pairs ? 2 : 1, pairs.rows_of_tile()}, order);
 
   const int64_t step_size = N * stride * Cell::slots;
   int64_t chunk = kChunkBytes / int64_t(sizeof(Real)) / (step_size > 0 ? step_size : 1);
@@ -323,7 +328,7 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   const int64_t second_blocks = Cell::two_halves || layer.options.weight_hr ? out_blocks : 0;
   const int64_t second_steps = second_blocks ? chunk : Cell::whole_rows ? 1 : 0;
   const int64_t projected = Cell::whole_rows ? second_blocks * lanes : 0;
-  const BackwardPanels<Cell, Real> unplaced = {layer, plan, result.d_x.data != nullptr, second_blocks > 0};
+  const BackwardPanels<Cell, Real> unplaced = {layer, plan, result.d_x.data != nullptr, second_blocks > 0, pairs};
   Buffer<const Real*> rows(chunk * N * 3);
   const Saved<Cell, Real> saved(const_cast<Real*>(result.saved), N, H, projected_width(layer));
   const int64_t apart = plan.apart<Real>();
@@ -331,6 +336,8 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
                chunk, outputs, outputs + apart, stride + apart, unplaced};
   WeightWalk<Cell, Real>& weights = walk.weights;
   weights.second_blocks = second_blocks;
+  weights.pairs = pairs;
+  weights.chunk_words = pairs ? divide_up(chunk * N, kRunRows) * kRunWords : 0;
   walk.x_rows = rows;
   walk.h_rows = rows + chunk * N;
   walk.second_rows = second_blocks ? rows + 2 * chunk * N : nullptr;
@@ -340,8 +347,9 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   const auto lay_out = [&](Real* memory) {
     int64_t taken = 0;
     const auto take = [&](int64_t size) { return (taken += size, memory ? memory + taken - size : nullptr); };
-    weights.d_gates = {take(chunk * step_size), N, blocks};
-    weights.d_second = {take(chunk * N * projected), N, out_blocks};
+    const int64_t words = weights.chunk_words * pairs.parts;
+    weights.d_gates = {take(chunk * step_size), N, blocks, take(words * stride * Cell::slots)};
+    weights.d_second = {take(chunk * N * projected), N, second_blocks, take(words * projected)};
     if constexpr (Cell::two_halves) weights.d_second = weights.d_gates;
     walk.d_h = take(N * walk.h_row);
     walk.d_c = take(N * walk.c_row * Cell::has_c);
@@ -349,12 +357,12 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
     walk.second = take(second_steps * N * stride);
     walk.packed.lay_out(take);
     zeros = take(outputs);
-    weights.by_x = {walk.x_rows, I, take(stride * I * Cell::x_count)};
-    weights.by_h = {walk.h_rows, P, take(stride * P * Cell::h_count)};
-    weights.by_second = {walk.second_rows, second_blocks ? H : 0, take(second_blocks * lanes * H)};
+    weights.by_x = {walk.x_rows, I, take(stride * I * Cell::x_count), take(words * I)};
+    weights.by_h = {walk.h_rows, P, take(stride * P * Cell::h_count), take(words * P)};
+    weights.by_second = {walk.second_rows, second_blocks ? H : 0, take(second_blocks * lanes * H), take(second_blocks ? words * H : 0)};
     weights.bias_sums = take(stride * Cell::slots);
     weights.unit_sums = take(N * walk.unit_sums_of_slot());
-    walk.scratch = take(Cell::whole_rows ? plan.threads * kTileRows * kScratchRows * stride : 0);
+    walk.scratch = take(Cell::whole_rows ? plan.threads * plan.tile_rows * kScratchRows * stride : 0);
     return taken;
   };
   Buffer<Real> memory(lay_out(nullptr));
@@ -364,6 +372,7 @@ bool backward(const Layer<Real>& layer, const Backward<Real>& result) {
   walk.before.zeros = zeros;
 
   run_team(plan.threads, [&](Member& me) {
+    const Products products(pairs);
     Walk own = walk;
     own.packed.take_copy(me.thread);
     own.walk(me);

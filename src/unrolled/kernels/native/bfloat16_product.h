@@ -7,18 +7,29 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-// Adds to W vectors of R rows, which stand at to[r][v], their products with a panel [words][kGroup][lanes]. A word holds two
-// k of a weight's row, the first one low: a bfloat16 is the upper half of a float.
-template <int R, int W>
-UNROLLED_INLINE void bfloat16_pass(float* const (*to)[kGroup], int first, const float* const* rows, const int32_t* panel,
-                                   int64_t depth) {
+// Sums that some rows start from, or that they become: those of a block's slot lie at of[row] + block * apart + slot * lanes.
+template <class Number>
+struct Slots {
+  Number* const* of;
+  int64_t apart;
+};
+
+// Of R rows, the vectors from V to before V + W of a panel [words][Wide][lanes]: the products of each, on what is at
+// `from`. Its: the window of slots of each block whose vectors stand side by side. A word holds two k of a weight's row,
+// the first one low: a bfloat16 is the upper half of a float.
+template <class Its, int Wide, int R, int V, int W>
+UNROLLED_INLINE void bfloat16_pass(const Slots<float>& to, const Slots<const float>& from, const float* const* rows,
+                                   const int32_t* panel, int64_t depth) {
   constexpr int lanes = kLanes<float>;
+  const auto place = [](int v, int64_t apart) __attribute__((always_inline)) {
+    return v / Its::count * apart + (Its::first + v % Its::count) * lanes;
+  };
   Vec<float> sum[R][W];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < W; ++v) sum[r][v] = load(to[r][first + v]);
-  panel += first * lanes;
+    for (int v = 0; v < W; ++v) sum[r][v] = load(from.of[r] + place(V + v, from.apart));
+  panel += V * lanes;
   const auto take = [&](int64_t k, bool both) __attribute__((always_inline)) {
     Vec<float> one[R], other[R];
 #pragma GCC unroll 8
@@ -37,23 +48,30 @@ UNROLLED_INLINE void bfloat16_pass(float* const (*to)[kGroup], int first, const 
     }
   };
   int64_t k = 0;
-  for (; k + 1 < depth; k += 2, panel += kGroup * lanes) take(k, true);
+  for (; k + 1 < depth; k += 2, panel += Wide * lanes) take(k, true);
   if (k < depth) take(k, false);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < W; ++v) store(to[r][first + v], sum[r][v]);
+    for (int v = 0; v < W; ++v) store(to.of[r] + place(V + v, to.apart), sum[r][v]);
 }
 
-// Of 1, 2 or 4 rows of `depth` numbers, in passes whose sums stay in registers.
-inline void bfloat16_group(int count, float* const (*to)[kGroup], const float* const* rows, const int32_t* panel,
-                           int64_t depth) {
-  constexpr int wide = kVectorBytes == 64 ? 2 : 1;
-  if (count == 1) return bfloat16_pass<1, kGroup>(to, 0, rows, panel, depth);
-  if (count == 2)
-    for (int v = 0; v < kGroup; v += 4 * wide) bfloat16_pass<2, 4 * wide>(to, v, rows, panel, depth);
-  else
-    for (int v = 0; v < kGroup; v += 2 * wide) bfloat16_pass<4, 2 * wide>(to, v, rows, panel, depth);
+// All of a panel's vectors, in passes whose sums stay in registers.
+template <class Its, int Wide, int R, int V = 0>
+void bfloat16_rows(const Slots<float>& to, const Slots<const float>& from, const float* const* rows, const int32_t* panel,
+                   int64_t depth) {
+  constexpr int pass = vectors_of_pass(kVectorBytes, R, Wide);
+  bfloat16_pass<Its, Wide, R, V, R == 1 ? Wide : pass>(to, from, rows, panel, depth);
+  if constexpr (R > 1 && V + pass < Wide) bfloat16_rows<Its, Wide, R, V + pass>(to, from, rows, panel, depth);
+}
+
+// Of 1, 2 or 4 rows of `depth` numbers.
+template <class Its, int Wide>
+void bfloat16_group(int count, const Slots<float>& to, const Slots<const float>& from, const float* const* rows,
+                    const int32_t* panel, int64_t depth) {
+  if (count == 1) return bfloat16_rows<Its, Wide, 1>(to, from, rows, panel, depth);
+  if (count == 2) return bfloat16_rows<Its, Wide, 2>(to, from, rows, panel, depth);
+  bfloat16_rows<Its, Wide, 4>(to, from, rows, panel, depth);
 }
 
 }  // namespace unrolled::UNROLLED_ISA

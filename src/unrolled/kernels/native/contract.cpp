@@ -15,7 +15,7 @@ namespace {
 enum Field {
   kKind, kX, kWeightIh, kWeightHh, kBiasIh, kBiasHh, kLengths, kH0, kC0, kForgetBias, kReverse, kBatchFirst, kPeephole,
   kWeightHr, kNormWeight, kNormBias, kGNoise, kHNoise, kCNoise, kRecurrentDropout, kZoneout, kCellClip, kProjClip,
-  kResets, kResetH, kResetC, kScaleIh, kScaleHh, kFields
+  kResets, kResetH, kResetC, kScaleIh, kScaleHh, kParts, kFields
 };
 
 constexpr const char* kKinds[] = {"lstm",     "gru_after",    "gru_before",      "rnn_tanh",
@@ -68,7 +68,7 @@ class Door {
   // What every tensor of numbers has to be; one that is right but must be copied first makes the door not ready.
   Seen seen(nb::handle tensor, const char* name, Numbers numbers) {
     if (!is_tensor(tensor))
-      throw nb::type_error((std::string(name) + " is a " + Py_TYPE(tensor.ptr())->tp_name + ", expected a tensor").c_str());
+      throw nb::type_error((std::string(name) + " is a " + nb::inst_name(tensor).c_str() + ", expected a tensor").c_str());
     const Seen seen = look_at(tensor);
     if (!seen.on_cpu)
       refuse(std::string(name) + " is on " + text(nb::object(tensor.attr("device"))) + ", expected the CPU: there the kernels run");
@@ -260,6 +260,15 @@ double number(nb::handle value, const char* name, double least, double most) {
   return found;
 }
 
+int parts_of(nb::tuple fields, Numbers numbers, Numbers weights) {
+  const int parts = nb::cast<int>(at(fields, kParts));
+  if (parts < 0 || parts > 3)
+    refuse("parts is " + std::to_string(parts) + ", expected 0, or how many bfloat16 stand for a number: 1, 2 or 3");
+  if (parts && numbers != Numbers::float32) refuse("parts is given, but x is torch.float64: products in bfloat16 are of torch.float32");
+  if (parts && weights != numbers) refuse("parts is given, but the weights are quantized: their products are as they are");
+  return parts;
+}
+
 template <class Real>
 LstmOptions<Real> options_of(nb::tuple fields, const Sizes& sizes, Door& door) {
   const int64_t H = sizes.hidden, P = sizes.output;
@@ -285,7 +294,7 @@ LstmOptions<Real> options_of(nb::tuple fields, const Sizes& sizes, Door& door) {
 Numbers numbers_of(nb::tuple fields) {
   if (fields.size() != kFields) refuse("a layer has " + std::to_string(fields.size()) + " fields");
   const nb::handle x = at(fields, kX);
-  if (!is_tensor(x)) throw nb::type_error((std::string("x is a ") + Py_TYPE(x.ptr())->tp_name + ", expected a tensor").c_str());
+  if (!is_tensor(x)) throw nb::type_error((std::string("x is a ") + nb::inst_name(x).c_str() + ", expected a tensor").c_str());
   const Numbers numbers = look_at(x).numbers;
   if (numbers != Numbers::float32 && numbers != Numbers::float64)
     refuse("x is " + text(nb::object(x.attr("dtype"))) + ", expected torch.float32 or torch.float64");
@@ -309,6 +318,7 @@ void check(nb::tuple fields, int threads, Checked<Real>& checked) {
   layer.x = door.steps<Real>(at(fields, kX), "x", "the input of each step", sizes, I);
   layer.h0 = door.optional<Real>(at(fields, kH0), "h0", "[N, P]", {N, P});
   layer.c0 = door.optional<Real>(at(fields, kC0), "c0", "[N, H]", {N, H});
+  layer.parts = parts_of(fields, kNumbers<Real>, weights);
   layer.quantized = quantized_of<Real>(fields, sizes, door, weights);
   layer.weight_ih = layer.weight_hh = nullptr;
   if (!layer.quantized.bits) {

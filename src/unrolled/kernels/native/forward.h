@@ -23,8 +23,12 @@ struct ForwardWalk {
   int64_t blocks, stride;    // of units, and the units of all blocks
   int64_t outputs;           // the numbers of h in whole vectors
   States<Cell, Real> states;
+  Pairs pairs = {};
+  Real* x_rows = {};         // [regions][chunk][N][x_depth] rows of the chunk's x as pairs; where threads share the units, a region each
+  Real* h_rows = {};         // [regions][N][h_depth] of h before the step
+  Real* second_rows = {};    // [N][second_depth]
   Real* second = {};         // [N][stride] what the second product takes: r * h of the GRU that resets before, m of an LSTM
-  Real* scratch = {};        // [threads][kTileRows][stride]
+  Real* scratch = {};        // [threads][rows of a tile][stride]
 
   // Where the step's gates go; without backward, to the place of the same step of the chunk before.
   Real* gates(int64_t step, int64_t block, int64_t slot) const {
@@ -34,14 +38,14 @@ struct ForwardWalk {
   // The weights of the share's blocks of units, or where threads share one copy, of every team-th block.
   void pack(const Plan::Share& share) const {
     for (int64_t block = share.first_block + share.thread; block < share.end_block; block += share.team) {
-      pack_block(panels.x(block), layer.weight_ih, Cell::x_gate, block, layer.hidden, layer.input);
-      pack_block(panels.h(block), layer.weight_hh, Cell::h_gate, block, layer.hidden, layer.output);
+      pack_block(pairs, panels.x(block), layer.weight_ih, Cell::x_gate, block, layer.hidden, layer.input);
+      pack_block(pairs, panels.h(block), layer.weight_hh, Cell::h_gate, block, layer.hidden, layer.output);
       pack_bias<Cell>(panels.bias(block), layer, block);
       if constexpr (Cell::whole_rows) pack_unit_vectors<Cell>(panels.unit(block), layer, block);
     }
     const Real* weight = second_weight();
     for (int64_t group = share.thread * kTileVectors; weight && group < outputs / lanes; group += share.team * kTileVectors)
-      pack_group(panels.second(group), weight, group, layer.output, layer.hidden);
+      pack_group(pairs, panels.second(group), weight, group, layer.output, layer.hidden);
   }
 
   void read(Real* packed) { panels.data = pre_activations.panels.data = packed; }
@@ -77,9 +81,20 @@ struct ForwardWalk {
     }
   }
 
+  // Whether the products with x stand in the place of the gates before the step.
+  bool reads_ahead() const { return chunk > 1 || pairs; }
+
+  Real* x_row(int64_t step, int64_t slot, int thread) const {
+    const int64_t region = plan.by_units ? thread * chunk : 0;
+    return x_rows + ((region + step % chunk) * plan.slots + slot) * panels.x_depth;
+  }
+  Real* h_row(int64_t slot, int thread) const {
+    return h_rows + ((plan.by_units ? thread * plan.slots : 0) + slot) * panels.h_depth;
+  }
+
   // The products with x of all steps from first_step to end_step, for the thread's blocks and tiles: where a step has
   // few rows, those of several steps use W while it is there.
-  void read_ahead(int64_t first_step, int64_t end_step, const Plan::Share& share) const {
+  void read_ahead(int64_t first_step, int64_t end_step, const Plan::Share& share, int thread) const {
     for (int64_t block = share.first_block; block < share.end_block; ++block) {
       int64_t turn = 0;
       plan.each_tile_of_steps(first_step, end_step, share, [&](int rows, const int64_t* step, const int64_t* slot) {
@@ -87,6 +102,12 @@ struct ForwardWalk {
         for (int r = 0; r < rows; ++r) {
           tile.pre[r] = gates(step[r], block, slot[r]);
           tile.x[r] = at(layer.x, plan.row[slot[r]], plan.time_of(slot[r], step[r]));
+          if constexpr (sizeof(Real) == 4)
+            if (pairs) {
+              Real* const row = x_row(step[r], slot[r], thread);
+              if (block == share.first_block) pairs.put_row(row, tile.x[r], layer.input);
+              tile.x[r] = row;
+            }
         }
         pre_activations.multiply_x(tile, rows, block, block + 1 < share.end_block ? block + 1 : share.first_block, turn++);
       });
@@ -96,19 +117,26 @@ struct ForwardWalk {
   // One step of some blocks of units for the slots from `first` on; of a cell with two halves the first, and of one that
   // needs whole rows the pre-activations alone.
   template <int Rows = 0, int Blocks = 1>
-  void step_of_tile(int64_t step, int64_t block, int64_t first, int any_rows, int64_t turn) const {
+  void step_of_tile(int64_t step, int64_t block, int64_t first, int any_rows, int64_t turn, int64_t first_block = 0,
+                    int thread = 0) const {
     const int rows = Rows ? Rows : any_rows;
     constexpr int64_t of_block = Cell::slots * lanes;
     alignas(64) Real own[(Rows ? Rows : kTileRows) * Blocks * of_block];
-    const bool in_place = Cell::whole_rows || chunk > 1;
+    const bool in_place = Cell::whole_rows || reads_ahead();
     typename PreActivations<Cell, Real>::Tile tile;
     tile.apart = in_place ? gates(step, 1, 0) - gates(step, 0, 0) : rows * of_block;
     for (int r = 0; r < rows; ++r) {
       tile.pre[r] = in_place ? gates(step, block, first + r) : own + r * of_block;
       tile.h[r] = states.h(step, first + r);
+      if constexpr (sizeof(Real) == 4 && Rows == 0)
+        if (pairs) {
+          Real* const row = h_row(first + r, thread);
+          if (block == first_block) pairs.put_row(row, tile.h[r], layer.output);
+          tile.h[r] = row;
+        }
     }
     const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
-    if (chunk > 1) {
+    if (reads_ahead()) {
       pre_activations.template multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
     } else {
       for (int r = 0; r < rows; ++r) tile.x[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
@@ -179,19 +207,23 @@ struct ForwardWalk {
   // vector) gives: done(slot, vector, sum) for each vector of outputs.
   template <class Begins, class Done>
   void second_product(int64_t first, int rows, const Begins& begins, const Done& done) const {
-    alignas(64) Real product[kTileRows * kTileVectors * lanes];
+    alignas(64) Real product[kMostRows * kTileVectors * lanes];
     const int64_t vectors = outputs / lanes;
+    if constexpr (sizeof(Real) == 4)
+      for (int r = 0; pairs && r < rows; ++r)
+        pairs.put_row(second_rows + (first + r) * panels.second_depth, second + (first + r) * stride, layer.hidden);
     for (int64_t group = 0; group < vectors; group += kTileVectors) {
       const int width = group_width(group, vectors);
-      const Real* from[kTileRows];
-      Real* to[kTileRows];
+      const Real* from[kMostRows];
+      Real* to[kMostRows];
       for (int r = 0; r < rows; ++r) {
-        from[r] = second + (first + r) * stride;
+        from[r] = pairs ? second_rows + (first + r) * panels.second_depth : second + (first + r) * stride;
         to[r] = product + r * kTileVectors * lanes;
         for (int v = 0; v < width; ++v) store(to[r] + v * lanes, begins(first + r, group + v));
       }
-      product_group<Real>(rows, width, to, true, width * lanes,
-                          {from, {1, layer.hidden, 0}, {panels.second(group), width * lanes, panels.second(group)}});
+      const Factor<Real> factor = {from, {1, panels.second_depth, 0}, {panels.second(group), width * lanes, panels.second(group)}};
+      if (pairs) pairs.multiply(rows, width, Sums<Real>{to, to}, factor);
+      else product_group<Real>(rows, width, to, true, width * lanes, factor);
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < width; ++v) done(first + r, group + v, load(to[r] + v * lanes));
     }
@@ -204,7 +236,7 @@ struct ForwardWalk {
           first, rows, [&](int64_t slot, int64_t block) { return load(gates(step, block, slot)); },
           [&](int64_t slot, int64_t block, Vec<Real> sum) { candidate(step, block, slot, sum); });
     if constexpr (Cell::whole_rows) {
-      whole_rows(step, first, rows, scratch + thread * kTileRows * stride);
+      whole_rows(step, first, rows, scratch + thread * plan.tile_rows * stride);
       if (!layer.options.weight_hr) return;
       second_product(
           first, rows, [](int64_t, int64_t) { return Vec<Real>{}; },
@@ -220,7 +252,7 @@ struct ForwardWalk {
   void whole_rows(int64_t step, int64_t first, int rows, Real* o) const {
     if constexpr (Cell::whole_rows) {
       const LstmRow<Cell, Real> row = {layer, panels, blocks};
-      Moments<Real> moments[kTileRows][saved.moments_width() / 2 + 1] = {};
+      Moments<Real> moments[kMostRows][saved.moments_width() / 2 + 1] = {};
       const auto each_row = [&](auto&& action) {
         for (int r = 0; r < rows; ++r) action(r, first + r, plan.row[first + r], plan.time_of(first + r, step));
       };
@@ -299,9 +331,9 @@ struct ForwardWalk {
     for (int64_t step = 0; step < plan.steps; ++step) {
       if (plan.by_units && !me.goes_on(step)) return;
       const Plan::Share share = plan.share(me.thread, me.team, blocks);
-      if (chunk > 1 && step % chunk == 0)
-        read_ahead(step, step + chunk < plan.steps ? step + chunk : plan.steps, share);
-      step_of_units(step, share);
+      if (reads_ahead() && step % chunk == 0)
+        read_ahead(step, step + chunk < plan.steps ? step + chunk : plan.steps, share, me.thread);
+      step_of_units(step, share, me.thread);
       if constexpr (Cell::two_halves || Cell::whole_rows)
         for (int64_t i = 0; i < divide_up(plan.tiles, me.team); ++i) {
           const int64_t tile = plan.tile_of(i, me.thread, me.team);
@@ -315,14 +347,14 @@ struct ForwardWalk {
 
   // A thread's share of a step. Of weights that stay near, a tile takes all blocks while its h is there; of large ones,
   // all tiles take a block while its weights are there.
-  void step_of_units(int64_t step, const Plan::Share& share) const {
+  void step_of_units(int64_t step, const Plan::Share& share, int thread) const {
     const int64_t tiles = divide_up(plan.tiles, share.team);
     int64_t block = share.first_block;
-    if (tiles == 1) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
+    if (tiles == 1 && !pairs) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
     const auto take = [&](int64_t block, int64_t i) {
       const int64_t tile = plan.tile_of(i, share.thread, share.team);
       const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
-      if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i);
+      if (rows > 0) this->template step_of_tile<>(step, block, plan.tile_begin(tile), rows, i, share.first_block, thread);
     };
     if (chunk == 1) {
       for (int64_t i = 0; i < tiles; ++i)
@@ -343,31 +375,39 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   const int64_t outputs = divide_up(layer.output, lanes) * lanes;
   Buffer<int64_t> order(plan_size(layer));
   if (!order) return false;
-  const Plan plan = make_plan<Cell>(layer, Sharing{1, 16}, order);
+  const Pairs pairs = {layer.product, layer.parts};
+  const Plan plan = make_plan<Cell>(layer, Sharing{1, 16, pairs ? 2 : 1, pairs.rows_of_tile()}, order);
 
   // Without backward the gates of a chunk have a place, and only if something reads them later.
   const bool keep = result.saved != nullptr;
   const int64_t chunk = plan.at_once;
   const int64_t width = Saved<Cell, Real>::width(layer.hidden, projected_width(layer));
-  const int64_t step_gates = keep || !(second || chunk > 1) ? 0 : chunk * N * width;
-  const int64_t packed_size = Panels<Cell, Real>::size(layer.input, layer.hidden, layer.output);
+  const int64_t step_gates = keep || !(second || chunk > 1 || pairs) ? 0 : chunk * N * width;
+  const Panels<Cell, Real> panels = Panels<Cell, Real>::of(result.packed, pairs, layer.input, layer.hidden, layer.output);
+  const int64_t packed_size = panels.size(layer.output);
+  const int64_t regions = !pairs ? 0 : plan.by_units ? plan.threads : 1;
+  const int64_t rows = regions * N * (chunk * panels.x_depth + panels.h_depth) + (pairs && second ? N * panels.second_depth : 0);
   const bool apart = packs_apart(plan, packed_size * int64_t(sizeof(Real)));
   const int64_t copies = apart && !result.packed_ready ? (plan.threads - 1) * packed_size : 0;
   States<Cell, Real> states(layer, plan);
-  Buffer<Real> memory(states.size() + N * stride * second + plan.threads * kTileRows * stride + step_gates + copies);
+  const int64_t scratch = Cell::whole_rows ? plan.threads * plan.tile_rows * stride : 0;
+  Buffer<Real> memory(states.size() + N * stride * second + scratch + step_gates + copies + rows);
   if (!memory) return false;
 
   Real* part = memory;
   const auto take = [&part](int64_t size) { return (part += size) - size; };
-  const Panels<Cell, Real> panels = {result.packed, layer.input, layer.hidden, layer.output, blocks};
   states.place(take(states.size()));
   const Saved<Cell, Real> saved(keep ? result.saved : take(step_gates), N, layer.hidden, projected_width(layer));
-  Walk walk = {layer, result, plan, panels, {panels}, saved, keep, chunk, blocks, stride, outputs, states};
+  Walk walk = {layer, result, plan, panels, {panels, pairs}, saved, keep, chunk, blocks, stride, outputs, states, pairs};
   walk.second = take(N * stride * second);
-  walk.scratch = take(plan.threads * kTileRows * stride);
+  walk.scratch = take(scratch);
+  walk.x_rows = take(regions * chunk * N * panels.x_depth);
+  walk.h_rows = take(regions * N * panels.h_depth);
+  walk.second_rows = take(pairs && second ? N * panels.second_depth : 0);
   Real* const copy = take(copies);
 
   run_team(plan.threads, [&](Member& me) {
+    const Products products(pairs);
     if (result.packed_ready) return walk.walk(me);
     if (!apart) {
       walk.pack(plan.share(me.thread, me.team, blocks));

@@ -1,6 +1,6 @@
 // Sums of products of int8, exact in int32, and so the same on every instruction set.
 //
-// A word holds four k of a weight's row; a vector of words has as many units as lanes, and kGroup vectors stand side by
+// A word holds four k of a weight's row; a vector of words has as many units as lanes, and 8 or 6 vectors stand side by
 // side. The body is compiled in each instruction set's file and, for CPUs that multiply and add four int8 in one
 // instruction, once more in a file of its own; dispatch.cpp chooses.
 #pragma once
@@ -62,8 +62,8 @@ UNROLLED_INLINE Int<float> add_products(Int<float> sum, Int<float> x, Int<float>
 }
 #endif
 
-// W vectors of sums[r] for R rows of words; the three pointers stand at the first of these vectors.
-template <int R, int W>
+// W of the `Wide` vectors of a panel, and as many of sums[r], for R rows of words; the pointers stand at the first of these.
+template <int R, int W, int Wide>
 UNROLLED_INLINE void int8_pass(int32_t* sums, const int32_t* start, const int8_t* const* rows, const int32_t* panel,
                                int64_t words) {
   constexpr int lanes = kLanes<float>;
@@ -72,7 +72,7 @@ UNROLLED_INLINE void int8_pass(int32_t* sums, const int32_t* start, const int8_t
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < W; ++v) __builtin_memcpy(&sum[r][v], start + v * lanes, kVectorBytes);
-  for (int64_t k = 0; k < words; ++k, panel += kGroup * lanes) {
+  for (int64_t k = 0; k < words; ++k, panel += Wide * lanes) {
     Int<float> weight[W];
 #pragma GCC unroll 8
     for (int v = 0; v < W; ++v) __builtin_memcpy(&weight[v], panel + v * lanes, kVectorBytes);
@@ -92,14 +92,22 @@ UNROLLED_INLINE void int8_pass(int32_t* sums, const int32_t* start, const int8_t
 }
 
 // Of 1, 2 or 4 rows, in passes whose sums stay in registers.
-inline void int8_group(int count, int32_t* sums, const int32_t* start, const int8_t* const* rows, const int32_t* panel,
-                       int64_t words) {
-  constexpr int lanes = kLanes<float>, wide = kVectorBytes == 64 ? 2 : 1;  // there are twice as many of the widest registers
-  if (count == 1) return int8_pass<1, kGroup>(sums, start, rows, panel, words);
+template <int Wide>
+void int8_rows(int count, int32_t* sums, const int32_t* start, const int8_t* const* rows, const int32_t* panel,
+               int64_t words) {
+  constexpr int lanes = kLanes<float>;
+  constexpr int of_two = vectors_of_pass(kVectorBytes, 2, Wide), of_four = vectors_of_pass(kVectorBytes, 4, Wide);
+  if (count == 1) return int8_pass<1, Wide, Wide>(sums, start, rows, panel, words);
   if (count == 2)
-    for (int v = 0; v < kGroup * lanes; v += 4 * wide * lanes) int8_pass<2, 4 * wide>(sums + v, start + v, rows, panel + v, words);
+    for (int v = 0; v < Wide * lanes; v += of_two * lanes) int8_pass<2, of_two, Wide>(sums + v, start + v, rows, panel + v, words);
   else
-    for (int v = 0; v < kGroup * lanes; v += 2 * wide * lanes) int8_pass<4, 2 * wide>(sums + v, start + v, rows, panel + v, words);
+    for (int v = 0; v < Wide * lanes; v += of_four * lanes) int8_pass<4, of_four, Wide>(sums + v, start + v, rows, panel + v, words);
+}
+
+inline void int8_group(int count, int vectors, int32_t* sums, const int32_t* start, const int8_t* const* rows,
+                       const int32_t* panel, int64_t words) {
+  if (vectors == kGroup) return int8_rows<kGroup>(count, sums, start, rows, panel, words);
+  int8_rows<6>(count, sums, start, rows, panel, words);
 }
 
 }  // namespace unrolled::UNROLLED_ISA

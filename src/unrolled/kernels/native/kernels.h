@@ -5,6 +5,7 @@
 
 #include "backward.h"
 #include "forward.h"
+#include "pair_tiles.h"
 #include "quantized_forward.h"
 
 namespace unrolled::UNROLLED_ISA {
@@ -52,12 +53,18 @@ Kernels<Real> kernels() {
   table.saved_width = [](CellKind kind, int64_t hidden, int64_t projected) {
     return with_cell(kind, [&](auto cell) { return Saved<decltype(cell), Real>::width(hidden, projected); });
   };
-  table.packed_size = [](CellKind kind, int bits, int64_t input, int64_t hidden, int64_t output) {
-    if (bits)
-      return with_plain_cell(
-          kind, [&](auto cell) { return QuantizedPanels<decltype(cell)>(nullptr, bits, input, hidden).size(); });
-    return with_cell(kind, [&](auto cell) { return Panels<decltype(cell), Real>::size(input, hidden, output); });
+  table.packed_size = [](const Layer<Real>& layer) {
+    if (layer.quantized.bits)
+      return with_plain_cell(layer.kind, [&](auto cell) {
+        return QuantizedPanels<decltype(cell)>(nullptr, layer.quantized.bits, layer.input, layer.hidden).size();
+      });
+    return with_cell(layer.kind, [&](auto cell) {
+      const Pairs pairs = {layer.product, layer.parts};
+      return Panels<decltype(cell), Real>::of(nullptr, pairs, layer.input, layer.hidden, layer.output).size(layer.output);
+    });
   };
+  table.by_conversion = {"conversion", pair_sums, kTileRows, 1};
+  table.by_tiles = product_by_tiles<StandInTiles>("conversion");
   return table;
 }
 

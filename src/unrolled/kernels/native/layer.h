@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "products.h"
+
 namespace unrolled {
 
 // The last three are the LSTM with any of its options: without layer norm, with one of each gate, or with one of W x
@@ -78,6 +80,9 @@ struct Layer {
   const Real* reset_h = nullptr;  // [N, P]; null: zeros
   const Real* reset_c = nullptr;  // [N, H], LSTM; null: zeros
   QuantizedWeights quantized = {};  // in the place of weight_ih and weight_hh, which then are null; without backward
+  // How many bfloat16 stand for a number in the products of float, and what forms these; 0: none do. All else is Real.
+  int parts = 0;
+  const PairProduct* product = nullptr;
 };
 
 template <class Real>
@@ -121,8 +126,9 @@ struct Kernels {
   bool (*forward)(const Layer<Real>&, const Forward<Real>&);
   bool (*backward)(const Layer<Real>&, const Backward<Real>&);
   int64_t (*saved_width)(CellKind, int64_t hidden, int64_t projected);  // 0: no projection
-  // bits: of a quantized weight, 0 of one that is Real.
-  int64_t (*packed_size)(CellKind, int bits, int64_t input, int64_t hidden, int64_t output);
+  int64_t (*packed_size)(const Layer<Real>&);
+  // The products of pairs, as any CPU forms them: in the order of AVX512_BF16, and in that of AMX.
+  PairProduct by_conversion, by_tiles;
 };
 
 }  // namespace unrolled

@@ -35,7 +35,17 @@ nb::list compiled() {
   int count = 0;
   const Isa* table = isa_table(count);
   for (int i = 0; i < count; ++i)
-    result.append(nb::make_tuple(table[i].name, table[i].needs, table[i].runs_here()));
+    if (!table[i].is_stand_in) result.append(nb::make_tuple(table[i].name, table[i].needs, table[i].runs_here()));
+  return result;
+}
+
+// The names of those that stand in for hardware that may not be there: for tests.
+nb::list stand_ins() {
+  nb::list result;
+  int count = 0;
+  const Isa* table = isa_table(count);
+  for (int i = 0; i < count; ++i)
+    if (table[i].is_stand_in && table[i].runs_here()) result.append(table[i].name);
   return result;
 }
 
@@ -134,6 +144,7 @@ struct ForwardCall {
       : kernels(kernels_of<Real>(isa)) {
     check(fields, threads, checked);
     if (!checked.ready) return;
+    choose_product(isa, checked.layer);
     const Sizes& sizes = checked.sizes;
     const int bits = checked.layer.quantized.bits;
     if (bits && keep != nothing) throw nb::value_error("a layer with quantized weights has no backward: keep nothing for it");
@@ -150,7 +161,7 @@ struct ForwardCall {
       Saved::write_head(data, isa, sizes.kind);
       if (keep == everything) result.saved = data + Saved::kHead, result.kept_h = Saved::h(data, isa, sizes);
     }
-    const int64_t packed = kernels.packed_size(sizes.kind, bits, sizes.input, sizes.hidden, sizes.output);
+    const int64_t packed = kernels.packed_size(checked.layer);
     result.packed = packed_for_stream;
     if (!packed_before.is_none()) {
       result.packed = static_cast<Real*>(const_cast<void*>(check_run(packed_before, "packed", kNumbers<Real>, packed)));
@@ -181,6 +192,7 @@ struct BackwardCall {
 
   BackwardCall(nb::tuple fields, int threads, nb::handle saved, nb::tuple gradients, bool wants_x)
       : isa(looked_at(fields, threads, saved)) {
+    choose_product(isa, checked.layer);
     const Sizes& sizes = checked.sizes;
     if (checked.layer.quantized.bits) throw nb::value_error("a layer with quantized weights has no backward");
     Real* kept = static_cast<Real*>(const_cast<void*>(check_run(saved, "saved", kNumbers<Real>, Saved::size(isa, sizes))));
@@ -271,16 +283,17 @@ nb::object forward(const std::string& isa, nb::tuple fields, int threads, int ke
 }
 
 template <class Real>
-nb::object forward_both_of(const Isa& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c) {
-  ForwardCall<Real> first(isa, one, threads, keep, keep_c), second(isa, other, threads, keep, keep_c);
+nb::object forward_both_of(const Isa& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c, nb::tuple packed) {
+  ForwardCall<Real> first(isa, one, threads, keep, keep_c, nullptr, packed[0]);
+  ForwardCall<Real> second(isa, other, threads, keep, keep_c, nullptr, packed[1]);
   return results_of(first, second);
 }
 
-// What forward gives for each of two layers.
-nb::object forward_both(const std::string& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c) {
+// What forward gives for each of two layers; packed: a pair of what it takes.
+nb::object forward_both(const std::string& isa, nb::tuple one, nb::tuple other, int threads, int keep, bool keep_c, nb::tuple packed) {
   const Isa& named = isa_named(isa);
-  return is_double(one) ? forward_both_of<double>(named, one, other, threads, keep, keep_c)
-                        : forward_both_of<float>(named, one, other, threads, keep, keep_c);
+  return is_double(one) ? forward_both_of<double>(named, one, other, threads, keep, keep_c, packed)
+                        : forward_both_of<float>(named, one, other, threads, keep, keep_c, packed);
 }
 
 // The gradients as kernels/native_call.py names them, None where there is none; None alone: see Checked::ready.
@@ -309,9 +322,8 @@ template <class Real>
 nb::object pack_of(const Isa& isa, nb::tuple fields) {
   Checked<Real> checked;
   check(fields, 1, checked);
-  const Sizes& s = checked.sizes;
-  const int bits = checked.layer.quantized.bits;
-  Made packed = make<Real>({kernels_of<Real>(isa).packed_size(s.kind, bits, s.input, s.hidden, s.output)});
+  choose_product(isa, checked.layer);
+  Made packed = make<Real>({kernels_of<Real>(isa).packed_size(checked.layer)});
   ForwardCall<Real> call(isa, fields, 1, nothing, false, static_cast<Real*>(packed.data));
   return result_of(call).is_none() ? nb::none() : packed.tensor;
 }
@@ -348,6 +360,9 @@ NB_MODULE(_native, m) {
   m.def("isa_of", &isa_of);
   m.def("allow_faster_products", &allow_faster_products);
   m.def("has_faster_product", [](const std::string& isa) { return faster_int8_product(isa_named(isa).vector_bytes) != nullptr; });
+  m.def("stand_ins", &stand_ins);
+  // What forms products of bfloat16 in hardware; "" if they are formed by conversion.
+  m.def("bfloat16_product", [](const std::string& isa) { return std::string(hardware_product(isa_named(isa))); });
   m.attr("saved_head_bytes") = 64;
   bind_stream<float>(m, "StreamFloat32", &isa_named);
   bind_stream<double>(m, "StreamFloat64", &isa_named);

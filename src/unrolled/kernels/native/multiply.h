@@ -11,6 +11,7 @@ namespace unrolled::UNROLLED_ISA {
 
 constexpr int64_t kLineBytes = 64;
 constexpr int kTileRows = 6;
+constexpr int kMostRows = 32;  // of the tiles of products in fewer bits
 constexpr int kTileVectors = UNROLLED_TILE_VECTORS;
 
 constexpr int least(int a, int b) { return a < b ? a : b; }

@@ -6,6 +6,7 @@
 #include "cells.h"
 #include "layer.h"
 #include "multiply.h"
+#include "pairs.h"
 
 namespace unrolled::UNROLLED_ISA {
 
@@ -47,21 +48,35 @@ void copy_transposed(Real* __restrict to, int64_t to_row, const Real* from, int6
     }
 }
 
-// to[k * to_row + lane] = from[lane * depth + k] for a vector's lanes, zeros in those from `known` on.
+// to[k * to_row + lane] = from[lane * depth + k] for a vector's lanes, zeros in those from `known` on; k counts words where
+// numbers are read in pairs.
 template <class Real>
-void pack_lanes(Real* to, int64_t to_row, const Real* from, int64_t known, int64_t depth) {
+void pack_lanes(const Pairs& pairs, Real* to, int64_t to_row, const Real* from, int64_t known, int64_t depth) {
   constexpr int lanes = kLanes<Real>;
-  for (int64_t k = 0; known < lanes && k < depth; ++k) store(to + k * to_row, Vec<Real>{});
-  copy_transposed(to, to_row, from, depth, known < lanes ? known : lanes, depth);
+  if (known > lanes) known = lanes;
+  for (int64_t k = 0; (pairs || known < lanes) && k < pairs.depth(depth); ++k) store(to + k * to_row, Vec<Real>{});
+  if (!pairs) return copy_transposed(to, to_row, from, depth, known, depth);
+  if constexpr (sizeof(Real) == 4) {
+    constexpr int64_t piece = 4 * lanes;  // words
+    alignas(64) Real words[lanes * piece];
+    for (int part = 0; part < pairs.parts; ++part)
+      for (int64_t k = 0; k < depth; k += 2 * piece) {
+        const int64_t numbers = depth - k < 2 * piece ? depth - k : 2 * piece;
+        for (int64_t lane = 0; lane < known; ++lane)
+          pairs.put_part(words + lane * piece, from + lane * depth + k, numbers, part);
+        copy_transposed(to + (part * pairs.words(depth) + k / 2) * to_row, to_row, words, piece, known, divide_up(numbers, 2));
+      }
+  }
 }
 
 // panel [depth][Count][lanes] of one block of units from weight [gates H, depth], and back.
 template <class Real, int Count>
-void pack_block(Real* panel, const Real* weight, const int (&gate)[Count], int64_t block, int64_t hidden, int64_t depth) {
+void pack_block(const Pairs& pairs, Real* panel, const Real* weight, const int (&gate)[Count], int64_t block, int64_t hidden,
+                int64_t depth) {
   constexpr int lanes = kLanes<Real>;
   const int64_t unit = block * lanes;
   for (int v = 0; v < Count; ++v)
-    pack_lanes(panel + v * lanes, Count * lanes, weight + (gate[v] * hidden + unit) * depth, hidden - unit, depth);
+    pack_lanes(pairs, panel + v * lanes, Count * lanes, weight + (gate[v] * hidden + unit) * depth, hidden - unit, depth);
 }
 
 template <class Real, int Count>
@@ -99,10 +114,35 @@ void pack_columns(Real* __restrict panels, const Real* weight, const int (&gate)
   }
 }
 
+// The same of words, of two units each: group by group [part][words of blocks Count lanes units][width][lanes].
+template <int Count>
+void pack_columns(const Pairs& pairs, float* panels, const float* weight, const int (&gate)[Count], int64_t hidden,
+                  int64_t columns, int64_t begin, int64_t end) {
+  constexpr int lanes = kLanes<float>;
+  const int64_t vectors = divide_up(columns, lanes), units = divide_up(hidden, lanes) * lanes;
+  const int64_t words = pairs.words(units * Count);
+  for (int64_t first = begin; first < end; first += kTileVectors) {
+    const int64_t width = group_width(first, vectors) * lanes;
+    const int64_t known = columns - first * lanes < width ? columns - first * lanes : width;
+    float* to = panels + first * lanes * pairs.parts * words;
+    std::memset(to, 0, size_t(width * pairs.parts * words) * sizeof(float));
+    for (int part = 0; part < pairs.parts; ++part, to += words * width)
+      for (int64_t block = 0; block < units; block += lanes)
+        for (int v = 0; v < Count; ++v)
+          for (int64_t lane = 0; lane < lanes && block + lane < hidden; lane += 2) {
+            const int64_t unit = block + lane;
+            const float* upper = weight + (gate[v] * hidden + unit) * columns + first * lanes;
+            pairs.put_two_rows(to + (block * Count + v * lanes + lane) / 2 * width, upper,
+                                unit + 1 < hidden ? upper + columns : nullptr, known, part);
+          }
+  }
+}
+
+// Of the panels of columns for a product over Count gates of so many units.
 template <class Real>
-int64_t columns_size(int64_t hidden, int64_t columns, int count) {
+int64_t columns_size(const Pairs& pairs, int64_t hidden, int64_t columns, int count) {
   constexpr int lanes = kLanes<Real>;
-  return divide_up(columns, lanes) * lanes * divide_up(hidden, lanes) * count * lanes;
+  return divide_up(columns, lanes) * lanes * pairs.depth(divide_up(hidden, lanes) * count * lanes);
 }
 
 // How many vectors of parameters a block of units has beside its weights and biases.
@@ -119,18 +159,22 @@ template <class Cell, class Real>
 struct Panels {
   static constexpr int lanes = kLanes<Real>;
   Real* data;
-  int64_t input, hidden, output, blocks;
+  int64_t blocks;                         // of units
+  int64_t x_depth, h_depth, second_depth;  // of a row of x, of h and of what the second product takes
 
-  static int64_t size(int64_t input, int64_t hidden, int64_t output) {
-    const int64_t units = divide_up(hidden, lanes) * lanes, outputs = divide_up(output, lanes) * lanes;
-    const int64_t second = Cell::two_halves || Cell::whole_rows ? outputs * hidden : 0;
-    return units * (input * Cell::x_count + output * Cell::h_count + Cell::slots + unit_vectors<Cell>()) + second;
+  static Panels of(Real* data, const Pairs& pairs, int64_t input, int64_t hidden, int64_t output) {
+    return {data, divide_up(hidden, lanes), pairs.depth(input), pairs.depth(output), pairs.depth(hidden)};
   }
-  Real* x(int64_t block) const { return data + block * input * Cell::x_count * lanes; }
-  Real* h(int64_t block) const { return x(blocks) + block * output * Cell::h_count * lanes; }
+  int64_t size(int64_t output) const {
+    const int64_t second = Cell::two_halves || Cell::whole_rows ? divide_up(output, lanes) * lanes * second_depth : 0;
+    const int64_t of_unit = x_depth * Cell::x_count + h_depth * Cell::h_count + Cell::slots + unit_vectors<Cell>();
+    return blocks * lanes * of_unit + second;
+  }
+  Real* x(int64_t block) const { return data + block * x_depth * Cell::x_count * lanes; }
+  Real* h(int64_t block) const { return x(blocks) + block * h_depth * Cell::h_count * lanes; }
   Real* bias(int64_t block) const { return h(blocks) + block * Cell::slots * lanes; }
   Real* unit(int64_t block) const { return bias(blocks) + block * unit_vectors<Cell>() * lanes; }
-  Real* second(int64_t first) const { return unit(blocks) + first * hidden * lanes; }
+  Real* second(int64_t first) const { return unit(blocks) + first * second_depth * lanes; }
 };
 
 // [vectors][lanes] of one block: the peepholes, weights and biases of the norms of an LSTM with options.
@@ -171,12 +215,12 @@ void pack_bias(Real* to, const Layer<Real>& layer, int64_t block) {
 
 // panel [depth][width][lanes] of the group of units that starts at block `first`, from weight [H, depth].
 template <class Real>
-void pack_group(Real* panel, const Real* weight, int64_t first, int64_t hidden, int64_t depth) {
+void pack_group(const Pairs& pairs, Real* panel, const Real* weight, int64_t first, int64_t hidden, int64_t depth) {
   constexpr int lanes = kLanes<Real>;
   const int width = group_width(first, divide_up(hidden, lanes));
   for (int v = 0; v < width; ++v) {
     const int64_t unit = (first + v) * lanes;
-    pack_lanes(panel + v * lanes, width * lanes, weight + unit * depth, hidden - unit, depth);
+    pack_lanes(pairs, panel + v * lanes, width * lanes, weight + unit * depth, hidden - unit, depth);
   }
 }
 

@@ -46,7 +46,7 @@ class Buffer {
   Item* data_;
 };
 
-// A slot is a place in the order of falling lengths; a tile is up to kTileRows slots in a row. Step s of a sequence
+// A slot is a place in the order of falling lengths; a tile is up to tile_rows slots in a row. Step s of a sequence
 // is the s-th that the walk takes: time s, or length - 1 - s in reverse.
 struct Plan {
   int64_t slots, steps, tiles;
@@ -54,6 +54,7 @@ struct Plan {
   bool reverse, uniform;
   bool by_units;    // whether threads share out the units of a step, not the sequences
   int64_t granule;  // how many blocks of units stay together then
+  int tile_rows;    // kTileRows, or what a product in fewer bits takes
   int64_t at_once;  // steps whose products with W, or with Wᵀ going back, a thread forms in one go
   int64_t* row;     // [slots] where the slot's sequence lies in the batch
   int64_t* length;  // [slots] falling
@@ -90,7 +91,7 @@ struct Plan {
   // tiles across the steps.
   template <class Action>
   void each_tile_of_steps(int64_t first_step, int64_t end_step, const Share& share, const Action& action) const {
-    int64_t step_of[kTileRows], slot_of[kTileRows];
+    int64_t step_of[kMostRows], slot_of[kMostRows];
     int rows = 0;
     for (int64_t step = first_step; step < end_step; ++step)
       for (int64_t i = 0; i < divide_up(tiles, share.team); ++i) {
@@ -99,7 +100,7 @@ struct Plan {
         for (int64_t slot = begin; slot < end; ++slot) {
           step_of[rows] = step;
           slot_of[rows++] = slot;
-          if (rows == kTileRows) {
+          if (rows == tile_rows) {
             action(rows, step_of, slot_of);
             rows = 0;
           }
@@ -129,6 +130,7 @@ int64_t plan_size(const Layer<Real>& layer) {
 struct Sharing {
   int64_t granule, few;
   int64_t narrower = 1;  // how many weights take the room, and the time, of one
+  int tile_rows = kTileRows;
 };
 
 // Few sequences with large weights: threads do better to keep a part of the weights each, and to meet at every step,
@@ -171,7 +173,7 @@ int64_t steps_at_once(const Layer<Real>& layer, const Plan& plan) {
 template <class Cell, class Real>
 Plan make_plan(const Layer<Real>& layer, const Sharing& sharing, int64_t* memory) {
   const int64_t N = layer.batch, T = layer.time;
-  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, false, sharing.granule, 1, memory, memory + N, memory + 2 * N};
+  Plan plan = {N, 0, 0, 1, layer.reverse, layer.lengths == nullptr, false, sharing.granule, sharing.tile_rows, 1, memory, memory + N, memory + 2 * N};
   int64_t* longer = memory + 2 * N + T;  // [T + 2] how many are longer than t, then where length t starts
 
   std::memset(plan.active, 0, size_t(T) * sizeof(int64_t));
@@ -192,7 +194,7 @@ Plan make_plan(const Layer<Real>& layer, const Sharing& sharing, int64_t* memory
   }
   while (plan.steps < T && plan.active[plan.steps] > 0) ++plan.steps;
 
-  plan.tiles = divide_up(N, kTileRows);
+  plan.tiles = divide_up(N, plan.tile_rows);
   plan.threads = threads_for<Cell>(layer, sharing);
   plan.by_units = shares_units<Cell>(layer, plan.threads, sharing);
   const int64_t blocks = divide_up(layer.hidden, kLanes<Real>);

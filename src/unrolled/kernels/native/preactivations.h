@@ -9,23 +9,24 @@ template <class Cell, class Real>
 struct PreActivations {
   static constexpr int lanes = kLanes<Real>;
   Panels<Cell, Real> panels;
+  Pairs pairs = {};
 
   // A tile of rows before a block of units, or several: where its pre-activations stand, x and h, and their products.
   struct Tile {
-    Real* pre[kTileRows];
+    Real* pre[kMostRows];
     int64_t apart;  // from one block's pre-activations to the next one's
-    const Real *x[kTileRows], *h[kTileRows], *bias[kTileRows];
+    const Real *x[kMostRows], *h[kMostRows], *bias[kMostRows];
   };
 
   Factor<Real> by_x(const Tile& tile, int64_t block, int64_t next, int64_t turn) const {
     constexpr int64_t width = Cell::x_count * lanes;
-    return {tile.x, {1, panels.input, 0},
+    return {tile.x, {1, panels.x_depth, 0},
             {panels.x(block), width, lines_of<Real>(panels.x(next), turn, width), panels.x(1) - panels.x(0)}};
   }
 
   Factor<Real> by_h(const Tile& tile, int64_t block, int64_t next, int64_t turn) const {
     constexpr int64_t width = Cell::h_count * lanes;
-    return {tile.h, {1, panels.output, 0},
+    return {tile.h, {1, panels.h_depth, 0},
             {panels.h(block), width, lines_of<Real>(panels.h(next), turn, width), panels.h(1) - panels.h(0)}};
   }
 
@@ -33,7 +34,7 @@ struct PreActivations {
   template <int Rows = 0, int Blocks = 1>
   UNROLLED_INLINE void multiply_x(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
     constexpr int64_t of_block = Cell::slots * lanes, first = Cell::x_first * lanes, end = first + Cell::x_count * lanes;
-    Real* pre[kTileRows];
+    Real* pre[kMostRows];
     for (int r = 0; r < rows; ++r) {
       tile.bias[r] = panels.bias(block) + first;
       pre[r] = tile.pre[r] + first;
@@ -48,7 +49,7 @@ struct PreActivations {
   // pre += U h in the slots that h has a part in.
   template <int Rows = 0, int Blocks = 1>
   UNROLLED_INLINE void multiply_h(Tile& tile, int rows, int64_t block, int64_t next, int64_t turn) const {
-    Real* pre[kTileRows];
+    Real* pre[kMostRows];
     for (int r = 0; r < rows; ++r) pre[r] = tile.pre[r] + Cell::h_first * lanes;
     const Factor<Real> factor = by_h(tile, block, next, turn);
     product<Cell::h_count, Rows, Blocks>(rows, {pre, pre, tile.apart, tile.apart}, &factor, 1);
@@ -82,8 +83,9 @@ struct PreActivations {
 
   // In the caller's code where there are one or two rows: a call would cost a step of one row a twentieth.
   template <int W, int Rows, int Blocks>
-  static UNROLLED_INLINE void product(int rows, const Sums<Real>& sums, const Factor<Real>* factors, int count) {
+  UNROLLED_INLINE void product(int rows, const Sums<Real>& sums, const Factor<Real>* factors, int count) const {
     if constexpr (Rows > 0) return product_here<Real, Rows, W, Blocks>(sums, factors, count);
+    else if (pairs) return pairs.multiply(rows, W, sums, *factors);
     else return product_window<Real, W>(rows, sums, factors, count);
   }
 };

@@ -9,74 +9,79 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-// One of a cell's matrices [gates H, depth]: vectors of units, those of a block's gates side by side, in groups of
-// kGroup, the last filled up with zeros. A word is 32 bits of a row.
+// One of a cell's matrices [gates H, depth]: the vectors of units of some blocks' gates side by side, in groups of whole
+// blocks, the last ones filled up with zeros. A word is 32 bits of a row. Its: the window of a block's slots that the
+// gates are of.
+template <class Its>
 struct QuantizedMatrix {
-  static constexpr int lanes = kLanes<float>;
+  static constexpr int lanes = kLanes<float>, group_blocks = kGroup / Its::count, wide = group_blocks * Its::count;
   int bits;
-  int64_t depth, words;
-  int first, count, slots;  // a block's gates stand in the slots from `first` on
-  int64_t vectors, groups;
-  int32_t* panel;  // [groups][words][kGroup][lanes]
-  float* scale;    // [groups][kGroup][lanes], and so on: for int8
-  int32_t* start;  // -128 Σ w
+  int64_t depth, words, groups;
+  int32_t* data = nullptr;  // of each group: words [words][wide][lanes]; for int8 then scales and -128 Σ w, [wide][lanes]
 
-  QuantizedMatrix(int bits, int64_t depth, int64_t blocks, int first, int count, int slots)
-      : bits(bits), depth(depth), words(divide_up(depth * bits, 32)), first(first), count(count), slots(slots),
-        vectors(blocks * count), groups(divide_up(vectors, kGroup)), panel(), scale(), start() {}
+  // blocks: whole groups.
+  QuantizedMatrix(int bits, int64_t depth, int64_t blocks)
+      : bits(bits), depth(depth), words(divide_up(depth * bits, 32)), groups(blocks / group_blocks) {}
 
-  int64_t size() const { return groups * kGroup * lanes * (words + (bits == 8 ? 2 : 0)); }
+  int64_t group_size() const { return (words + (bits == 8 ? 2 : 0)) * wide * lanes; }
+  int64_t size() const { return groups * group_size(); }
 
   // Returns where the memory ends that it takes.
   float* place(float* memory) {
-    const int64_t sums = groups * kGroup * lanes;
-    panel = reinterpret_cast<int32_t*>(memory);
-    scale = memory + sums * words;
-    start = reinterpret_cast<int32_t*>(scale + sums);
+    data = reinterpret_cast<int32_t*>(memory);
     return memory + size();
   }
 
-  const int32_t* group(int64_t group) const { return panel + group * words * kGroup * lanes; }
+  // That of a group's first block.
+  const int32_t* panel(int64_t block) const { return data + block / group_blocks * group_size(); }
+  const float* scale(const int32_t* panel) const { return reinterpret_cast<const float*>(panel + words * wide * lanes); }
+  const int32_t* start(const int32_t* panel) const { return panel + (words + 1) * wide * lanes; }
 
   void pack(const void* weight, const float* scales, const int* gate, int64_t hidden) const {
     const int64_t row_bytes = depth * bits / 8;
-    for (int64_t vector = 0; vector < groups * kGroup; ++vector)
+    for (int64_t vector = 0; vector < groups * wide; ++vector)
       for (int lane = 0; lane < lanes; ++lane) {
-        const int64_t unit = vector / count * lanes + lane, row = gate[vector % count] * hidden + unit;
-        const bool known = vector < vectors && unit < hidden;
+        const int64_t unit = vector / Its::count * lanes + lane, row = gate[vector % Its::count] * hidden + unit;
         const char* from = static_cast<const char*>(weight) + row * row_bytes;
-        int32_t* to = panel + (vector / kGroup * words * kGroup + vector % kGroup) * lanes + lane;
+        int32_t* to = data + vector / wide * group_size() + vector % wide * lanes + lane;
         int32_t sum = 0;
-        for (int64_t word = 0; word < words; ++word, to += kGroup * lanes) {
+        for (int64_t word = 0; word < words; ++word, to += wide * lanes) {
           const int64_t left = row_bytes - 4 * word;
           int8_t four[4] = {};
-          if (known) std::memcpy(four, from + 4 * word, size_t(left < 4 ? left : 4));
+          if (unit < hidden) std::memcpy(four, from + 4 * word, size_t(left < 4 ? left : 4));
           std::memcpy(to, four, sizeof four);
           sum += four[0] + four[1] + four[2] + four[3];
         }
         if (bits != 8) continue;
-        scale[vector * lanes + lane] = known ? scales[row] : 0;
-        start[vector * lanes + lane] = -128 * sum;
+        const float scale = unit < hidden ? scales[row] : 0;
+        std::memcpy(to, &scale, sizeof scale);
+        to[wide * lanes] = -128 * sum;
       }
   }
 };
 
-// All of a layer's, in one piece of memory: x, h, that of the candidate of the GRU that resets before, and the biases.
+// All of a layer's, in one piece of memory: x, h, that of the candidate of the GRU that resets before, and the biases. They
+// are of whole spans of blocks, which hold whole groups of every matrix.
 template <class Cell>
 struct QuantizedPanels {
   static constexpr int lanes = kLanes<float>;
-  static constexpr bool second_half = Cell::two_halves;
   static constexpr int candidate[] = {2};
-  int64_t hidden, blocks;
-  QuantizedMatrix x, h, second;
+  using X = QuantizedMatrix<Window<Cell::x_first, Cell::x_count>>;
+  using H = QuantizedMatrix<Window<Cell::h_first, Cell::h_count>>;
+  using Second = QuantizedMatrix<Window<0, 1>>;
+  static constexpr int span = greatest(greatest(X::group_blocks, H::group_blocks), Cell::two_halves ? Second::group_blocks : 1);
+  static_assert(span % X::group_blocks == 0 && span % H::group_blocks == 0);
+  int64_t blocks;
+  X x;
+  H h;
+  Second second;
   float* biases = nullptr;
 
   QuantizedPanels(float* memory, int bits, int64_t input, int64_t hidden)
-      : hidden(hidden),
-        blocks(divide_up(hidden, lanes)),
-        x(bits, input, blocks, Cell::x_first, Cell::x_count, Cell::slots),
-        h(bits, hidden, blocks, Cell::h_first, Cell::h_count, Cell::slots),
-        second(bits, hidden, second_half ? blocks : 0, 0, 1, Cell::slots) {
+      : blocks(divide_up(divide_up(hidden, lanes), span) * span),
+        x(bits, input, blocks),
+        h(bits, hidden, blocks),
+        second(bits, hidden, Cell::two_halves ? blocks : 0) {
     if (memory) biases = second.place(h.place(x.place(memory)));
   }
 
@@ -120,68 +125,53 @@ struct QuantizedRow {
   int64_t slot;
 };
 
-// pre += W x of up to four rows, for the vectors from `first`, with which a group begins, to before `end`; `apart` numbers
-// lie between two blocks' pre-activations.
-inline void multiply_group(const QuantizedMatrix& matrix, const Int8Product& product, const QuantizedRow* rows, int count,
-                           int64_t apart, int64_t first, int64_t end) {
+// The products of up to four rows with the group of vectors that begins with a block: what they make of the pre-activations,
+// which lie `apart` from block to block, or of biases [blocks][slots][lanes] if these are given.
+template <class Its>
+void multiply_group(const QuantizedMatrix<Its>& matrix, const Int8Product& product, const QuantizedRow* rows, int count,
+                    int64_t apart, int64_t block, const float* bias, int64_t bias_apart) {
+  using Matrix = QuantizedMatrix<Its>;
   constexpr int lanes = kLanes<float>, most = 4;
-  const int known = int(end - first < kGroup ? end - first : kGroup);
-  const int32_t* const panel = matrix.group(first / kGroup);
-  alignas(64) int32_t sums[most * kGroup * lanes];
-  int64_t place[kGroup], block = first / matrix.count;
-  for (int v = 0, gate = int(first - block * matrix.count); v < known; ++v) {
-    place[v] = block * apart + (matrix.first + gate) * lanes;
-    if (++gate == matrix.count) gate = 0, ++block;
+  const int32_t* const panel = matrix.panel(block);
+  float* to[most] = {};
+  const float* from[most] = {};
+  for (int r = 0; r < count; ++r) {
+    to[r] = rows[r].pre + block * apart;
+    from[r] = bias ? bias + block * bias_apart : to[r];
   }
+  const int64_t from_apart = bias ? bias_apart : apart;
   if (matrix.bits == 16) {
     const float* numbers[most] = {};
-    float* to[most][kGroup];
-    float* const unused = reinterpret_cast<float*>(sums);
-    for (int lane = 0; lane < lanes; ++lane) unused[lane] = 0;
-    for (int r = 0; r < count; ++r) {
-      numbers[r] = static_cast<const float*>(rows[r].numbers);
-      for (int v = 0; v < kGroup; ++v) to[r][v] = v < known ? rows[r].pre + place[v] : unused;
-    }
-    return bfloat16_group(count, to, numbers, panel, matrix.depth);
+    for (int r = 0; r < count; ++r) numbers[r] = static_cast<const float*>(rows[r].numbers);
+    return bfloat16_group<Its, Matrix::wide>(count, {to, apart}, {from, from_apart}, numbers, panel, matrix.depth);
   }
+  alignas(64) int32_t sums[most * kGroup * lanes];
   alignas(64) static constexpr int32_t zeros[kGroup * lanes] = {};
   const int8_t* numbers[most] = {};
   for (int r = 0; r < count; ++r) numbers[r] = static_cast<const int8_t*>(rows[r].numbers);
-  product.form(count, sums, product.flips ? matrix.start + first * lanes : zeros, numbers, panel, matrix.words);
+  product.form(count, Matrix::wide, sums, product.flips ? matrix.start(panel) : zeros, numbers, panel, matrix.words);
   for (int r = 0; r < count; ++r) {
     const Vec<float> one = broadcast(rows[r].scale);
-    const auto add = [&](int v) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int v = 0; v < Matrix::wide; ++v) {
+      const int64_t b = v / Its::count, slot = (Its::first + v % Its::count) * lanes;
       Int<float> whole;
       __builtin_memcpy(&whole, sums + (r * kGroup + v) * lanes, kVectorBytes);
-      float* const pre = rows[r].pre + place[v];
-      const Vec<float> scale = load(matrix.scale + (first + v) * lanes) * one;
-      store(pre, fma(__builtin_convertvector(whole, Vec<float>), scale, load(pre)));
-    };
-    if (known == kGroup) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kGroup; ++v) add(v);
-    } else {
-      for (int v = 0; v < known; ++v) add(v);
+      const Vec<float> scale = load(matrix.scale(panel) + v * lanes) * one;
+      store(to[r] + b * apart + slot, fma(__builtin_convertvector(whole, Vec<float>), scale, load(from[r] + b * from_apart + slot)));
     }
   }
 }
 
-// The same of all rows, for the blocks from `block` to `end_block`, which begin with a group: done(first, end) for blocks
-// whose pre-activations stand. All rows use a group's weights while these are there; `turned`: the last group comes first.
-template <class Done>
-void multiply_quantized(const QuantizedMatrix& matrix, const Int8Product& product, const QuantizedRow* rows, int64_t count,
-                        int64_t apart, int64_t block, int64_t end_block, bool turned, const Done& done) {
-  const int64_t begin = block * matrix.count, end = end_block * matrix.count, groups = divide_up(end - begin, kGroup);
-  for (int64_t i = 0; i < groups; ++i) {
-    const int64_t first = begin + (turned ? groups - 1 - i : i) * kGroup;
+// The same of all rows, for blocks in whole groups: all rows use a group's weights while these are there.
+template <class Its>
+void multiply_groups(const QuantizedMatrix<Its>& matrix, const Int8Product& product, const QuantizedRow* rows, int64_t count,
+                     int64_t apart, int64_t block, int64_t end_block, const float* bias, int64_t bias_apart) {
+  for (; block < end_block; block += QuantizedMatrix<Its>::group_blocks)
     for (int64_t row = 0, taken; row < count; row += taken) {
       taken = count - row >= 4 ? 4 : count - row >= 2 ? 2 : 1;
-      multiply_group(matrix, product, rows + row, int(taken), apart, first, end);
+      multiply_group(matrix, product, rows + row, int(taken), apart, block, bias, bias_apart);
     }
-    const int64_t left = turned ? divide_up(first, matrix.count) : (first + kGroup < end ? first + kGroup : end) / matrix.count;
-    turned ? done(left, end_block) : done(block, left);
-    (turned ? end_block : block) = left;
-  }
 }
 
 }  // namespace unrolled::UNROLLED_ISA

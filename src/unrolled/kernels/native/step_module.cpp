@@ -62,7 +62,7 @@ class StepDoor {
         threads_(std::move(threads)),
         is_cell_(nb::cast<bool>(form[0])),
         batch_first_(nb::cast<bool>(form[1])),
-        step_(kernels_of<Real>(isa), parts_of(layers), nb::cast<int>(form[2])),
+        step_(kernels_of<Real>(isa), parts_of(isa, layers), nb::cast<int>(form[2])),
         steps_(slots_of(steps)),
         weights_(slots_of(names)) {
     const nb::module_ torch = nb::module_::import_("torch");
@@ -125,12 +125,13 @@ class StepDoor {
     bool batched = true;
   };
 
-  static auto parts_of(nb::list layers) {
+  static auto parts_of(const Isa& isa, nb::list layers) {
     std::vector<typename LayerStep<Real>::Part> result;
     for (nb::handle item : layers) {
       Checked<Real> checked;
       check(nb::cast<nb::tuple>(item[0]), 1, checked);
       if (!checked.ready) throw nb::value_error("a layer that is packed lies otherwise in memory than its kernel reads it");
+      choose_product(isa, checked.layer);
       result.push_back({checked.layer, checked.sizes.gates, static_cast<Real*>(look_at(nb::object(item[1])).data)});
     }
     return result;

@@ -48,7 +48,7 @@ class StreamDoor {
   // parts: see stream_parts(); sizes: N, I and O; slots: see Slot, what the steps watch; kept: what owns the memory that
   // parts points to; threads: gives the number of threads, None to stay on one and keep the interpreter.
   StreamDoor(const Isa& isa, nb::list parts, nb::tuple sizes, nb::list slots, nb::object kept, nb::object threads)
-      : stream_(kernels_of<Real>(isa), stream_parts(parts), nb::cast<int64_t>(sizes[0])),
+      : stream_(kernels_of<Real>(isa), stream_parts(isa, parts), nb::cast<int64_t>(sizes[0])),
         batch_(nb::cast<int64_t>(sizes[0])),
         input_(nb::cast<int64_t>(sizes[1])),
         output_(nb::cast<int64_t>(sizes[2])),
@@ -88,12 +88,12 @@ class StreamDoor {
 
   // (layer or None, address of its packed weights, value it reads, second value of a sum, width,
   // addresses of h, addresses of c)
-  static auto stream_parts(nb::list parts) {
+  static auto stream_parts(const Isa& isa, nb::list parts) {
     const auto pointer = [](nb::handle address) { return reinterpret_cast<Real*>(nb::cast<uintptr_t>(address)); };
     std::vector<typename Stream<Real>::Part> result;
     for (nb::handle item : parts) {
       const auto part = nb::cast<nb::tuple>(item);
-      result.push_back({part[0].is_none() ? Layer<Real>{} : layer_of(part[0]),
+      result.push_back({part[0].is_none() ? Layer<Real>{} : layer_of(isa, part[0]),
                         pointer(part[1]),
                         nb::cast<int>(part[2]),
                         nb::cast<int>(part[3]),
@@ -105,10 +105,11 @@ class StreamDoor {
   }
 
   // A layer whose tensors outlive the stream and need no copy.
-  static Layer<Real> layer_of(nb::handle fields) {
+  static Layer<Real> layer_of(const Isa& isa, nb::handle fields) {
     Checked<Real> checked;
     check(nb::cast<nb::tuple>(fields), 1, checked);
     if (!checked.ready) throw nb::value_error("a layer of a stream lies otherwise in memory than its kernel reads it");
+    choose_product(isa, checked.layer);
     return checked.layer;
   }
 

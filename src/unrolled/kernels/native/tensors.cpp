@@ -130,7 +130,7 @@ bool is_tensor(nb::handle value) {
 
 Seen look_at(nb::handle tensor) {
   Seen seen = torch().exchange ? described(tensor) : asked(tensor);
-  const nb::object negative = nb::steal(PyObject_CallOneArg(torch().is_neg.ptr(), tensor.ptr()));
+  const nb::object negative = nb::steal(PyObject_CallFunctionObjArgs(torch().is_neg.ptr(), tensor.ptr(), nullptr));
   if (!negative.is_valid()) throw nb::python_error();
   seen.negative = negative.ptr() == Py_True;
   return seen;

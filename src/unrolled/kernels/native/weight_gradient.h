@@ -1,21 +1,16 @@
 // The gradients of weights and biases: sums over every step of every sequence of gate gradients times inputs.
 //
 // Each thread owns some pieces of the sums and adds to them in one order, so that no result depends on how many
-// threads there are. A tile of sums stays in registers for up to kRunRows rows.
+// threads there are. A tile of sums stays in registers for up to kRunRows rows. In fewer bits a product takes two rows at
+// a time: when the rows of a chunk stand, the numbers of each are put into words with those of the next one.
 #pragma once
 
 #include "lstm_row_backward.h"
 #include "panels.h"
 #include "plan.h"
+#include "row_pairs.h"
 
 namespace unrolled::UNROLLED_ISA {
-
-constexpr int kRunRows = 128;  // 32 KiB of gate gradients: they stay in L1 while all tiles of a block pass over them
-
-// Consecutive slots of one step.
-struct Run {
-  int64_t step, first, count;
-};
 
 // sum[k][v] += Σ_r row_r[k] * gates_r[v] for K numbers k from `begin` on and W vectors v.
 template <class Real, int K, int W>
@@ -78,6 +73,7 @@ struct Rows {
   const Real* const* rows;  // [steps of the chunk][slots]
   int64_t depth;            // numbers of a row
   Real* sums;               // [blocks][depth][window][lanes]
+  Real* words = {};         // [parts][depth][words of the chunk], of two rows each
 };
 
 // The gate gradients of some steps: [steps of the chunk][blocks][slots of the batch][slots of the cell][lanes].
@@ -86,6 +82,7 @@ struct GateGradients {
   static constexpr int lanes = kLanes<Real>;
   Real* data;
   int64_t slots, blocks;
+  Real* words = {};  // [parts][blocks][words of the chunk][slots of the cell][lanes], of two rows each
   Real* operator()(int64_t step, int64_t block, int64_t slot) const {
     return data + ((step * blocks + block) * slots + slot) * Cell::slots * lanes;
   }
@@ -98,16 +95,37 @@ struct WeightSums {
   const Rows<Real>& factor;
   bool first = false;  // whether nothing stands in the sums yet
 
-  static int64_t tiles(int64_t depth) { return divide_up(depth, kTileRows); }
+  // Of the words of some rows: where they stand among those of the chunk, and how many they are.
+  struct Words {
+    int64_t of_chunk, begin, count;
+  };
 
-  void tile(int64_t block, int64_t tile, const Run* runs, int run_count) const { passes<0>(block, tile, runs, run_count); }
+  // The numbers [begin, end) of a row, whose sums are one of `tiles`.
+  void tile_of_words(const Pairs& pairs, int64_t block, int64_t begin, int64_t end, const Words& words) const {
+    if constexpr (sizeof(Real) == 4) {
+      constexpr int64_t of_pair = Cell::slots * lanes, width = Count * lanes;
+      alignas(64) Real sum[kMostRows * width];
+      Real *to[kMostRows], *sums = factor.sums + (block * factor.depth + begin) * width;
+      const Real* rows[kMostRows];
+      for (int64_t k = begin; k < end; ++k) {
+        to[k - begin] = sum + (k - begin) * width;
+        rows[k - begin] = factor.words + k * words.of_chunk + words.begin;
+      }
+      const Real* panel = d_gates.words + (block * words.of_chunk + words.begin) * of_pair + First * lanes;
+      pairs.multiply(int(end - begin), Count, Sums<Real>{to, nullptr}, {rows, {1, words.count, 0}, {panel, of_pair, panel}},
+                     Pairs::Apart{factor.depth * words.of_chunk, d_gates.blocks * words.of_chunk * of_pair, words.count});
+      for (int64_t i = 0; i < (end - begin) * width; i += lanes) add_to(sums + i, load(sum + i), first);
+    }
+  }
+
+  void tile(int64_t block, int64_t begin, int64_t end, const Run* runs, int run_count) const {
+    passes<0>(block, begin, end, runs, run_count);
+  }
 
   template <int Slot>
-  void passes(int64_t block, int64_t tile, const Run* runs, int run_count) const {
+  void passes(int64_t block, int64_t begin, int64_t end, const Run* runs, int run_count) const {
     if constexpr (Slot < Count) {
       constexpr int width = least(kTileVectors, Count - Slot);
-      const int64_t begin = tile * factor.depth / tiles(factor.depth);
-      const int64_t end = (tile + 1) * factor.depth / tiles(factor.depth);
       Real* sums = factor.sums + ((block * factor.depth + begin) * Count + Slot) * lanes;
       const Real* gates = d_gates(0, block, 0);
       const SumFactors<Real> factors = {factor.rows, d_gates.slots, gates + (First + Slot) * lanes,
@@ -121,7 +139,7 @@ struct WeightSums {
         case 5: pass(sum_tile<Real, 5, width>); break;
         case 6: pass(sum_tile<Real, 6, width>); break;
       }
-      passes<Slot + width>(block, tile, runs, run_count);
+      passes<Slot + width>(block, begin, end, runs, run_count);
     }
   }
 
@@ -187,74 +205,83 @@ struct WeightWalk {
   Rows<Real> by_x = {}, by_h = {}, by_second = {};
   Real* bias_sums = {};                                        // [blocks][slots][lanes]
   Real* unit_sums = {};                                        // [slots of the batch][blocks][UnitSums::count][lanes]
+  Pairs pairs = {};
+  int64_t chunk_words = 0;                                     // of two rows each: what the longest chunk takes
 
-  int64_t pieces_of_block() const { return XSums::tiles(by_x.depth) + HSums::tiles(by_h.depth) + 1; }
+  int64_t tiles(int64_t depth) const { return divide_up(depth, plan.tile_rows); }
+  int64_t pieces_of_block() const { return tiles(by_x.depth) + tiles(by_h.depth) + 1; }
 
-  // on_x(block, tile), on_h(block, tile), on_second(block, tile) or on_bias(block) for each of the thread's pieces.
+  // on_x(block, begin, end), on_h and on_second the same, of the numbers of a tile, or on_bias(block) for each of the
+  // thread's pieces.
   template <class OnX, class OnH, class OnSecond, class OnBias>
   void each_piece(int thread, int team, const OnX& on_x, const OnH& on_h, const OnSecond& on_second,
                   const OnBias& on_bias) const {
-    const int64_t of_block = pieces_of_block(), of_second = SecondSums::tiles(by_second.depth);
+    const int64_t of_block = pieces_of_block(), of_second = tiles(by_second.depth);
     const int64_t firsts = blocks * of_block, all = firsts + second_blocks * of_second;
-    const int64_t x_end = XSums::tiles(by_x.depth);
+    const int64_t x_end = tiles(by_x.depth);
+    const auto on_tile = [&](const auto& action, int64_t block, int64_t tile, int64_t depth) {
+      action(block, tile * depth / tiles(depth), (tile + 1) * depth / tiles(depth));
+    };
     for (int64_t i = thread * all / team; i < (thread + 1) * all / team; ++i) {
       const int64_t block = i / of_block, piece = i % of_block;
-      if (i >= firsts) on_second((i - firsts) / of_second, (i - firsts) % of_second);
-      else if (piece < x_end) on_x(block, piece);
-      else if (piece < of_block - 1) on_h(block, piece - x_end);
+      if (i >= firsts) on_tile(on_second, (i - firsts) / of_second, (i - firsts) % of_second, by_second.depth);
+      else if (piece < x_end) on_tile(on_x, block, piece, by_x.depth);
+      else if (piece < of_block - 1) on_tile(on_h, block, piece - x_end, by_h.depth);
       else on_bias(block);
     }
   }
 
   // Of no steps at all.
   void clear(int thread, int team) const {
-    const auto clear_tile = [](const Rows<Real>& factor, int64_t block, int64_t tile, int count) {
-      const int64_t tiles = XSums::tiles(factor.depth);
-      const int64_t begin = tile * factor.depth / tiles, end = (tile + 1) * factor.depth / tiles;
+    const auto clear = [](const Rows<Real>& factor, int64_t block, int64_t begin, int64_t end, int count) {
       std::memset(factor.sums + (block * factor.depth + begin) * count * lanes, 0,
                   size_t((end - begin) * count * lanes) * sizeof(Real));
     };
     each_piece(
-        thread, team, [&](int64_t block, int64_t tile) { clear_tile(by_x, block, tile, Cell::x_count); },
-        [&](int64_t block, int64_t tile) { clear_tile(by_h, block, tile, Cell::h_count); },
-        [&](int64_t block, int64_t tile) { clear_tile(by_second, block, tile, 1); },
+        thread, team, [&](int64_t block, int64_t begin, int64_t end) { clear(by_x, block, begin, end, Cell::x_count); },
+        [&](int64_t block, int64_t begin, int64_t end) { clear(by_h, block, begin, end, Cell::h_count); },
+        [&](int64_t block, int64_t begin, int64_t end) { clear(by_second, block, begin, end, 1); },
         [&](int64_t block) {
           std::memset(bias_sums + block * Cell::slots * lanes, 0, sizeof(Real) * Cell::slots * lanes);
         });
   }
 
-  void add_run(const Run* runs, int count, bool first, int thread, int team) const {
+  void add_runs(const RunGroups& group, bool first, int thread, int team) const {
     const XSums x_sums = {d_gates, by_x, first};
     const HSums h_sums = {d_gates, by_h, first};
     const SecondSums second_sums = {d_second, by_second, first};
-    each_piece(
-        thread, team, [&](int64_t block, int64_t tile) { x_sums.tile(block, tile, runs, count); },
-        [&](int64_t block, int64_t tile) { h_sums.tile(block, tile, runs, count); },
-        [&](int64_t block, int64_t tile) { second_sums.tile(block, tile, runs, count); },
-        [&](int64_t block) { add_biases(bias_sums + block * Cell::slots * lanes, first, d_gates, block, runs, count); });
+    const auto add = [&](const auto& sums) {
+      return [&](int64_t block, int64_t begin, int64_t end) {
+        if (pairs) sums.tile_of_words(pairs, block, begin, end, {chunk_words, group.number * kRunWords, pairs.words(group.rows)});
+        else sums.tile(block, begin, end, group.runs, group.count);
+      };
+    };
+    each_piece(thread, team, add(x_sums), add(h_sums), add(second_sums), [&](int64_t block) {
+      add_biases(bias_sums + block * Cell::slots * lanes, first, d_gates, block, group.runs, group.count);
+    });
   }
 
   // The thread's pieces of the steps of a chunk.
   void add_chunk(int64_t first_step, int64_t end_step, int thread, int team) const {
-    Run runs[kRunRows];
-    int count = 0;
-    int64_t rows = 0;
-    bool first = end_step == plan.steps;
-    for (int64_t step = end_step - 1; step >= first_step; --step)
-      for (int64_t slot = 0; slot < plan.active[step];) {
-        const int64_t left = plan.active[step] - slot, room = kRunRows - rows;
-        const int64_t taken = left < room ? left : room;
-        runs[count++] = {step - first_step, slot, taken};
-        slot += taken;
-        rows += taken;
-        if (rows == kRunRows) {
-          add_run(runs, count, first, thread, team);
-          count = 0;
-          rows = 0;
-          first = false;
-        }
+    for (RunGroups groups(plan, first_step, end_step); groups.next();)
+      add_runs(groups, end_step == plan.steps && groups.number == 0, thread, team);
+  }
+
+  // The rows of a chunk two by two: a thread's part of them.
+  void put_chunk(int64_t first_step, int64_t end_step, int thread, int team) const {
+    if constexpr (sizeof(Real) == 4)
+      for (RunGroups groups(plan, first_step, end_step); groups.next();) {
+        const PairedRows rows(pairs, groups, chunk_words);
+        const auto put_gates = [&](const auto& gates, int64_t of_pair) {
+          for (int64_t block = thread * gates.blocks / team; block < (thread + 1) * gates.blocks / team; ++block)
+            rows.put_gates(gates.words, gates.data, block, gates.blocks, of_pair);
+        };
+        put_gates(d_gates, Cell::slots * lanes);
+        if constexpr (Cell::whole_rows) put_gates(d_second, lanes);
+        const Rows<Real>* const factors[] = {&by_x, &by_h, &by_second};
+        for (int64_t first = thread * lanes; first < rows.words; first += team * lanes)
+          for (const Rows<Real>* factor : factors) rows.put_numbers(factor->words, factor->rows, factor->depth, first);
       }
-    if (count > 0) add_run(runs, count, first, thread, team);
   }
 
   void finish_biases(int64_t block) const {

@@ -1,8 +1,6 @@
 """Graphs that stand where a network does: what is found of their ends, what they say, and how they learn."""
 
-import io
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.golden import kept
 from tests.tf1.graphs.graph_files import constant, definition, node
 from unrolled import UnrolledError, tf1
 from unrolled.training import Run
 
-GOLDEN = Path(__file__).parents[3] / "golden" / "imports.zip"
 EVERY_STEP = {
     "language-model",
     "ptb",
@@ -26,17 +24,14 @@ EVERY_STEP = {
 }
 # TensorFlow's own answers are random there; and what lies beside the end depends on how long the batch is.
 NOT_COMPARED = {"language-model-dropout", "lengths-beside-the-end"}
-with zipfile.ZipFile(GOLDEN) as _archive:
-    NAMES = sorted({name.partition("/")[0] for name in _archive.namelist() if "/" in name} - NOT_COMPARED)
+NAMES = sorted(set(kept.cases("imports.zip")) - NOT_COMPARED)
 
 
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory):
     """`golden("max")`: the prefix of a checkpoint that TensorFlow wrote, its input, lengths and answer."""
-    folder = tmp_path_factory.mktemp("graphs")
-    with zipfile.ZipFile(GOLDEN) as archive:
-        archive.extractall(folder)
-        results = np.load(io.BytesIO(archive.read("results.npz")))
+    folder = kept.unpack("imports.zip", tmp_path_factory.mktemp("graphs"))
+    results = kept.results("imports.zip")
 
     def read(name):
         lengths = results.get(f"{name}/lengths")
