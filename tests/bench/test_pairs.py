@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 
-from benchmarks import packed, pairs, third_party
+from benchmarks import bfloat16, packed, pairs, third_party
 from benchmarks.pairs import Pairs
 
 
-@pytest.mark.parametrize("module", [packed, third_party])
+@pytest.mark.parametrize("module", [bfloat16, packed, third_party])
 def test_each_explains_itself(module, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [module.__name__, "--help"])
     with pytest.raises(SystemExit) as stop:
@@ -33,6 +33,23 @@ def test_a_pair_is_timed_turn_by_turn_and_saved(monkeypatch, tmp_path):
     assert saved["machine"]["clock"] == "process_time"
     assert saved["rows"]["one"]["rounds"] == 5
     assert saved["machine"]["commit"] in (tmp_path / "results" / "tiny.md").read_text()
+
+
+def test_the_rows_of_fewer_bits_run_and_their_errors_are_in_order(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(sys, "argv", ["bfloat16", "--seconds", "0", "--save", "tiny"])
+    monkeypatch.setattr(pairs, "__file__", str(tmp_path / "pairs.py"))
+    monkeypatch.setattr(bfloat16, "SIZES", [(3, 20, 5, 7)])
+    (tmp_path / "results").mkdir()
+    bfloat16.main()
+    rows = json.loads((tmp_path / "results" / "tiny.json").read_text())["rows"]
+    assert list(rows) == [
+        f"{kind} N3 T20 I5 H7, {work}" for kind in ("LSTM", "GRU") for work in ("training", "inference")
+    ]
+    for row in rows.values():
+        assert row["errors"]["float32"] < row["errors"]["autocast"] / 10
+        assert row["errors"]["autocast"] < 2 * row["errors"]["torch.nn"]
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_the_steps_of_the_packed_rows_run(monkeypatch):

@@ -25,12 +25,15 @@ from torch import Tensor
 from unrolled.kernels import isa
 from unrolled.kernels.gates import Gates
 from unrolled.kernels.native_call import Layer, Results
+from unrolled.kernels.readable import DTYPES
 
 SHORT = (torch.bfloat16, torch.float16)  # types of which kernels read copies
+TYPES = (*DTYPES, *SHORT)  # all that kernels compute with
 _MIXED = (torch.float32, *SHORT)  # what autocast lets stand beside one another
 
 # What set_float32_matmul_precision sets for the CPU, too; a newer interface sets it alone.
 _SETTINGS = {"tf32": "high", "bf16": "medium"}
+_GETTER: Any = getattr(torch._C, "_get_fp32_precision_getter", None)
 
 # In how many parts float32 is multiplied, by what multiplies bfloat16 and the setting: where that is faster.
 _FASTER = {"AVX512_BF16": {"medium": 1}, "AMX": {"high": 2, "medium": 1}}
@@ -88,9 +91,13 @@ def parts_for(x: torch.dtype) -> int:
     >>> parts_for(torch.bfloat16), parts_for(torch.float64)
     (1, 0)
     """
+    return parts_of(x, autocast_type())
+
+
+def parts_of(x: torch.dtype, cast: torch.dtype | None) -> int:
+    """The same in autocast of this type, or outside of it."""
     if x == torch.float64:
         return 0
-    cast = autocast_type()
     if cast is not None:
         return int(cast == torch.bfloat16)
     return float32_parts() if x == torch.float32 else int(x == torch.bfloat16)
@@ -113,11 +120,10 @@ def float32_setting() -> str:
     >>> float32_setting()
     'highest'
     """
-    getter = getattr(torch._C, "_get_fp32_precision_getter", None)
-    if getter is None:  # before PyTorch 2.9
+    if _GETTER is None:  # before PyTorch 2.9
         return torch.get_float32_matmul_precision()
     # The public question fails where a program uses both interfaces, and hears of CUDA's setting.
-    return _SETTINGS.get(getter("mkldnn", "matmul"), "highest")
+    return _SETTINGS.get(_GETTER("mkldnn", "matmul"), "highest")
 
 
 def explain() -> str:
@@ -184,7 +190,8 @@ def in_float32(value: Any) -> Any:
 
 def layer_in_float32(layer: Layer) -> Layer:
     """The same layer as kernels read it, with the products that its types and the settings ask for."""
-    parts = parts_for(layer.x.dtype)
-    if layer.x.dtype in SHORT or autocast_type() is not None:
+    x, cast = layer.x.dtype, autocast_type()
+    if x in SHORT or cast is not None:
         layer = Layer(*map(in_float32, layer))
+    parts = parts_of(x, cast)
     return layer._replace(parts=parts) if parts else layer

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.kernels import isa, precision
-from unrolled.kernels.readable import DTYPES, is_memory, is_watched
+from unrolled.kernels.readable import is_memory, is_watched
 from unrolled.layers.cell_drop_in import CellDropIn
 from unrolled.layers.finding import Finding
 from unrolled.layers.keeping import Keeping, forget, remove, why_not_kept
@@ -159,9 +159,9 @@ def _why_not_in_kernels(module: Keeping) -> str | None:
     for name, weight, shape in zip(names, weights, shapes, strict=True):
         if not isinstance(weight, Tensor):
             return f", as its {name} is {'missing' if weight is None else type(weight).__name__}"
-        if weight.device.type != "cpu" or weight.dtype not in (*DTYPES, *precision.SHORT):
+        if weight.device.type != "cpu" or weight.dtype not in precision.TYPES:
             return f", as its weights are {weight.dtype} on {weight.device}"
-        if not is_memory(weight, (*DTYPES, *precision.SHORT)):
+        if not is_memory(weight, precision.TYPES):
             return f", as its {name} is a {type(weight).__name__} of layout {weight.layout}"
         if weight.shape != shape:
             return f", as its {name} has shape {list(weight.shape)}, not {list(shape)}"

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.kernels import isa, precision
 from unrolled.kernels.native_call import Layer
-from unrolled.kernels.readable import DTYPES, is_like, is_memory, is_watched
+from unrolled.kernels.readable import is_like, is_memory, is_watched
 
 # torch.nn's modes: the kernel with the same maths, and how many gates it has.
 _MODES = {
@@ -112,12 +112,11 @@ def fits(layer: nn.RNNBase, weights: list[Any], input: Any, *states: Any) -> boo
     packed = isinstance(input, PackedSequence)
     hxs = [hx if layer.mode == "LSTM" else (hx,) for hx in states if hx is not None]
     x = input.data if packed else input
-    dtypes = (*DTYPES, *precision.SHORT)
     return (
         isa.active() != isa.REFERENCE
         and not is_watched()
         and all(isinstance(hx, tuple | list) for hx in hxs)
-        and is_memory(x, dtypes)
+        and is_memory(x, precision.TYPES)
         and x.device.type == "cpu"
         and _are_like(x, itertools.chain(*hxs, weights))
         and (_packing_fits(input) if packed else x.dim() in (2, 3) and x.numel() > 0)

@@ -13,7 +13,7 @@ from unrolled.cells import DropoutCell, LSTMState, QuantizedCell, ResidualCell, 
 from unrolled.cells.state import map_state
 from unrolled.errors import UnrolledError
 from unrolled.kernels import isa, native_call
-from unrolled.kernels.precision import SHORT
+from unrolled.kernels.precision import SHORT, TYPES
 from unrolled.kernels.readable import DTYPES, is_memory
 from unrolled.kernels.watch import Watch
 from unrolled.stream.source import name_of
@@ -48,7 +48,7 @@ def _dtype_of(cell: Any) -> torch.dtype | None:
     if kind is DropoutCell:
         return _dtype_of(cell.cell)
     like: Any = None if kernel_of(cell) is None else _like(cell)
-    if not is_memory(like, (*DTYPES, *SHORT)) or like.device.type != "cpu":
+    if not is_memory(like, TYPES) or like.device.type != "cpu":
         return None
     own: torch.dtype = like.dtype
     return own if fits(cell, _step_of(like, 0, cell.input_size)) else None

@@ -100,16 +100,18 @@ def layer_of(
         return layer
     if kind.startswith("lstm_"):
         layer = layer._replace(**_options(cell, x))
-    return precision.layer_in_float32(layer) if x.device.type == "cpu" else layer
+    return precision.layer_in_float32(layer) if x.is_cpu else layer
 
 
 def types_of(cell: Any, x: Tensor, state: Any) -> Types | None:
     """In which types the cell gives what the kernel found, from x and this state; None: as it is."""
     cast = precision.autocast_type()
-    if type(cell) is QuantizedCell or x.dtype == torch.float64 or x.device.type != "cpu":
+    if cast is None and x.dtype in KERNEL_DTYPES:
+        return None
+    if type(cell) is QuantizedCell or x.dtype == torch.float64 or not x.is_cpu:
         return None
     if cast is None:
-        return Types(x.dtype, x.dtype) if x.dtype in precision.SHORT else None
+        return Types(x.dtype, x.dtype)
     kind = kernel_of(cell)
     assert kind is not None
     like = _held(cell, "weight_ih") if state is None else state
@@ -275,8 +277,8 @@ def state_fits(state: State, x: Tensor) -> bool:
 def is_plain(x: Any) -> bool:
     """Whether a kernel may see x, a batch of sequences."""
     return (
-        is_memory(x, (*KERNEL_DTYPES, *precision.SHORT))
-        and (x.device.type == "cpu" or _is_plain_elsewhere(x))
+        is_memory(x, precision.TYPES)
+        and (x.is_cpu or _is_plain_elsewhere(x))
         and x.dim() == 3
         and not is_watched()
     )
