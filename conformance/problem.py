@@ -8,7 +8,7 @@ array is a list of lists, NaN and infinities are the strings "nan", "inf" and "-
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -71,12 +71,12 @@ class Problem:
         """Those of the results that are asked for: "outputs", "final" and "states" stand for all of theirs."""
         return [name for name in names if name.split(".")[0] in self.ask]
 
-    def steps(self, n: int) -> list[int]:
+    def steps(self, n: int) -> Sequence[int]:
         """The steps of a sequence that count."""
         T = self.x.shape[1]
         if self.mask is not None:
             return [t for t in range(T) if self.mask[n][t]]
-        return list(range(T if self.lengths is None else int(self.lengths[n])))
+        return range(T if self.lengths is None else int(self.lengths[n]))
 
     def begins_anew(self, n: int, t: int, way: str) -> bool:
         """Whether the state before a step is the initial one, in the middle of a sequence.

@@ -1,7 +1,7 @@
 """A network along its sequences: each sequence by itself, and of its steps those alone that count.
 
     s_t = cell(x_t, s_{t-1})     t over the steps that count, forwards or backwards;   y_t = h of s_t
-    y_t = 0, s = the state before                          at all other steps
+    y_t = 0, s_t = s_{t-1}                                 at all other steps
 
 What does not count, padding past a length or a masked step, is never read. A backward direction's outputs stand
 beside their inputs. Of several layers each reads what the one below gives, [forward, backward] side by side
@@ -60,30 +60,33 @@ def one(
     place = f"{number}.{way}"
     weights = {name: leaves[f"{place}.{name}"] for name in layer.ways[way]}
     N, T = y.shape[:2]
-    parts = STATE[layer.cell]
-    sequences: dict[str, list[Value]] = {part: [] for part in parts}
-    finals: dict[str, list[Value]] = {part: [] for part in parts}
+    widths = dict(zip(STATE[layer.cell], sizes(layer, way), strict=True))
+    nothing = Value(np.zeros((1, widths["h"])))
+    outputs: list[Value] = []
+    every: list[list[State]] = []
+    finals: list[State] = []
     for n in range(N):
-        state = {
+        initial = {
             part: leaves[name][n : n + 1]
             if (name := f"state.{place}.{part}") in leaves
-            else Value(np.zeros((1, size)))
-            for part, size in zip(parts, sizes(layer, way), strict=True)
+            else Value(np.zeros((1, width)))
+            for part, width in widths.items()
         }
-        initial = state
-        seen: dict[int, State] = {}
+        state, after, given = initial, [initial] * T, [nothing] * T
         counted = problem.steps(n)
-        for t in counted if way == "forward" else reversed(counted):
-            if problem.begins_anew(n, t, way):
-                state = initial
-            state = step(layer.cell, layer.options, weights, y[n, t : t + 1], state)
-            seen[t] = state
-        for part, size in zip(parts, sizes(layer, way), strict=True):
-            nothing = Value(np.zeros((1, size)))
-            steps = [seen[t][part] if t in seen else nothing for t in range(T)]
-            sequences[part].append(join(steps, 0) if steps else Value(np.zeros((0, size))))
-            finals[part].append(state[part])
-    for part, size in zip(parts, sizes(layer, way), strict=True):
-        found[f"final.{place}.{part}"] = join(finals[part], 0) if N else Value(np.zeros((0, size)))
-        found[f"states.{place}.{part}"] = pile(sequences[part]) if N else Value(np.zeros((0, T, size)))
-    return found[f"states.{place}.h"]
+        for t in range(T) if way == "forward" else reversed(range(T)):
+            if t in counted:
+                start = initial if problem.begins_anew(n, t, way) else state
+                state = step(layer.cell, layer.options, weights, y[n, t : t + 1], start)
+                given[t] = state["h"]
+            after[t] = state
+        outputs.append(join(given, 0) if T else Value(np.zeros((0, widths["h"]))))
+        every.append(after)
+        finals.append(state)
+    for part, width in widths.items():
+        rows = [join([s[part] for s in after], 0) if T else Value(np.zeros((0, width))) for after in every]
+        found[f"states.{place}.{part}"] = pile(rows) if N else Value(np.zeros((0, T, width)))
+        found[f"final.{place}.{part}"] = (
+            join([final[part] for final in finals], 0) if N else Value(np.zeros((0, width)))
+        )
+    return pile(outputs) if N else Value(np.zeros((0, T, widths["h"])))

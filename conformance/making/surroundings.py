@@ -250,6 +250,8 @@ def extremes() -> Iterator[Case]:
             weighed(problem(layer(kind), x=x_of() * 2.0**13)),
             gradients_of=("x", "W", "U"),
             exactly=["all numbers are finite"],
+            tolerance=2e-3,
+            why="inputs of 10^4 multiply the rounding of 1 - tanh^2 where a unit is nearly saturated",
         )
     x = x_of()
     x[1, 2] = np.nan
