@@ -78,6 +78,13 @@ class Problem:
             return [t for t in range(T) if self.mask[n][t]]
         return range(T if self.lengths is None else int(self.lengths[n]))
 
+    def counts(self) -> NDArray[np.bool_]:
+        """Which steps count, [N, T]."""
+        found = np.zeros(self.x.shape[:2], bool)
+        for n in range(len(found)):
+            found[n, list(self.steps(n))] = True
+        return found
+
     def begins_anew(self, n: int, t: int, way: str) -> bool:
         """Whether the state before a step is the initial one, in the middle of a sequence.
 

@@ -93,10 +93,11 @@ def problem(layers: list[Layer] | Layer, *, state: bool = False, **options: Any)
 
 
 def weighed(one: Problem, names: tuple[str, ...] = ("outputs", "final"), **options: Any) -> Problem:
-    """The same, and the gradients of a loss that sees these results."""
+    """The same, and the gradients of a loss that sees these results, of steps that count."""
     found = solve(one)
+    counts = one.counts()[..., None]
     weigh = {
-        name: drawn(f"weigh/{name}", *value.shape)
+        name: drawn(f"weigh/{name}", *value.shape) * (counts if value.ndim == 3 else 1.0)
         for name, value in found.items()
         if any(name == known or name.startswith(f"{known}.") for known in names)
     }

@@ -15,22 +15,29 @@ RAGGED = np.array([4, 6, 1])
 WITH_NONE = np.array([3, 0, 6])
 LENGTHS = {
     "ragged": (RAGGED, "sequences end at their lengths, in any order"),
-    "a-length-of-0": (WITH_NONE, "a sequence of length 0 has zero outputs and keeps its initial state"),
+    "a-length-of-0": (WITH_NONE, "a sequence of length 0 keeps its initial state"),
     "all-full": (np.array([T] * N), "lengths that are all T change nothing"),
-    "all-short": (np.array([2, 4, 3]), "outputs keep T steps where no sequence has that many"),
-    "all-0": (np.zeros(N, int), "sequences that all have length 0 give zeros and their initial states"),
+    "all-short": (np.array([2, 4, 3]), "outputs have T steps where no sequence has that many"),
+    "all-0": (np.zeros(N, int), "sequences that all have length 0 keep their initial states"),
 }
-PAST = ["zeros past each length", "the final h is the last output"]
+LAST = ["the final h is the last output"]
 
 
 def lengths() -> Iterator[Case]:
+    zeros = ["zeros past each length"]
     for kind in FOUR:
+        yield case(
+            f"lengths/{kind}-zeros-past-each-length",
+            f"Are outputs of {TITLES[kind]} past a length exactly 0?",
+            problem(layer(kind), lengths=RAGGED),
+            exactly=zeros,
+        )
         for what, (known, title) in LENGTHS.items():
             yield case(
                 f"lengths/{kind}-{what}",
                 f"Is it so in {TITLES[kind]} that {title}?",
                 problem(layer(kind), state=True, lengths=known),
-                exactly=PAST,
+                exactly=LAST,
             )
         yield case(
             f"lengths/{kind}-gradients",
@@ -40,10 +47,16 @@ def lengths() -> Iterator[Case]:
             exactly=["gradients past each length are zero"],
         )
     yield case(
+        "lengths/lstm-both-zeros-past-each-length",
+        "Are outputs of both directions past a length exactly 0?",
+        problem(layer("lstm", ways=TWO), lengths=RAGGED),
+        exactly=zeros,
+    )
+    yield case(
         "lengths/lstm-0-without-a-state",
         "Does a length of 0 leave a state of zeros where none was given?",
         problem(layer("lstm"), lengths=WITH_NONE),
-        exactly=PAST,
+        exactly=LAST,
     )
     yield case(
         "lengths/lstm-0-gradients",
@@ -55,7 +68,7 @@ def lengths() -> Iterator[Case]:
         "lengths/lstm-projection",
         "Do lengths and a projection work together?",
         problem(layer("lstm", projection=4), state=True, lengths=RAGGED),
-        exactly=PAST,
+        exactly=LAST,
     )
 
 
@@ -75,7 +88,7 @@ def padding() -> Iterator[Case]:
             f"padding/{kind}-nan-outputs",
             f"Do outputs and final states of {TITLES[kind]} not see NaN in the padding?",
             filled(one, np.nan),
-            exactly=["all numbers are finite", *PAST],
+            exactly=["all numbers are finite", *LAST],
         )
         yield case(
             f"padding/{kind}-nan-gradients",
@@ -105,11 +118,11 @@ def padding() -> Iterator[Case]:
             f"padding/{kind}-nan-both-directions",
             f"Does a backward direction of {TITLES[kind]} begin at the length, and not see NaN past it?",
             filled(both, np.nan),
-            exactly=["all numbers are finite", "zeros past each length"],
+            exactly=["all numbers are finite"],
         )
     yield case(
         "padding/lstm-nan-length-0",
-        "Does a sequence of length 0 that is all NaN give zeros?",
+        "Does a sequence of length 0 that is all NaN leave the state alone?",
         filled(problem(layer("lstm"), lengths=WITH_NONE), np.nan),
         exactly=["all numbers are finite"],
     )
@@ -134,9 +147,20 @@ def masks() -> Iterator[Case]:
                 f"masks/{kind}-{what}",
                 f"Does {TITLES[kind]} pass over steps that a mask leaves out: {what.replace('-', ' ')}?",
                 problem(layer(kind), state=True, mask=mask_of(rows)),
-                exactly=["zeros past each length"],
-            )
+                )
     holes = problem(layer("lstm"), mask=mask_of(MASKS["holes"]))
+    yield case(
+        "masks/lstm-zeros",
+        "Are outputs of steps that are left out exactly 0?",
+        holes,
+        exactly=["zeros past each length"],
+    )
+    yield case(
+        "masks/lstm-static-zeros",
+        "Are they exactly 0 in an unrolled loop, too?",
+        replace(holes, unroll="static"),
+        exactly=["zeros past each length"],
+    )
     yield case(
         "masks/lstm-gradients",
         "Are gradients right where a mask leaves steps out?",
@@ -202,7 +226,7 @@ def directions() -> Iterator[Case]:
             f"directions/{kind}-both-lengths",
             f"Does the backward direction of {TITLES[kind]} begin at each length?",
             problem(layer(kind, ways=TWO), lengths=RAGGED),
-            exactly=["zeros past each length", "the backward final h is the first output"],
+            exactly=["the backward final h is the first output"],
         )
     for kind in ("lstm", "gru-after"):
         yield case(
@@ -214,7 +238,6 @@ def directions() -> Iterator[Case]:
             f"directions/{kind}-backward-lengths",
             f"Does {TITLES[kind]} read each sequence from its own end?",
             problem(layer(kind, ways=("backward",)), state=True, lengths=WITH_NONE),
-            exactly=["zeros past each length"],
         )
     yield case(
         "directions/lstm-both-gradients",
@@ -238,7 +261,7 @@ def stacks() -> Iterator[Case]:
             f"stacks/{kind}-three-lengths",
             f"Do three layers of {TITLES[kind]} end at each length, and give a final state each?",
             problem(alike, state=True, lengths=RAGGED),
-            exactly=[*PAST, "one state a layer"],
+            exactly=[*LAST, "one state a layer"],
         )
     mixed = [layer("lstm", name="low"), layer("gru-before", H, 7, name="high")]
     yield case(
@@ -248,7 +271,7 @@ def stacks() -> Iterator[Case]:
         "stacks/mixed-lengths",
         "Does a mixed stack end at each length?",
         problem(mixed, lengths=RAGGED),
-        exactly=PAST,
+        exactly=LAST,
     )
     for kind in ("lstm", "gru-after", "rnn"):
         both = [layer(kind, ways=TWO, name="low"), layer(kind, 2 * H, ways=TWO, name="high")]
@@ -256,7 +279,6 @@ def stacks() -> Iterator[Case]:
             f"stacks/{kind}-both-directions",
             f"Does each direction of the second layer of {TITLES[kind]} read both of the first?",
             problem(both, lengths=RAGGED),
-            exactly=["zeros past each length"],
         )
         apart = [layer(kind, ways=TWO, name="low"), layer(kind, H, ways=TWO, name="high")]
         yield case(
