@@ -301,7 +301,10 @@ def refusals() -> Iterator[Case]:
     lstm = layer("lstm")
 
     def refused(name: str, asks: str, one: Problem, twin: str) -> Case:
-        return case(f"refusals/{name}", f"Is it an error {asks}?", one, refusal=True, twin=twin)
+        needs = ["lengths as numbers"] if one.lengths is not None and len(one.lengths) == N else []
+        return case(
+            f"refusals/{name}", f"Is it an error {asks}?", one, refusal=True, twin=twin, needs=needs
+        )
 
     ragged, plain = "lengths/lstm-ragged", "cells/lstm-from-a-state"
     for what, known, asks in (
