@@ -39,9 +39,13 @@ def derived(problem: Problem, leaves: Arrays, forward: Callable[[Arrays], Arrays
     def along(leaves: Arrays) -> Any:
         return jnp.sum(jax.grad(loss)(leaves)["x"] * jnp.asarray(problem.second, dtype))
 
-    found = results(leaves)
-    answer = {name: found[name] for name in problem.asked_of(found)}
-    if problem.weigh:
-        title, scalar = ("grad", loss) if problem.second is None else ("second", along)
-        answer |= {f"{title}.{name}": value for name, value in jax.grad(scalar)(leaves).items()}
+    def everything(leaves: Arrays) -> Arrays:
+        found = results(leaves)
+        answer = {name: found[name] for name in problem.asked_of(found)}
+        if problem.weigh:
+            title, scalar = ("grad", loss) if problem.second is None else ("second", along)
+            answer |= {f"{title}.{name}": value for name, value in jax.grad(scalar)(leaves).items()}
+        return answer
+
+    answer = jax.jit(everything)(leaves)  # compiled once, as its users do, and sooner done than op by op
     return {name: np.asarray(value, np.float64) for name, value in answer.items()}

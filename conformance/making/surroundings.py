@@ -300,8 +300,9 @@ def paths() -> Iterator[Case]:
 def refusals() -> Iterator[Case]:
     lstm = layer("lstm")
 
-    def refused(name: str, asks: str, one: Problem, twin: str) -> Case:
-        needs = ["lengths as numbers"] if one.lengths is not None and len(one.lengths) == N else []
+    def refused(name: str, asks: str, one: Problem, twin: str, *needed: str) -> Case:
+        needs = list(needed)
+        needs += ["lengths as numbers"] if one.lengths is not None and len(one.lengths) == N else []
         return case(
             f"refusals/{name}", f"Is it an error {asks}?", one, refusal=True, twin=twin, needs=needs
         )
@@ -333,5 +334,9 @@ def refusals() -> Iterator[Case]:
     )
     half = {"0.forward.h": states([lstm])["0.forward.h"]}
     yield refused(
-        "state-without-c", "if an LSTM is given h without c", replace(problem(lstm), state=half), plain
+        "state-without-c",
+        "if an LSTM is given h without c",
+        replace(problem(lstm), state=half),
+        plain,
+        "states in one piece",
     )

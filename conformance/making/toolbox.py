@@ -25,7 +25,7 @@ def three(kind: str) -> list[Layer]:
 def toolbox() -> Iterator[Case]:
     four = {"x": x_of(2, 4, 5, name="seed"), "lengths": np.array([4, 1])}
     for kind in GRUS:
-        one = problem(layer(kind, 5, 3, name="seed"), dtype="float64", **four)
+        one = problem(layer(kind, 5, 3, name="seed"), **four)
         title = TITLES[kind]
         yield case(
             f"toolbox/V1-{kind}",

@@ -28,6 +28,7 @@ LACKS = {
     "static": "the layers have one loop",
     "time major": "the batch comes first",
     "asks for a dtype": "a missing state is no state",
+    "states in one piece": "hidden and cell may each be left out",
     "state as one tensor": "an LSTM's state is h and c",
     "told path": "it is not told which kernels ran",
 } | dict.fromkeys(

@@ -26,6 +26,7 @@ LACKS = {
     "static": "there is one operator for all steps",
     "stacks apart": "operators are composed by the program",
     "asks for a dtype": "a missing state is zeros of the input's type",
+    "states in one piece": "initial_h and initial_c may each be left out",
     "state as one tensor": "an LSTM's state is two tensors",
     "told path": "it is not told which kernels ran",
 } | dict.fromkeys(
