@@ -37,7 +37,7 @@ def ask(peer: str, pattern: str) -> dict[str, Any]:
     """What the peer makes of the cases whose names fit, and what was unexpected about it."""
     cases = [case for case in load() if fnmatch(case.name, pattern)]
     if not Path(command(peer)[0]).exists():
-        return {"absent": f"no environment .venv-conformance-{peer.replace('_', '-')}"}
+        return {"absent": f"no environment .venv-conformance-{peer.replace('_', '-')}: make conformance"}
     found = ask_all(Peer(command(peer), env=QUIET), cases)
     names = {case.name for case in cases}
     expected = [

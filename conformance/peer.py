@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-START_SECONDS, CASE_SECONDS, STOP_SECONDS = 180.0, 60.0, 10.0
+START_SECONDS, CASE_SECONDS, STOP_SECONDS = 300.0, 120.0, 10.0
 MOST_STARTS = 12
 
 
@@ -91,9 +92,8 @@ class Peer:
             self._process.stdin.close()
             self._process.wait(STOP_SECONDS)
         except (OSError, subprocess.TimeoutExpired):
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+            pass
+        self._end()
 
     def _exchange(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         assert self._process is not None
@@ -126,14 +126,20 @@ class Peer:
         return f"killed by signal {-code}" if code < 0 else f"exited with status {code}"
 
     def _broken(self, message: str) -> BrokenError:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._end()
         return BrokenError(message)
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        with contextlib.suppress(BrokenPipeError):  # what was written last, and nobody read
+            self._process.__exit__(None, None, None)
+        self._process = None
 
 
 def _read(stream: TextIO, lines: queue.Queue[str | None]) -> None:
-    for line in stream:
-        lines.put(line)
+    with contextlib.suppress(ValueError):  # closed while it was read
+        for line in stream:
+            lines.put(line)
     lines.put(None)

@@ -264,6 +264,7 @@ def extremes() -> Iterator[Case]:
 
 def paths() -> Iterator[Case]:
     def path(name: str, asks: str, feature: str, one: Problem) -> Case:
+        one = replace(one, ask=["outputs", "path"])
         return case(name, asks, one, numbers={}, path="fused", needs=["told path", f"fused {feature}"])
 
     big = {"x": x_of(8, 10)}
