@@ -163,6 +163,18 @@ def test_right_numbers_may_lie_anyhow(lies, name):
     assert torch.equal(found.h_n, expected.h_n)
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru_before", "rnn_tanh"])
+def test_a_batch_of_no_sequences_may_have_any_strides(each_isa, kind):
+    layer = make_layer(kind, 0, 5, I, H)
+    x = (
+        layer.x.new_empty(0).as_strided(layer.x.shape, (0, 0, 0)).requires_grad_()
+    )  # as torch.tensor of NumPy's has
+    found = unroll(layer._replace(x=x))
+    assert found.out.shape == unroll(layer).out.shape
+    (gradient,) = torch.autograd.grad(found.out.sum(), x)
+    assert gradient.shape == x.shape
+
+
 def test_a_layer_that_is_larger_than_any_memory_is_an_error():
     x = torch.zeros(1, 1, 1).expand(2**40, 2**20, 1)
     layer = Layer("rnn_tanh", x, torch.zeros(4, 1), torch.zeros(4, 4), *[None] * 5, 0.0, False, True)

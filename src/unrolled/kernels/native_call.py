@@ -309,6 +309,10 @@ def dense(name: str, value: Any) -> Any:
         return value
     value = resolved(value)
     check_memory(name, value)
+    if (
+        not value.numel()
+    ):  # whatever its strides, which are 0 where it comes from NumPy, to PyTorch it is contiguous
+        return value.new_empty(value.shape)
     if name in _STEPS and (value.shape[-1] <= 1 or value.stride(-1) == 1):
         aligned = value
     else:

@@ -1,0 +1,1 @@
+"""What recurrent networks mean, as cases that any implementation can be asked: see README.md."""

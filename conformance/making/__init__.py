@@ -1,0 +1,1 @@
+"""The cases' files, from the definition: `python -m conformance.making`."""
