@@ -67,10 +67,11 @@ def draw_gallery(
     image = None
     for place, (axes, one, title) in enumerate(zip(all_axes, values, titles, strict=False)):
         image = look.draw(axes, one, limits)
-        axes.set_title(title, fontsize=8)
         if look.kind == "picture":
             axes.axis("off")
+            axes.set_title(title, fontsize=8, y=1.0)  # to look where takes as long as to draw
             continue
+        axes.set_title(title, fontsize=8)
         axes.tick_params(labelsize=7)
         axes.set_xlim(0.5, longest + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
