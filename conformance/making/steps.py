@@ -82,19 +82,11 @@ def options() -> Iterator[Case]:
     yield lstm("peephole-gradients", "Do gradients flow through peepholes?", grad=True, peephole=True)
     yield lstm("projection", "Is h projected, and is it the projected h that returns?", projection=4)
     yield lstm("projection-gradients", "Do gradients flow through the projection?", grad=True, projection=4)
-    yield lstm(
-        "projection-to-one", "Does a projection to a single number work?", projection=1, name="narrow"
-    )
+    yield lstm("projection-to-one", "Does a projection to a single number work?", projection=1, name="narrow")
     yield lstm("cell-clip", "Is c clipped, before the output sees it?", cell_clip=0.25)
-    yield lstm(
-        "cell-clip-gradients", "Does no gradient pass where c was clipped?", grad=True, cell_clip=0.25
-    )
-    yield lstm(
-        "cell-clip-peephole", "Does o's peephole see the clipped c?", cell_clip=0.25, peephole=True
-    )
-    yield lstm(
-        "projection-clip", "Is h clipped after its projection?", projection=4, proj_clip=0.125
-    )
+    yield lstm("cell-clip-gradients", "Does no gradient pass where c was clipped?", grad=True, cell_clip=0.25)
+    yield lstm("cell-clip-peephole", "Does o's peephole see the clipped c?", cell_clip=0.25, peephole=True)
+    yield lstm("projection-clip", "Is h clipped after its projection?", projection=4, proj_clip=0.125)
     yield lstm(
         "projection-clip-gradients",
         "Does no gradient pass where the projected h was clipped?",

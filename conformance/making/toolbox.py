@@ -91,9 +91,7 @@ def toolbox() -> Iterator[Case]:
     )
     yield case("toolbox/V9", "Do both directions give [N, T, 2 H] dynamically?", both)
     stacked = [layer("lstm", ways=TWO, name="low"), layer("lstm", 2 * H, ways=TWO, name="high")]
-    yield case(
-        "toolbox/V10", "Does a stack of both directions give [N, T, 2 H]?", problem(stacked)
-    )
+    yield case("toolbox/V10", "Does a stack of both directions give [N, T, 2 H]?", problem(stacked))
     yield from static_and_dynamic()
     yield case(
         "toolbox/V12",

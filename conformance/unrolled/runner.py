@@ -77,9 +77,7 @@ def _cell(layer: Layer, way: str, dtype: torch.dtype) -> Cell:
         options["peephole"] = True
     if "R" in weights:
         options["proj_size"] = len(weights["R"])
-    cell = kind(
-        weights["W"].shape[1], sizes(layer, way)[-1], bias="b" in weights, dtype=dtype, **options
-    )
+    cell = kind(weights["W"].shape[1], sizes(layer, way)[-1], bias="b" in weights, dtype=dtype, **options)
     with torch.no_grad():
         for name, outer in OUTER.items():
             parameter = getattr(cell, outer, None)
