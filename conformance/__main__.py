@@ -1,7 +1,7 @@
 """Put the cases to peers: `python -m conformance torch_nn tf1`; all of them without a name.
 
-Each peer's runner starts in its own environment, .venv-conformance-<peer>, which `make conformance` makes; this
-library's in the one that runs this. With --save what came is written to results.json.
+Each peer's runner starts in its own environment, .venv-conformance-<peer>, which `make conformance` makes;
+this library's in the one that runs this. With --save what came is written to results.json.
 """
 
 from __future__ import annotations

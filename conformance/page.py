@@ -39,13 +39,14 @@ ABOUT = {
 }
 HEAD = """# Conformance
 
-What should an LSTM give past a length, after 0 steps, for a padding of NaN? {count} cases ask {peers} implementations
-the same {count} questions: a definition in float64 NumPy, one sequence at a time, says what must come, to a tolerance
-that each case states. `make conformance` asks them again, each in an environment of its own; this table is of {date}.
+What should an LSTM give past a length, after 0 steps, for a padding of NaN? {peers} implementations are asked
+the same {count} questions. A definition in float64 NumPy, one sequence at a time, says what must come, to a
+tolerance that each case states. `make conformance` asks them again, each in an environment of its own; this
+table is of {date}.
 
-Each cell says how many cases passed of those that could be asked. What a peer does not offer, such as peepholes or
-lengths, is no failure, and is counted apart: not offered in the last row. A failure may be a peer's own convention,
-which its sentence below says.
+Each cell says how many cases passed of those that could be asked. What a peer does not offer, such as
+peepholes or lengths, is no failure, and is counted apart, in the last row. A failure may be a peer's own
+convention, which its sentence below says.
 
 """
 

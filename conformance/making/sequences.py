@@ -252,7 +252,8 @@ def stacks() -> Iterator[Case]:
         two = [layer(kind, name="low"), layer(kind, H, 3, name="high")]
         yield case(
             f"stacks/{kind}-two",
-            f"Does the second layer of {TITLES[kind]} read the outputs of the first, each with its own width?",
+            f"Does the second layer of {TITLES[kind]} read the outputs of the first, each with its "
+            "own width?",
             problem(two, state=True),
             needs=["layers of different width"],
         )

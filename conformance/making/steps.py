@@ -27,8 +27,8 @@ def gates() -> Iterator[Case]:
                         weights[weight][other * H : (other + 1) * H] /= 8
                 yield case(
                     f"gates/{kind}-{gate}-{weight}",
-                    f"Does {TITLES[kind]} give its {gate} gate, and it alone, the weights from {from_where} that "
-                    "are the largest?",
+                    f"Does {TITLES[kind]} give its {gate} gate, and it alone, the weights from {from_where} "
+                    "that are the largest?",
                     problem(one, state=True),
                 )
 
@@ -137,11 +137,11 @@ def gradients() -> Iterator[Case]:
             weighed(problem(one, state=True), ("outputs",)),
             gradients_of=("h", "c"),
         )
-    one = problem(layer("lstm"), state=True)
+    whole = problem(layer("lstm"), state=True)
     yield case(
         "gradients/lstm-of-the-final-c",
         "Does a loss of the final c alone give gradients?",
-        weighed(one, ("final.0.forward.c",)),
+        weighed(whole, ("final.0.forward.c",)),
         gradients_of=("x", "h", "c", "W", "U"),
     )
 

@@ -247,7 +247,8 @@ def extremes() -> Iterator[Case]:
     for kind in FOUR:
         yield case(
             f"extremes/{kind}-large-inputs",
-            f"Are outputs and gradients of {TITLES[kind]} finite where inputs of thousands saturate the gates?",
+            f"Are outputs and gradients of {TITLES[kind]} finite where inputs of thousands saturate the "
+            "gates?",
             weighed(problem(layer(kind), x=x_of() * 2.0**13)),
             gradients_of=("x", "W", "U"),
             exactly=["all numbers are finite"],
@@ -269,7 +270,7 @@ def paths() -> Iterator[Case]:
         one = replace(one, ask=["outputs", "path"])
         return case(name, asks, one, numbers={}, path="fused", needs=["told path", f"fused {feature}"])
 
-    big = {"x": x_of(8, 10)}
+    big: dict[str, Any] = {"x": x_of(8, 10)}
     for kind in FOUR:
         feature = kind.replace("gru-", "gru reset ")
         yield path(

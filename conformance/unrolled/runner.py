@@ -130,7 +130,8 @@ def _walk(
         outputs, finals = unrolled.bidirectional_unroll(
             *stacks, x, states=tuple(starts), kind=problem.unroll, **given
         )
-        found = {p: s for way, final in zip(ways, finals, strict=True) for p, s in zip(places[way], final)}
+        every_place = [place for way in ways for place in places[way]]
+        found = dict(zip(every_place, [*finals[0], *finals[1]], strict=True))
         return {"outputs": outputs} | _named("final", found)
     way = ways[0]
     one = len(problem.layers) == 1
