@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: train test test_page test_capped test_gpu hostile serve_hostile check bench bench-grid bench-busy bench-peers \
-	bench-recipes results soak serve_load docs sanitize fuzz torch_tests third_party packages sdist wheel test_wheel wheel_debian test_wheel_debian \
+	bench-recipes results soak serve_load docs sanitize fuzz torch_tests third_party packages conformance sdist wheel test_wheel wheel_debian test_wheel_debian \
 	container clean
 
 # Train the default network on the embedded digits. `make train ARGS="--network seed-004"` trains another.
@@ -134,6 +134,20 @@ packages: $(BENCH_PACKAGES)/bin/python
 	.venv-third-party/bin/pip install -q -c constraints.txt -e . -r tests/third_party/needs.txt
 	.venv-third-party/bin/pip install -q -c constraints.txt --no-deps -r tests/third_party/packages.txt
 	touch $@
+
+# What recurrent networks mean, asked of every peer, each in an environment of its own, 5 GB in all: some minutes on 2 cores.
+# With ARGS some of it: `make conformance ARGS="torch_nn --cases 'lengths/*'"`.
+ASKED := torch-nn tf1 keras3 flax equinox onnx-runtime mlx
+conformance: $(VENV)/installed $(ASKED:%=.venv-conformance-%/installed)
+	$(BIN)/python -m conformance $(or $(ARGS),--save)
+	$(if $(ARGS),,$(BIN)/python -m conformance.page)
+
+# A peer that does not install here is told as absent, and asked no more.
+.SECONDEXPANSION:
+.venv-conformance-%/installed: conformance/$$(subst -,_,$$*)/requirements.txt constraints.txt
+	$(PYTHON) -m venv .venv-conformance-$*
+	.venv-conformance-$*/bin/pip install -q -c constraints.txt -r $< || rm -r .venv-conformance-$*
+	mkdir -p .venv-conformance-$* && touch $@
 
 # The source distribution, and of that a wheel for this processor family: for this version of Python 3.11, or for all
 # from 3.12 on (the stable ABI). On Linux auditwheel says from which glibc on it runs. Both in dist/.

@@ -1,7 +1,7 @@
 """Put the cases to peers: `python -m conformance torch_nn tf1`; all of them without a name.
 
-Each peer's runner starts in its own environment, .venv-conformance-<peer>, which `make conformance` makes; this
-library's in the one that runs this. With --save what came is written to results.json.
+Each peer's runner starts in its own environment, .venv-conformance-<peer>, which `make conformance` makes;
+this library's in the one that runs this. With --save what came is written to results.json.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from conformance.suite import ask_all, expected_failures, reconcile
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "conformance" / "results.json"
 PEERS = ("unrolled", "torch_nn", "tf1", "keras3", "flax", "equinox", "onnx_runtime", "mlx")
-QUIET = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+QUIET = {
+    "OMP_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "",
+    "JAX_PLATFORMS": "cpu",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # what runs is small: compiling it is what takes the time
+}
 
 
 def command(peer: str) -> list[str]:
@@ -79,7 +85,9 @@ def tell(peer: str, one: dict[str, Any]) -> None:
     for title, names in one["news"].items():
         for name in names:
             verdict = one["verdicts"].get(name, {})
-            print(f"  {title}: {name}" + (f": {verdict['sentence']}" if verdict.get("kind") == FAILED else ""))
+            print(
+                f"  {title}: {name}" + (f": {verdict['sentence']}" if verdict.get("kind") == FAILED else "")
+            )
 
 
 if __name__ == "__main__":

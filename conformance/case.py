@@ -1,4 +1,4 @@
-"""A case: a question in one sentence, a problem, and what must come. The files in cases/ are lists of them."""
+"""A case: a question in one sentence, a problem, what must come. The files in cases/ are lists of them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CASES = Path(__file__).parent / "cases"
 class Case:
     """One question to a peer.
 
-    name: "group/what"; asks: the question; needs: features without which it cannot be asked; problem: as JSON;
-    numbers: what must come, by name; look_at: the steps of which numbers are kept, all if empty; exactly:
-    identities within the answer (identities.py); choices: arrays of which each row or element must be one, for
-    what is random; same_as: a case whose answer must be the same; refusal: whether an error is
+    name: "group/what"; asks: the question; needs: features without which it cannot be asked; problem: as
+    JSON; numbers: what must come, by name; look_at: the steps of which numbers are kept, all if empty;
+    exactly: identities within the answer (identities.py); choices: arrays of which each row or element must
+    be one, for what is random; same_as: a case whose answer must be the same; refusal: whether an error is
     what must come, as it does not for the twin; path: the way that must have been taken; tolerance: relative
     to the largest number expected, 1 at least; why: why so much.
     """

@@ -103,7 +103,9 @@ def choose(name: str, came: Array, candidates: list[Array], by: str, tolerance: 
     """Whether each row, or each element, is that of a candidate, and each candidate was met."""
     if any(came.shape != one.shape for one in candidates):
         return f"{name}: shape {list(came.shape)} came, {list(candidates[0].shape)} was expected"
-    near = np.stack([np.abs(came - one) <= tolerance * max(1.0, np.abs(one).max()) for one in candidates])
+    near: Any = np.stack(
+        [np.abs(came - one) <= tolerance * max(1.0, np.abs(one).max()) for one in candidates]
+    )
     if by == "row":
         near = near.reshape(len(candidates), len(came), -1).all(axis=2)
     if not near.any(axis=0).all():

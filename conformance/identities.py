@@ -52,7 +52,9 @@ def backward_final_is_first_output(problem: Problem, answer: Answer) -> str:
     for n, final in enumerate(h):
         steps = problem.steps(n)
         if steps and not np.array_equal(final, answer["outputs"][n, steps[0], -len(final) :]):
-            return f"the backward final h of sequence {n} is {_shown(final)}, not its output at step {steps[0]}"
+            return (
+                f"the backward final h of sequence {n} is {_shown(final)}, not its output at step {steps[0]}"
+            )
     return ""
 
 

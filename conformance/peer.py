@@ -75,7 +75,9 @@ class Peer:
             if self._process is None:
                 self.start()
             said = self._exchange({"say": "run", "case": case, "problem": problem}, self.case_seconds)
-            needed = {"answer": "numbers", "not offered": "why", "refused": "message"}.get(str(said.get("say")))
+            needed = {"answer": "numbers", "not offered": "why", "refused": "message"}.get(
+                str(said.get("say"))
+            )
             if said.get("case") != case or needed is None or needed not in said:
                 raise self._broken(f"answered with {json.dumps(said)[:100]}")
             return said

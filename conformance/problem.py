@@ -1,7 +1,7 @@
 """What a case asks: a network with its numbers, as runners and the definition read it. Needs numpy alone.
 
-Numbers are float64 here; a peer rounds them to the problem's dtype, which they all fit without loss. In JSON an
-array is a list of lists, NaN and infinities are the strings "nan", "inf" and "-inf", an empty array is
+Numbers are float64 here; a peer rounds them to the problem's dtype, which they all fit without loss. In JSON
+an array is a list of lists, NaN and infinities are the strings "nan", "inf" and "-inf", an empty array is
 {"empty": shape}, and a long one may be a recipe, {"drawn": name, "shape": shape}.
 """
 
@@ -35,11 +35,12 @@ class Layer:
 class Problem:
     """A network, its input, and what is wanted.
 
-    x [N, T, I]; lengths [N]; mask [N, T], true where a step counts; resets [N, T], true where the state begins
-    anew; state by name, "0.forward.h" [N, H]; weigh: the loss is the sum of these arrays times the results of
-    the same names, and its gradients are wanted; second [N, T, I]: wanted are the gradients of the sum of it
-    times dloss/dx instead. unroll: "dynamic" or "static"; stacking: "interleaved" or "apart"; layout: how x lies
-    in memory, "time major" also how it is given and the outputs come. dropout: probabilities by place.
+    x [N, T, I]; lengths [N]; mask [N, T], true where a step counts; resets [N, T], true where the state
+    begins anew; state by name, "0.forward.h" [N, H]; weigh: the loss is the sum of these arrays times the
+    results of the same names, and its gradients are wanted; second [N, T, I]: wanted are the gradients of the
+    sum of it times dloss/dx instead. ask: "outputs", "final", "states", "path". unroll: "dynamic" or
+    "static"; stacking: "interleaved" or "apart"; layout: how x lies in memory, of "time major" also how it is
+    given. dropout: probabilities by place; form: "no dtype" or "joined", of a state.
     """
 
     layers: list[Layer]
@@ -68,7 +69,7 @@ class Problem:
         return found
 
     def asked_of(self, names: Iterable[str]) -> list[str]:
-        """Those of the results that are asked for: "outputs", "final" and "states" stand for all of theirs."""
+        """Those of the results that are asked for: "final" and "states" stand for all of theirs."""
         return [name for name in names if name.split(".")[0] in self.ask]
 
     def steps(self, n: int) -> Sequence[int]:

@@ -1,10 +1,10 @@
 """What a runner says: JSON lines on its standard output, one for each line on its standard input.
 
-    {"say": "start"}                        {"say": "started", "name", "versions", "lacks": {feature: sentence}}
-    {"say": "run", "case", "problem"}       {"say": "answer", "case", "numbers": {name: array}, "path"?}
-                                            {"say": "not offered", "case", "why"}
-                                            {"say": "refused", "case", "message"}
-    {"say": "stop"}                         the process ends
+    {"say": "start"}                     {"say": "started", "name", "versions", "lacks": {feature: sentence}}
+    {"say": "run", "case", "problem"}    {"say": "answer", "case", "numbers": {name: array}, "path"?}
+                                         {"say": "not offered", "case", "why"}
+                                         {"say": "refused", "case", "message"}
+    {"say": "stop"}                      the process ends
 
 The start, run and stop of https://github.com/bowtie-json-schema/bowtie. A runner is a file of its own in any
 language; those here share this loop, which needs numpy alone.

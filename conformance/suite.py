@@ -62,7 +62,5 @@ def reconcile(found: dict[str, Any], expected: list[dict[str, Any]]) -> dict[str
         "passed after all": [
             name for name in reasons if name in verdicts and verdicts[name]["kind"] == PASSED
         ],
-        "gone": [
-            name for name in reasons if name not in verdicts or verdicts[name]["kind"] == NOT_OFFERED
-        ],
+        "gone": [name for name in reasons if name not in verdicts or verdicts[name]["kind"] == NOT_OFFERED],
     }

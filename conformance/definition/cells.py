@@ -17,9 +17,9 @@ pi, pf, po [H], projection R [P, H]. Gates lie below one another: i, f, g, o of 
             n = tanh(W_n x + b_n + U_n (r * h) + d_n)          reset "before" it
             h' = (1 - z) * n + z * h
 
-References: Elman 1990; Sak et al. 2014, arXiv:1402.1128, section 2, for all of the LSTM but its clips, which are
-TensorFlow 1's; Cho et al. 2014, arXiv:1406.1078, section 2.3 (reset before; its z is 1 - z here); reset after:
-the form of cuDNN and torch.nn.
+References: Elman 1990; Sak et al. 2014, arXiv:1402.1128, section 2, for all of the LSTM but its clips, which
+are TensorFlow 1's; Cho et al. 2014, arXiv:1406.1078, section 2.3 (reset before; its z is 1 - z here); reset
+after: the form of cuDNN and torch.nn.
 """
 
 from __future__ import annotations

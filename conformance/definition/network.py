@@ -3,9 +3,10 @@
     s_t = cell(x_t, s_{t-1})     t over the steps that count, forwards or backwards;   y_t = h of s_t
     y_t = 0, s_t = s_{t-1}                                 at all other steps
 
-What does not count, padding past a length or a masked step, is never read. A backward direction's outputs stand
-beside their inputs. Of several layers each reads what the one below gives, [forward, backward] side by side
-where there are both; stacked "apart", forward layers read forward layers alone, and backward ones backward ones.
+What does not count, padding past a length or a masked step, is never read. A backward direction's outputs
+stand beside their inputs. Of several layers each reads what the one below gives, [forward, backward] side by
+side where there are both; stacked "apart", forward layers read forward layers alone, and backward ones
+backward ones.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Value:
         return Value(self.data[index], [(self, lambda g: scatter(g, index, self.shape))])
 
     @property
-    def T(self) -> Value:
+    def T(self) -> Value:  # noqa: N802
         return Value(self.data.T, [(self, lambda g: g.T)])
 
 

@@ -35,7 +35,10 @@ LACKS = {
         "both directions",
         "stack",
         "time major",
-        *(f"{p} dropout" for p in ("input", "variational input", "output", "state", "recurrent", "candidate")),
+        *(
+            f"{p} dropout"
+            for p in ("input", "variational input", "output", "state", "recurrent", "candidate")
+        ),
     ),
     CELLS_ALONE,
 )

@@ -87,9 +87,7 @@ def _layer(problem: Problem, number: int) -> Any:
 
 def _apart(problem: Problem) -> Any:
     kinds = {"rnn": keras.layers.SimpleRNNCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
-    cells = [
-        kinds[layer.cell](dtype=problem.dtype, **_cell_options(layer)) for layer in problem.layers
-    ]
+    cells = [kinds[layer.cell](dtype=problem.dtype, **_cell_options(layer)) for layer in problem.layers]
     return keras.layers.Bidirectional(keras.layers.RNN(cells, **_options(problem, 0)), dtype=problem.dtype)
 
 
@@ -134,10 +132,7 @@ def _walk(problem: Problem, layers: list[Any], leaves: Arrays) -> Arrays:
         places = [f"{number}.{way}" for way in layer.ways]
         variables = [value for place in places for value in _variables(layer, place, leaves)]
         start = [
-            leaves[name]
-            for place in places
-            for part in "hc"
-            if (name := f"state.{place}.{part}") in leaves
+            leaves[name] for place in places for part in "hc" if (name := f"state.{place}.{part}") in leaves
         ]
         y, states = _called(own, variables, y, problem, initial_state=start or None)
         if list(layer.ways) == ["backward"]:

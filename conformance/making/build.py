@@ -146,9 +146,7 @@ def needs(one: Problem) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def case(
-    name: str, asks: str, one: Problem, *, gradients_of: tuple[str, ...] = (), **options: Any
-) -> Case:
+def case(name: str, asks: str, one: Problem, *, gradients_of: tuple[str, ...] = (), **options: Any) -> Case:
     """A case with the definition's numbers, unless others, or none, are given.
 
     gradients_of: the last parts of the leaves whose gradients count, all if empty.

@@ -147,7 +147,7 @@ def masks() -> Iterator[Case]:
                 f"masks/{kind}-{what}",
                 f"Does {TITLES[kind]} pass over steps that a mask leaves out: {what.replace('-', ' ')}?",
                 problem(layer(kind), state=True, mask=mask_of(rows)),
-                )
+            )
     holes = problem(layer("lstm"), mask=mask_of(MASKS["holes"]))
     yield case(
         "masks/lstm-zeros",
@@ -252,7 +252,8 @@ def stacks() -> Iterator[Case]:
         two = [layer(kind, name="low"), layer(kind, H, 3, name="high")]
         yield case(
             f"stacks/{kind}-two",
-            f"Does the second layer of {TITLES[kind]} read the outputs of the first, each with its own width?",
+            f"Does the second layer of {TITLES[kind]} read the outputs of the first, each with its "
+            "own width?",
             problem(two, state=True),
             needs=["layers of different width"],
         )
@@ -303,9 +304,7 @@ def stacks() -> Iterator[Case]:
 
 def every_step() -> Iterator[Case]:
     one = layer("lstm")
-    yield case(
-        "every-step/lstm", "Can c be had after every step?", problem(one, state=True, ask=["states"])
-    )
+    yield case("every-step/lstm", "Can c be had after every step?", problem(one, state=True, ask=["states"]))
     yield case(
         "every-step/lstm-lengths",
         "Can c be had after every step, where sequences have lengths?",

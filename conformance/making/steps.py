@@ -27,8 +27,8 @@ def gates() -> Iterator[Case]:
                         weights[weight][other * H : (other + 1) * H] /= 8
                 yield case(
                     f"gates/{kind}-{gate}-{weight}",
-                    f"Does {TITLES[kind]} give its {gate} gate, and it alone, the weights from {from_where} that "
-                    "are the largest?",
+                    f"Does {TITLES[kind]} give its {gate} gate, and it alone, the weights from {from_where} "
+                    "that are the largest?",
                     problem(one, state=True),
                 )
 
@@ -82,19 +82,11 @@ def options() -> Iterator[Case]:
     yield lstm("peephole-gradients", "Do gradients flow through peepholes?", grad=True, peephole=True)
     yield lstm("projection", "Is h projected, and is it the projected h that returns?", projection=4)
     yield lstm("projection-gradients", "Do gradients flow through the projection?", grad=True, projection=4)
-    yield lstm(
-        "projection-to-one", "Does a projection to a single number work?", projection=1, name="narrow"
-    )
+    yield lstm("projection-to-one", "Does a projection to a single number work?", projection=1, name="narrow")
     yield lstm("cell-clip", "Is c clipped, before the output sees it?", cell_clip=0.25)
-    yield lstm(
-        "cell-clip-gradients", "Does no gradient pass where c was clipped?", grad=True, cell_clip=0.25
-    )
-    yield lstm(
-        "cell-clip-peephole", "Does o's peephole see the clipped c?", cell_clip=0.25, peephole=True
-    )
-    yield lstm(
-        "projection-clip", "Is h clipped after its projection?", projection=4, proj_clip=0.125
-    )
+    yield lstm("cell-clip-gradients", "Does no gradient pass where c was clipped?", grad=True, cell_clip=0.25)
+    yield lstm("cell-clip-peephole", "Does o's peephole see the clipped c?", cell_clip=0.25, peephole=True)
+    yield lstm("projection-clip", "Is h clipped after its projection?", projection=4, proj_clip=0.125)
     yield lstm(
         "projection-clip-gradients",
         "Does no gradient pass where the projected h was clipped?",
@@ -145,11 +137,11 @@ def gradients() -> Iterator[Case]:
             weighed(problem(one, state=True), ("outputs",)),
             gradients_of=("h", "c"),
         )
-    one = problem(layer("lstm"), state=True)
+    whole = problem(layer("lstm"), state=True)
     yield case(
         "gradients/lstm-of-the-final-c",
         "Does a loss of the final c alone give gradients?",
-        weighed(one, ("final.0.forward.c",)),
+        weighed(whole, ("final.0.forward.c",)),
         gradients_of=("x", "h", "c", "W", "U"),
     )
 

@@ -158,7 +158,9 @@ def layouts() -> Iterator[Case]:
             yield case(
                 f"layouts/{kind}-{layout.replace(' ', '-')}",
                 f"May the input of {TITLES[kind]} be {title}?",
-                problem(layer(kind), state=True, layout=layout, lengths=RAGGED if layout == "strided" else None),
+                problem(
+                    layer(kind), state=True, layout=layout, lengths=RAGGED if layout == "strided" else None
+                ),
             )
     yield case(
         "layouts/lstm-time-major-lengths",
@@ -245,7 +247,8 @@ def extremes() -> Iterator[Case]:
     for kind in FOUR:
         yield case(
             f"extremes/{kind}-large-inputs",
-            f"Are outputs and gradients of {TITLES[kind]} finite where inputs of thousands saturate the gates?",
+            f"Are outputs and gradients of {TITLES[kind]} finite where inputs of thousands saturate the "
+            "gates?",
             weighed(problem(layer(kind), x=x_of() * 2.0**13)),
             gradients_of=("x", "W", "U"),
             exactly=["all numbers are finite"],
@@ -267,7 +270,7 @@ def paths() -> Iterator[Case]:
         one = replace(one, ask=["outputs", "path"])
         return case(name, asks, one, numbers={}, path="fused", needs=["told path", f"fused {feature}"])
 
-    big = {"x": x_of(8, 10)}
+    big: dict[str, Any] = {"x": x_of(8, 10)}
     for kind in FOUR:
         feature = kind.replace("gru-", "gru reset ")
         yield path(
@@ -287,7 +290,9 @@ def paths() -> Iterator[Case]:
         problem(lstm, x=x_of(3, 10), lengths=np.array([4, 10, 7])),
     )
     yield path(
-        "paths/lstm-float64", "Does an LSTM run fused in float64?", "lstm float64",
+        "paths/lstm-float64",
+        "Does an LSTM run fused in float64?",
+        "lstm float64",
         problem(lstm, dtype="float64", **big),
     )
     yield path(
@@ -304,9 +309,7 @@ def refusals() -> Iterator[Case]:
     def refused(name: str, asks: str, one: Problem, twin: str, *needed: str) -> Case:
         needs = list(needed)
         needs += ["lengths as numbers"] if one.lengths is not None and len(one.lengths) == N else []
-        return case(
-            f"refusals/{name}", f"Is it an error {asks}?", one, refusal=True, twin=twin, needs=needs
-        )
+        return case(f"refusals/{name}", f"Is it an error {asks}?", one, refusal=True, twin=twin, needs=needs)
 
     ragged, plain = "lengths/lstm-ragged", "cells/lstm-from-a-state"
     for what, known, asks in (
@@ -314,9 +317,7 @@ def refusals() -> Iterator[Case]:
         ("negative", [4, -1, 1], "if a length is negative"),
         ("too-few", [4, 1], "if there are fewer lengths than sequences"),
     ):
-        yield refused(
-            f"lengths-{what}", asks, problem(lstm, state=True, lengths=np.array(known)), ragged
-        )
+        yield refused(f"lengths-{what}", asks, problem(lstm, state=True, lengths=np.array(known)), ragged)
     yield refused(
         "input-width",
         "if the input is wider than the weights take",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def three(kind: str) -> list[Layer]:
 
 
 def toolbox() -> Iterator[Case]:
-    four = {"x": x_of(2, 4, 5, name="seed"), "lengths": np.array([4, 1])}
+    four: dict[str, Any] = {"x": x_of(2, 4, 5, name="seed"), "lengths": np.array([4, 1])}
     for kind in GRUS:
         one = problem(layer(kind, 5, 3, name="seed"), **four)
         title = TITLES[kind]
@@ -91,9 +92,7 @@ def toolbox() -> Iterator[Case]:
     )
     yield case("toolbox/V9", "Do both directions give [N, T, 2 H] dynamically?", both)
     stacked = [layer("lstm", ways=TWO, name="low"), layer("lstm", 2 * H, ways=TWO, name="high")]
-    yield case(
-        "toolbox/V10", "Does a stack of both directions give [N, T, 2 H]?", problem(stacked)
-    )
+    yield case("toolbox/V10", "Does a stack of both directions give [N, T, 2 H]?", problem(stacked))
     yield from static_and_dynamic()
     yield case(
         "toolbox/V12",

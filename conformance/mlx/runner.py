@@ -46,7 +46,9 @@ LACKS = {
 def run(problem: Problem) -> Numbers:
     dtype = getattr(mx, problem.dtype)
     names = list(problem.leaves())
-    leaves = {name: mx.array(value.astype(np.float64)).astype(dtype) for name, value in problem.leaves().items()}
+    leaves = {
+        name: mx.array(value.astype(np.float64)).astype(dtype) for name, value in problem.leaves().items()
+    }
     if problem.layout != "plain":
         leaves["x"] = mx.array(laid_out(problem.x.astype(np.float32), problem.layout)).astype(dtype)
 

@@ -143,7 +143,11 @@ def _add(
     nodes.append(helper.make_node(layer.cell.upper(), operands, results, **attributes))
     outputs += [helper.make_tensor_value_info(name, kind, None) for name in results[1:]]
     # [T, D, N, H] -> [T, N, D H]
-    weights.append(numpy_helper.from_array(np.array([0, 0, -1 if problem.x.size else len(ways) * H], np.int64), f"{number}.shape"))
+    weights.append(
+        numpy_helper.from_array(
+            np.array([0, 0, -1 if problem.x.size else len(ways) * H], np.int64), f"{number}.shape"
+        )
+    )
     nodes.append(helper.make_node("Transpose", [f"{number}.Y"], [f"{number}.t"], perm=[0, 2, 1, 3]))
     nodes.append(helper.make_node("Reshape", [f"{number}.t", f"{number}.shape"], [f"{number}.y"]))
     return f"{number}.y"

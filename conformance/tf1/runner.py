@@ -140,9 +140,7 @@ class Graph:
             steps, state = tf.nn.static_rnn(cell, tf.unstack(x, axis=1), start, **self._common())
             return tf.stack(steps, 1), [state]
         time_major = self.problem.layout == "time major"
-        y, state = tf.nn.dynamic_rnn(
-            cell, x, initial_state=start, time_major=time_major, **self._common()
-        )
+        y, state = tf.nn.dynamic_rnn(cell, x, initial_state=start, time_major=time_major, **self._common())
         return tf.transpose(y, [1, 0, 2]) if time_major else y, [state]
 
     def _both(self, cells: list[Any], x: Any, starts: list[Any]) -> tuple[Any, list[Any]]:

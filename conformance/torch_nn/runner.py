@@ -114,9 +114,7 @@ def derived(
     return {name: value.detach().double().numpy() for name, value in answer.items()}
 
 
-def _gradients(
-    title: str, y: Tensor, leaves: dict[str, Tensor], names: list[str]
-) -> dict[str, Tensor]:
+def _gradients(title: str, y: Tensor, leaves: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     found = torch.autograd.grad(y, [leaves[name] for name in names], allow_unused=True)
     return {
         f"{title}.{name}": torch.zeros_like(leaves[name]) if value is None else value

@@ -77,9 +77,7 @@ def _cell(layer: Layer, way: str, dtype: torch.dtype) -> Cell:
         options["peephole"] = True
     if "R" in weights:
         options["proj_size"] = len(weights["R"])
-    cell = kind(
-        weights["W"].shape[1], sizes(layer, way)[-1], bias="b" in weights, dtype=dtype, **options
-    )
+    cell = kind(weights["W"].shape[1], sizes(layer, way)[-1], bias="b" in weights, dtype=dtype, **options)
     with torch.no_grad():
         for name, outer in OUTER.items():
             parameter = getattr(cell, outer, None)
@@ -132,7 +130,8 @@ def _walk(
         outputs, finals = unrolled.bidirectional_unroll(
             *stacks, x, states=tuple(starts), kind=problem.unroll, **given
         )
-        found = {p: s for way, final in zip(ways, finals, strict=True) for p, s in zip(places[way], final)}
+        every_place = [place for way in ways for place in places[way]]
+        found = dict(zip(every_place, [*finals[0], *finals[1]], strict=True))
         return {"outputs": outputs} | _named("final", found)
     way = ways[0]
     one = len(problem.layers) == 1

@@ -16,7 +16,12 @@ def main(way):
         if message["say"] == "start":
             if way == "does not start":
                 sys.exit(7)
-            started = {"say": "started", "name": way, "versions": {"broken": "1"}, "lacks": {"mask": "no masks"}}
+            started = {
+                "say": "started",
+                "name": way,
+                "versions": {"broken": "1"},
+                "lacks": {"mask": "no masks"},
+            }
             print(json.dumps({} if way == "starts with nonsense" else started), flush=True)
             continue
         if message["case"] == "break":

@@ -63,9 +63,7 @@ def test_second_derivatives_are_those_of_differences():
     one, v = weighed(plain("lstm"), ("outputs",)), x_of(name="second")
     found = solve(dataclasses.replace(one, second=v))
     for name, index in (("x", (0, 1, 1)), ("0.forward.U", (7, 2)), ("state.0.forward.c", (2, 3))):
-        up, down = (
-            (solve(moved(one, name, index, h))["grad.x"] * v).sum() for h in (1e-6, -1e-6)
-        )
+        up, down = ((solve(moved(one, name, index, h))["grad.x"] * v).sum() for h in (1e-6, -1e-6))
         assert found[f"second.{name}"][index] == pytest.approx((up - down) / 2e-6, abs=1e-6), name
 
 

@@ -165,7 +165,9 @@ def clip_after_output(problem: Problem) -> Numbers:
     """c is clipped as it is returned, not as the output sees it."""
 
     def change(layer: Layer) -> Layer:
-        return dataclasses.replace(layer, options={k: v for k, v in layer.options.items() if k != "cell_clip"})
+        return dataclasses.replace(
+            layer, options={k: v for k, v in layer.options.items() if k != "cell_clip"}
+        )
 
     answer = dict(solve(with_layers(problem, change)))
     for number, layer in enumerate(problem.layers):
