@@ -1,6 +1,7 @@
 // A layer walks forward: each thread takes its tiles of sequences through all steps without waiting for another.
 #pragma once
 
+#include "forward_rows.h"
 #include "lstm_row.h"
 #include "preactivations.h"
 #include "saved.h"
@@ -23,12 +24,7 @@ struct ForwardWalk {
   int64_t blocks, stride;    // of units, and the units of all blocks
   int64_t outputs;           // the numbers of h in whole vectors
   States<Cell, Real> states;
-  Pairs pairs = {};
-  // Rows as pairs, where threads share the units in a region for each: [regions][chunk][N][x_depth] of the chunk's x, if it
-  // has several steps, and [regions][N][x_depth, h_depth] of a step's x, if it has one, and of h before it.
-  Real* x_rows = {};
-  Real* h_rows = {};
-  Real* second_rows = {};    // [N][second_depth]
+  ForwardRows<Real> factors = {};
   Real* second = {};         // [N][stride] what the second product takes: r * h of the GRU that resets before, m of an LSTM
   Real* scratch = {};        // [threads][rows of a tile][stride]
 
@@ -40,14 +36,14 @@ struct ForwardWalk {
   // The weights of the share's blocks of units, or where threads share one copy, of every team-th block.
   void pack(const Plan::Share& share) const {
     for (int64_t block = share.first_block + share.thread; block < share.end_block; block += share.team) {
-      pack_block(pairs, panels.x(block), layer.weight_ih, Cell::x_gate, block, layer.hidden, layer.input);
-      pack_block(pairs, panels.h(block), layer.weight_hh, Cell::h_gate, block, layer.hidden, layer.output);
+      pack_block(pre_activations.pairs, panels.x(block), layer.weight_ih, Cell::x_gate, block, layer.hidden, layer.input);
+      pack_block(pre_activations.pairs, panels.h(block), layer.weight_hh, Cell::h_gate, block, layer.hidden, layer.output);
       pack_bias<Cell>(panels.bias(block), layer, block);
       if constexpr (Cell::whole_rows) pack_unit_vectors<Cell>(panels.unit(block), layer, block);
     }
     const Real* weight = second_weight();
     for (int64_t group = share.thread * kTileVectors; weight && group < outputs / lanes; group += share.team * kTileVectors)
-      pack_group(pairs, panels.second(group), weight, group, layer.output, layer.hidden);
+      pack_group(pre_activations.pairs, panels.second(group), weight, group, layer.output, layer.hidden);
   }
 
   void read(Real* packed) { panels.data = pre_activations.panels.data = packed; }
@@ -83,14 +79,6 @@ struct ForwardWalk {
     }
   }
 
-  Real* x_row(int64_t step, int64_t slot, int thread) const {
-    const int64_t region = plan.by_units ? thread * chunk : 0;
-    return x_rows + ((region + step % chunk) * plan.slots + slot) * panels.x_depth;
-  }
-  Real* h_row(int64_t slot, int thread) const {
-    return h_rows + ((plan.by_units ? thread * plan.slots : 0) + slot) * (panels.x_depth + panels.h_depth);
-  }
-
   // The products with x of all steps from first_step to end_step, for the thread's blocks and tiles: where a step has
   // few rows, those of several steps use W while it is there.
   void read_ahead(int64_t first_step, int64_t end_step, const Plan::Share& share, int thread) const {
@@ -100,13 +88,8 @@ struct ForwardWalk {
         typename PreActivations<Cell, Real>::Tile tile;
         for (int r = 0; r < rows; ++r) {
           tile.pre[r] = gates(step[r], block, slot[r]);
-          tile.x[r] = at(layer.x, plan.row[slot[r]], plan.time_of(slot[r], step[r]));
-          if constexpr (sizeof(Real) == 4)
-            if (pairs) {
-              Real* const row = x_row(step[r], slot[r], thread);
-              if (block == share.first_block) pairs.put_row(row, tile.x[r], layer.input);
-              tile.x[r] = row;
-            }
+          const Real* x = at(layer.x, plan.row[slot[r]], plan.time_of(slot[r], step[r]));
+          tile.x[r] = factors.ahead(x, step[r], slot[r], thread, block == share.first_block);
         }
         pre_activations.multiply_x(tile, rows, block, block + 1 < share.end_block ? block + 1 : share.first_block, turn++);
       });
@@ -127,23 +110,16 @@ struct ForwardWalk {
     for (int r = 0; r < rows; ++r) {
       tile.pre[r] = in_place ? gates(step, block, first + r) : own + r * of_block;
       tile.h[r] = states.h(step, first + r);
-      if constexpr (sizeof(Real) == 4 && Rows == 0)
-        if (pairs) {
-          Real* const row = h_row(first + r, thread);
-          if (block == first_block) {
-            pairs.put_row(row + panels.x_depth, tile.h[r], layer.output);
-            if (chunk == 1) pairs.put_row(row, at(layer.x, plan.row[first + r], plan.time_of(first + r, step)), layer.input);
-          }
-          tile.x[r] = row;
-          tile.h[r] = row + panels.x_depth;
-        }
+      if constexpr (Rows == 0) tile.h[r] = factors.h(tile.h[r], first + r, thread, block == first_block);
     }
     const int64_t next = block + Blocks < blocks ? block + Blocks : 0;
     if (chunk > 1) {
       pre_activations.template multiply_h<Rows, Blocks>(tile, rows, block, next, turn);
     } else {
-      for (int r = 0; (Rows || !pairs) && r < rows; ++r)
+      for (int r = 0; r < rows; ++r) {
         tile.x[r] = at(layer.x, plan.row[first + r], plan.time_of(first + r, step));
+        if constexpr (Rows == 0) tile.x[r] = factors.x(tile.x[r], first + r, thread, block == first_block);
+      }
       pre_activations.template multiply_both<Rows, Blocks>(tile, rows, block, next, turn);
     }
     if constexpr (!Cell::whole_rows) {
@@ -213,20 +189,17 @@ struct ForwardWalk {
   void second_product(int64_t first, int rows, const Begins& begins, const Done& done) const {
     alignas(64) Real product[kMostRows * kTileVectors * lanes];
     const int64_t vectors = outputs / lanes;
-    if constexpr (sizeof(Real) == 4)
-      for (int r = 0; pairs && r < rows; ++r)
-        pairs.put_row(second_rows + (first + r) * panels.second_depth, second + (first + r) * stride, layer.hidden);
+    const Real* from[kMostRows];
+    for (int r = 0; r < rows; ++r) from[r] = factors.second(second + (first + r) * stride, first + r);
     for (int64_t group = 0; group < vectors; group += kTileVectors) {
       const int width = group_width(group, vectors);
-      const Real* from[kMostRows];
       Real* to[kMostRows];
       for (int r = 0; r < rows; ++r) {
-        from[r] = pairs ? second_rows + (first + r) * panels.second_depth : second + (first + r) * stride;
         to[r] = product + r * kTileVectors * lanes;
         for (int v = 0; v < width; ++v) store(to[r] + v * lanes, begins(first + r, group + v));
       }
       const Factor<Real> factor = {from, {1, panels.second_depth, 0}, {panels.second(group), width * lanes, panels.second(group)}};
-      if (pairs) pairs.multiply(rows, width, Sums<Real>{to, to}, factor);
+      if (factors) pre_activations.pairs.multiply(rows, width, Sums<Real>{to, to}, factor);
       else product_group<Real>(rows, width, to, true, width * lanes, factor);
       for (int r = 0; r < rows; ++r)
         for (int v = 0; v < width; ++v) done(first + r, group + v, load(to[r] + v * lanes));
@@ -354,7 +327,7 @@ struct ForwardWalk {
   void step_of_units(int64_t step, const Plan::Share& share, int thread) const {
     const int64_t tiles = divide_up(plan.tiles, share.team);
     int64_t block = share.first_block;
-    if (tiles == 1 && !pairs) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
+    if (tiles == 1 && !factors) block = several_blocks(step, plan.tile_of(0, share.thread, share.team), share);
     const auto take = [&](int64_t block, int64_t i) {
       const int64_t tile = plan.tile_of(i, share.thread, share.team);
       const int rows = tile < plan.tiles ? plan.rows_at(tile, step) : 0;
@@ -389,28 +362,22 @@ bool forward(const Layer<Real>& layer, const Forward<Real>& result) {
   const int64_t step_gates = keep || !(second || chunk > 1) ? 0 : chunk * N * width;
   const Panels<Cell, Real> panels = Panels<Cell, Real>::of(result.packed, pairs, layer.input, layer.hidden, layer.output);
   const int64_t packed_size = panels.size(layer.output);
-  const int64_t regions = !pairs ? 0 : plan.by_units ? plan.threads : 1;
-  const int64_t ahead_rows = chunk > 1 ? regions * chunk * N * panels.x_depth : 0;
-  const int64_t step_rows = regions * N * (panels.x_depth + panels.h_depth);
-  const int64_t second_rows = pairs && second ? N * panels.second_depth : 0;
+  ForwardRows<Real> factors(pairs, plan, panels, layer);
   const bool apart = packs_apart(plan, packed_size * int64_t(sizeof(Real)));
   const int64_t copies = apart && !result.packed_ready ? (plan.threads - 1) * packed_size : 0;
   States<Cell, Real> states(layer, plan);
   const int64_t scratch = Cell::whole_rows ? plan.threads * plan.tile_rows * stride : 0;
-  Buffer<Real> memory(states.size() + N * stride * second + scratch + step_gates + copies + ahead_rows + step_rows +
-                      second_rows);
+  Buffer<Real> memory(states.size() + N * stride * second + scratch + step_gates + copies + factors.size());
   if (!memory) return false;
 
   Real* part = memory;
   const auto take = [&part](int64_t size) { return (part += size) - size; };
   states.place(take(states.size()));
+  factors.place(take(factors.size()));
   const Saved<Cell, Real> saved(keep ? result.saved : take(step_gates), N, layer.hidden, projected_width(layer));
-  Walk walk = {layer, result, plan, panels, {panels, pairs}, saved, keep, chunk, blocks, stride, outputs, states, pairs};
+  Walk walk = {layer, result, plan, panels, {panels, pairs}, saved, keep, chunk, blocks, stride, outputs, states, factors};
   walk.second = take(N * stride * second);
   walk.scratch = take(scratch);
-  walk.x_rows = take(ahead_rows);
-  walk.h_rows = take(step_rows);
-  walk.second_rows = take(second_rows);
   Real* const copy = take(copies);
 
   run_team(plan.threads, [&](Member& me) {
