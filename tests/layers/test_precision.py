@@ -183,6 +183,17 @@ def test_second_derivatives_go_through_products_of_bfloat16(way, make):
     assert 0 < float(difference) < 0.1
 
 
+def test_gradients_that_can_be_differentiated_are_the_same_inside_autocast_and_outside(make):
+    """They come from the reference, whose products autocast is not to round once more."""
+    _, layer = make(I, H)
+    x = torch.randn(T, N, I).requires_grad_()
+    with torch.autocast("cpu", BF16):
+        loss = layer(x)[0].float().sin().sum()
+        (inside,) = torch.autograd.grad(loss, x, create_graph=True)
+    (outside,) = torch.autograd.grad(loss, x, create_graph=True)
+    assert torch.equal(inside, outside)
+
+
 def test_checkpointed_layers_run_again_in_the_same_autocast(make, layers_of_calls):
     _, layer = make(I, H)
     x = torch.randn(T, N, I).requires_grad_()

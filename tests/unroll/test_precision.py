@@ -113,14 +113,14 @@ def test_gates_are_shown_in_the_type_of_the_outputs(cast):
         assert types_of(tuple(gates)) == (outputs.dtype,) * 4
 
 
-def test_gates_of_a_cell_that_keeps_none_are_not_computed_in_autocast_twice_over():
-    """The reference shows them, whose own products autocast would round."""
+def test_what_the_reference_shows_is_not_rounded_by_autocast_once_more():
+    """Of a layer norm no kernel keeps the gates."""
     cell, x = LSTMCell(I, 7, layer_norm="gates"), torch.randn(N, T, I)
     with torch.autocast("cpu", BF16):
         plain, _ = dynamic_unroll(cell, x)
         shown, _, _ = dynamic_unroll(cell, x, return_gates=True)
-    torch.testing.assert_close(shown, plain, rtol=0, atol=0.02)
     assert shown.dtype == plain.dtype
+    assert float((shown - plain).detach().abs().mean()) < 2e-4
 
 
 def test_recomputed_gates_give_the_same_results_in_autocast(cell):
