@@ -140,7 +140,6 @@ packages: $(BENCH_PACKAGES)/bin/python
 ASKED := torch-nn tf1 keras3 flax equinox onnx-runtime mlx
 conformance: $(VENV)/installed $(ASKED:%=.venv-conformance-%/installed)
 	$(BIN)/python -m conformance $(or $(ARGS),--save)
-	$(if $(ARGS),,$(BIN)/python -m conformance.page)
 
 # A peer that does not install here is told as absent, and asked no more.
 .SECONDEXPANSION:

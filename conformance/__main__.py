@@ -1,7 +1,8 @@
 """Put the cases to peers: `python -m conformance torch_nn tf1`; all of them without a name.
 
 Each peer's runner starts in its own environment, .venv-conformance-<peer>, which `make conformance` makes;
-this library's in the one that runs this. With --save what came is written to results.json.
+this library's in the one that runs this. With --save what came is written to results.json and to
+docs/conformance.md.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import Any
 
 from conformance.case import load
 from conformance.check import FAILED
+from conformance.page import PAGE, RESULTS, write
 from conformance.peer import Peer
 from conformance.suite import ask_all, expected_failures, reconcile
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "conformance" / "results.json"
 PEERS = ("unrolled", "torch_nn", "tf1", "keras3", "flax", "equinox", "onnx_runtime", "mlx")
 QUIET = {
     "OMP_NUM_THREADS": "1",
@@ -57,10 +58,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__.split("\n")[0])
     parser.add_argument("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
     parser.add_argument("--cases", default="*", help="those whose names fit, such as 'lengths/*'")
-    parser.add_argument("--save", action="store_true", help="write results.json")
+    parser.add_argument("--save", action="store_true", help="write results.json and the page")
     parser.add_argument("--jobs", type=int, default=2, help="how many peers at once")
     options = parser.parse_args(arguments)
     peers = options.peers or list(PEERS)
+    if options.save and options.cases != "*":
+        parser.error("--save keeps the answers to all cases: leave --cases out")
     if wrong := sorted(set(peers) - set(PEERS)):
         parser.error(f"no peer {', '.join(wrong)}: there are {', '.join(PEERS)}")
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -71,7 +74,9 @@ def main(arguments: Sequence[str]) -> int:
         known = json.loads(RESULTS.read_text())["peers"] if RESULTS.exists() else {}
         known |= {peer: {k: v for k, v in one.items() if k != "news"} for peer, one in found.items()}
         ordered = {peer: known[peer] for peer in PEERS if peer in known}
-        RESULTS.write_text(json.dumps({"date": date.today().isoformat(), "peers": ordered}, indent=1) + "\n")
+        results = {"date": date.today().isoformat(), "peers": ordered}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(write(results, load()), encoding="utf-8")
     return int(any(any(one.get("news", {}).values()) for one in found.values()))
 
 

@@ -1,4 +1,4 @@
-"""docs/conformance.md, from results.json and the reports: `python -m conformance.page`."""
+"""docs/conformance.md, from results.json, cases and reports: `python -m conformance.page`."""
 
 from __future__ import annotations
 

@@ -71,6 +71,12 @@ def test_an_unknown_peer_is_one_line(capsys):
     assert "no peer tensorflow: there are unrolled, torch_nn, tf1" in capsys.readouterr().err
 
 
+def test_some_of_the_cases_are_not_kept_as_all(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["unrolled", "--save", "--cases", "cells/*"])
+    assert "leave --cases out" in capsys.readouterr().err
+
+
 def test_a_missing_environment_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "ROOT", tmp_path)
     assert command.ask("flax", "*") == {"absent": "no environment .venv-conformance-flax: make conformance"}
