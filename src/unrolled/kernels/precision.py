@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from unrolled.compiler import constant
 from unrolled.kernels import isa
 from unrolled.kernels.gates import Gates
 from unrolled.kernels.native_call import Layer, Results
@@ -103,7 +104,7 @@ def parts_of(x: torch.dtype, cast: torch.dtype | None) -> int:
     return float32_parts() if x == torch.float32 else int(x == torch.bfloat16)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@constant
 def float32_parts() -> int:
     """The same of float32 outside of autocast: 0 unless something asks for less and the CPU is faster so.
 
