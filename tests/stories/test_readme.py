@@ -56,7 +56,7 @@ def test_the_tree_is_the_tree():
     assert package == "src/unrolled/"
     real = {path.name + "/" for path in (ROOT / package).iterdir() if path.is_dir()} - {"__pycache__/"}
     assert set(inside) == real
-    assert top == ["tests/", "attacks/", "benchmarks/", "docs/", "examples/", "scripts/"]
+    assert top == ["tests/", "attacks/", "conformance/", "benchmarks/", "docs/", "examples/", "scripts/"]
     for name in re.findall(r"(\w+/) \(", tree):
         assert (ROOT / "tests" / name).is_dir(), name
 
