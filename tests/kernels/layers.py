@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import itertools
+import random
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ TOLERANCES = {torch.float64: 1e-13, torch.float32: 2e-6}
 
 GATES = dict(zip(KINDS, (4, 3, 3, 1, 1, 4, 4, 4), strict=True))
 NORMS = {"lstm_norm_gates": 5, "lstm_norm_projections": 9}
+OPTIONAL = ("lstm_options", "lstm_norm_gates", "lstm_norm_projections")
 OPTIONS = ("peephole", "projection", "clips", "dropout", "zoneout", "mean zoneout")
 
 
@@ -102,6 +105,44 @@ def as_leaves(layer: Layer, dtype: torch.dtype, *, wants_x: bool = True) -> Laye
         return value.detach().to(dtype).requires_grad_(wants_x or name != "x")
 
     return Layer(*(leaf(name, value) for name, value in layer._asdict().items()))
+
+
+def random_layer(kind: str, seed: int, sizes: list[int], batches: list[int], named: str = "") -> Layer:
+    """A layer of random sizes: empty batches, lengths of 0. `named` has other ones drawn."""
+    chance = random.Random(f"{named}{kind}{seed}")
+    # A layer norm of one or two units divides by next to nothing: its numbers say little.
+    widest = sizes[3:] if kind in NORMS else sizes
+    batch, time = chance.choice(batches), chance.choice([1, 2, 3, 5, 11])
+    return make_layer(
+        kind,
+        batch,
+        time,
+        chance.choice(sizes),
+        chance.choice(widest),
+        lengths=[chance.randint(0, time) for _ in range(batch)] if chance.random() < 0.6 else None,
+        bias=chance.random() < 0.8,
+        states=chance.random() < 0.5,
+        reverse=chance.random() < 0.5,
+        batch_first=chance.random() < 0.5,
+        options=[name for name in OPTIONS if kind in OPTIONAL and chance.random() < 0.4],
+        resets=chance.choice(["", "zeros", "given"]),
+        seed=seed,
+    )
+
+
+def episodes(layer: Layer, row: int) -> Iterator[tuple[int, int, bool]]:
+    """Where a sequence's episodes begin and end, batches first, and whether a reset begins them."""
+    time = layer.x.shape[1]
+    length = time if layer.lengths is None else int(layer.lengths[row])
+    assert layer.resets is not None
+    marks = layer.resets[row, :length].nonzero().flatten().tolist()
+    if layer.reverse:
+        borders = [0, *(t + 1 for t in marks if t + 1 < length), length]
+    else:
+        borders = [0, *(t for t in marks if t > 0), length]
+    for begin, end in itertools.pairwise(borders):
+        if begin < end:
+            yield begin, end, (end - 1 if layer.reverse else begin) in marks
 
 
 def everything(unroll: Any, layer: Layer) -> list[Tensor]:

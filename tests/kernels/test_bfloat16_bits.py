@@ -1,14 +1,12 @@
 """No bit of what bfloat16 parts give depends on threads, neighbours, padding, cuts, episodes or strides."""
 
-import itertools
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kernels.conftest import NATIVE
-from tests.kernels.layers import as_leaves, everything, make_layer
+from tests.kernels.layers import as_leaves, episodes, everything, make_layer
 from unrolled.kernels import isa, ops
 from unrolled.kernels.native_call import KINDS
 
@@ -109,16 +107,7 @@ def test_an_episode_has_the_bits_of_a_sequence_of_its_own(each_product, kind, pa
     with torch.no_grad():
         whole = unroll(layer)
         for row in range(8):
-            length = 9 if lengths is None else lengths[row]
-            marks = layer.resets[row, :length].nonzero().flatten().tolist()
-            if reverse:
-                borders = [0, *(t + 1 for t in marks if t + 1 < length), length]
-            else:
-                borders = [0, *(t for t in marks if t > 0), length]
-            for begin, end in itertools.pairwise(borders):
-                if begin == end:
-                    continue
-                anew = (end - 1 if reverse else begin) in marks
+            for begin, end, anew in episodes(layer, row):
                 h, c = (layer.reset_h, layer.reset_c) if anew else (layer.h0, layer.c0)
                 alone = layer._replace(
                     x=layer.x[row : row + 1, begin:end],

@@ -1,17 +1,14 @@
 """The kernels on bfloat16 parts against the reference's products of the same parts, values and gradients."""
 
-import random
-
 import pytest
 import torch
 
-from tests.kernels.layers import NORMS, OPTIONS, as_leaves, everything, make_layer
+from tests.kernels.layers import NORMS, as_leaves, everything, make_layer, random_layer
 from tests.kernels.rounded import assert_multiplies_parts
 from unrolled.kernels import ops, reference
 from unrolled.kernels.native_call import KINDS, Layer
 
 PARTS = (1, 2, 3)
-OPTIONAL = ("lstm_options", "lstm_norm_gates", "lstm_norm_projections")
 SIZES = [1, 2, 3, 7, 16, 17, 29, 32, 33, 37, 64, 67]
 BOUNDS = {0: 5e-7, 3: 5e-7, 2: 5e-6, 1: 5e-3}  # of outputs in [-1, 1], against float64
 
@@ -21,25 +18,8 @@ def unroll(layer):
 
 
 def draw(kind, number):
-    """A layer of random sizes: empty batches, lengths of 0, odd sizes, whose pairs have no second half."""
-    chance = random.Random(f"bfloat16 {kind}{number}")
-    widest = SIZES[3:] if kind in NORMS else SIZES
-    batch, time = chance.choice([0, 1, 2, 5, 6, 7, 13, 31, 64]), chance.choice([1, 2, 3, 5, 11])
-    layer = make_layer(
-        kind,
-        batch,
-        time,
-        chance.choice(SIZES),
-        chance.choice(widest),
-        lengths=[chance.randint(0, time) for _ in range(batch)] if chance.random() < 0.6 else None,
-        bias=chance.random() < 0.8,
-        states=chance.random() < 0.5,
-        reverse=chance.random() < 0.5,
-        batch_first=chance.random() < 0.5,
-        options=[name for name in OPTIONS if kind in OPTIONAL and chance.random() < 0.4],
-        resets=chance.choice(["", "zeros", "given"]),
-        seed=number,
-    )
+    """A layer of random sizes, odd ones too, whose pairs have no second half."""
+    layer = random_layer(kind, number, SIZES, [0, 1, 2, 5, 6, 7, 13, 31, 64], "bfloat16 ")
     # A relu doubles what is wrong with h at each step where its weights are large.
     return layer._replace(weight_hh=0.5 * layer.weight_hh) if kind == "rnn_relu" else layer
 

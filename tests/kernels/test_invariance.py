@@ -1,11 +1,9 @@
 """Results do not depend on neighbours, padding, how often backward runs; threads: test_threads.py."""
 
-import itertools
-
 import pytest
 import torch
 
-from tests.kernels.layers import as_leaves, everything, make_layer
+from tests.kernels.layers import as_leaves, episodes, everything, make_layer
 from unrolled.kernels import ops
 from unrolled.kernels.native_call import KINDS
 
@@ -32,18 +30,9 @@ def test_an_episode_has_the_bits_of_a_sequence_of_its_own(kind, dtype, lengths, 
     whole = unroll(layer)
     (d_x,) = torch.autograd.grad(whole.out.square().sum(), layer.x)
     for row in range(8):
-        length = 9 if lengths is None else lengths[row]
-        h, c, here = layer.h0, layer.c0, slice(row, row + 1)
-        marks = layer.resets[row, :length].nonzero().flatten().tolist()
-        if reverse:
-            borders = [0, *(t + 1 for t in marks if t + 1 < length), length]
-        else:
-            borders = [0, *(t for t in marks if t > 0), length]
-        for begin, end in itertools.pairwise(borders):
-            if begin == end:
-                continue
-            first = end - 1 if reverse else begin
-            h, c = (layer.reset_h, layer.reset_c) if first in marks else (layer.h0, layer.c0)
+        here = slice(row, row + 1)
+        for begin, end, anew in episodes(layer, row):
+            h, c = (layer.reset_h, layer.reset_c) if anew else (layer.h0, layer.c0)
             x = layer.x.detach()[here, begin:end].requires_grad_()
             alone = unroll(
                 layer._replace(

@@ -1,16 +1,13 @@
 """The kernels against the reference in plain PyTorch, values and gradients."""
 
-import random
-
 import pytest
 import torch
 
-from tests.kernels.layers import NORMS, OPTIONS, as_leaves, assert_near, everything, make_layer
+from tests.kernels.layers import as_leaves, assert_near, everything, make_layer, random_layer
 from unrolled.kernels import ops, reference
 from unrolled.kernels.native_call import KINDS
 
 DTYPES = [torch.float32, torch.float64]
-OPTIONAL = ("lstm_options", "lstm_norm_gates", "lstm_norm_projections")
 SIZES = [1, 2, 3, 7, 16, 17, 29, 37, 64, 67]
 
 
@@ -19,26 +16,8 @@ def unroll(layer):
 
 
 def draw(kind, number):
-    """A layer of random sizes: empty batches, lengths of 0, sizes that are no multiple of a vector."""
-    chance = random.Random(f"{kind}{number}")
-    # A layer norm of one or two units divides by next to nothing: its numbers say little.
-    widest = SIZES[3:] if kind in NORMS else SIZES
-    batch, time = chance.choice([0, 1, 2, 5, 6, 7, 13, 31]), chance.choice([1, 2, 3, 5, 11])
-    return make_layer(
-        kind,
-        batch,
-        time,
-        chance.choice(SIZES),
-        chance.choice(widest),
-        lengths=[chance.randint(0, time) for _ in range(batch)] if chance.random() < 0.6 else None,
-        bias=chance.random() < 0.8,
-        states=chance.random() < 0.5,
-        reverse=chance.random() < 0.5,
-        batch_first=chance.random() < 0.5,
-        options=[name for name in OPTIONS if kind in OPTIONAL and chance.random() < 0.4],
-        resets=chance.choice(["", "zeros", "given"]),
-        seed=number,
-    )
+    """A layer of random sizes, that are no multiple of a vector too."""
+    return random_layer(kind, number, SIZES, [0, 1, 2, 5, 6, 7, 13, 31])
 
 
 @pytest.mark.parametrize("number", range(12))

@@ -119,10 +119,9 @@ struct BackwardPanels {
         }
         const Real* ahead = lines_of<Real>(panels + next * depth, turn++, group_width(next, vectors) * lanes);
         const Panel<Real> panel = {panels + first * depth, width * lanes, ahead};
-        if (pairs)
-          pairs.multiply(count, width, Sums<Real>{to, add ? to : nullptr}, {from, {1, of_row, 0}, panel}, columns - first * lanes);
-        else
-          product_group<Real>(count, width, to, add, columns - first * lanes, {from, pieces, panel});
+        const int64_t left = columns - first * lanes;
+        if (pairs) pairs.multiply_group<Real>(count, width, to, add, left, {from, {1, of_row, 0}, panel});
+        else product_group<Real>(count, width, to, add, left, {from, pieces, panel});
       });
     }
   }

@@ -189,19 +189,27 @@ void product_vectors(int rows, int width, const Sums<Real>& sums, const Factor<R
   }
 }
 
-// For the group's vectors where only `columns` numbers of each row are there: to[r] (+)= its sums.
-template <class Real>
-void product_group(int rows, int width, Real* const* to, bool add, int64_t columns, const Factor<Real>& factor) {
+// action(sums) for `width` vectors of sums of which only `columns` numbers of each row are there: to[r] (+)= its sums. Of a
+// row that is no whole vectors the action has a place beside it.
+template <class Real, int MostRows, class Action>
+UNROLLED_INLINE void in_whole_vectors(int rows, int width, Real* const* to, bool add, int64_t columns, const Action& action) {
   const int64_t all = width * kLanes<Real>;
-  if (columns >= all) return product_vectors<Real>(rows, width, {to, add ? to : nullptr}, factor);
-  Real whole[kTileRows * kTileVectors * kLanes<Real>] = {};
-  Real* padded[kTileRows];
+  if (columns >= all) return action(Sums<Real>{to, add ? to : nullptr});
+  Real whole[MostRows * kTileVectors * kLanes<Real>] = {};
+  Real* padded[MostRows];
   for (int r = 0; r < rows; ++r) {
     padded[r] = whole + r * all;
     if (add) __builtin_memcpy(padded[r], to[r], size_t(columns) * sizeof(Real));
   }
-  product_vectors<Real>(rows, width, {padded, add ? padded : nullptr}, factor);
+  action(Sums<Real>{padded, add ? padded : nullptr});
   for (int r = 0; r < rows; ++r) __builtin_memcpy(to[r], padded[r], size_t(columns) * sizeof(Real));
+}
+
+template <class Real>
+void product_group(int rows, int width, Real* const* to, bool add, int64_t columns, const Factor<Real>& factor) {
+  in_whole_vectors<Real, kTileRows>(rows, width, to, add, columns, [&](const Sums<Real>& sums) {
+    product_vectors<Real>(rows, width, sums, factor);
+  });
 }
 
 // A sum waits four cycles for its last product, so a pass needs several: with one or two rows it takes all vectors of

@@ -56,13 +56,11 @@ template <int R, int W>
 #pragma GCC unroll 8
     for (int v = 0; v < W; ++v)
       sum[r][v] = sums.from ? load(sums.from[r] + (first + v) * kLanes<float>) : Vec<float>{};
-  for (int place = 0; place < sums.count; ++place) for (int t = 0; t < sums.terms[place].count; ++t) {
-    const PairTerms& terms = sums.terms[place];
-    const PairTerm* term = terms.term + t;
-    const float *panel = term->panel + first * kLanes<float>, *ahead = terms.ahead + (term->panel - terms.term->panel);
+  const auto add = [&](const PairTerms& terms, const PairTerm& term) __attribute__((always_inline)) {
+    const float *panel = term.panel + first * kLanes<float>, *ahead = terms.ahead + (term.panel - terms.term->panel);
     const float* row[R];
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) row[r] = sums.x[r] + term->shift;
+    for (int r = 0; r < R; ++r) row[r] = sums.x[r] + term.shift;
     for (int64_t k = 0; k < terms.words; ++k, panel += terms.stride, ahead += terms.stride) {
       if constexpr (R > 1) {
         __builtin_prefetch(ahead, 0, 2);
@@ -75,7 +73,9 @@ template <int R, int W>
       for (int r = 0; r < R; ++r) x[r] = broadcast_word(row[r] + k);
       add_pairs<R, W>(sum, x, weight);
     }
-  }
+  };
+  for (const PairTerms* terms = sums.terms; terms < sums.terms + sums.count; ++terms)
+    for (int t = 0; t < terms->count; ++t) add(*terms, terms->term[t]);
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8

@@ -118,23 +118,18 @@ struct Pairs {
     }
   }
 
-  // Of rows and panels that have their parts one behind the other; only `columns` numbers of each sum are there.
+  // Of rows and panels that have their parts one behind the other.
   template <class Real>
-  void multiply(int rows, int vectors, const Sums<Real>& sums, const Factor<Real>& factor,
-                int64_t columns = int64_t(1) << 62) const {
-    if constexpr (sizeof(Real) == 4) {
-      constexpr int lanes = kLanes<Real>;
-      const Apart apart = apart_of(factor);
-      if (columns >= vectors * lanes) return multiply(rows, vectors, sums, factor, apart);
-      alignas(64) Real whole[kMostRows][kTileVectors * lanes] = {};
-      Real* padded[kMostRows];
-      for (int r = 0; r < rows; ++r) {
-        padded[r] = whole[r];
-        if (sums.from) std::memcpy(padded[r], sums.from[r], size_t(columns) * sizeof(Real));
-      }
-      multiply(rows, vectors, {padded, sums.from ? padded : nullptr}, factor, apart);
-      for (int r = 0; r < rows; ++r) std::memcpy(sums.to[r], padded[r], size_t(columns) * sizeof(Real));
-    }
+  void multiply(int rows, int vectors, const Sums<Real>& sums, const Factor<Real>& factor) const {
+    if constexpr (sizeof(Real) == 4) multiply(rows, vectors, sums, factor, apart_of(factor));
+  }
+
+  // As product_group has it.
+  template <class Real>
+  void multiply_group(int rows, int width, Real* const* to, bool add, int64_t columns, const Factor<Real>& factor) const {
+    in_whole_vectors<Real, kMostRows>(rows, width, to, add, columns, [&](const Sums<Real>& sums) {
+      multiply<Real>(rows, width, sums, factor);
+    });
   }
 };
 
