@@ -309,9 +309,7 @@ def dense(name: str, value: Any) -> Any:
         return value
     value = resolved(value)
     check_memory(name, value)
-    if (
-        not value.numel()
-    ):  # whatever its strides, which are 0 where it comes from NumPy, to PyTorch it is contiguous
+    if not value.numel():  # PyTorch calls it contiguous whatever its strides, which NumPy sets to 0
         return value.new_empty(value.shape)
     if name in _STEPS and (value.shape[-1] <= 1 or value.stride(-1) == 1):
         aligned = value
