@@ -16,7 +16,7 @@ from tests.golden import kept
 from tests.onnx.nearness import assert_near, with_rubbish
 from unrolled import UnrolledError, networks, tf1
 from unrolled.networks import CATALOGUE, NetworkConfig, SequenceClassifier
-from unrolled.networks.config import ACTIVATIONS, DIRECTIONS, READS
+from unrolled.networks.config import ACTIVATIONS, DIRECTIONS, READS, SCANS
 
 LENGTHS = [6, 3, 0, 1]
 
@@ -54,6 +54,15 @@ def test_every_read_of_every_direction(exported, read, direction, layers):
     x = torch.randn(4, 6, 3)
     assert_near(exported(network)(with_rubbish(x, LENGTHS), LENGTHS), network(x, LENGTHS))
     assert_near(exported(network, lengths=False)(x), network(x))
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("scan", SCANS[1:])
+def test_every_scan_of_a_picture(exported, scan, direction):
+    layers = (("gru", 3), ("lstm", 4))
+    config = NetworkConfig("mine", layers, direction=direction, scan=scan, input_size=6, classes=5, centre=2)
+    network, x = drawn(config), torch.randn(4, 6, 6)
+    assert_near(exported(network)(x), network(x))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

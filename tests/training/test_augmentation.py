@@ -1,5 +1,6 @@
 """Distorted pictures: what is drawn, how far it goes, and what it leaves alone."""
 
+import dataclasses
 import math
 
 import pytest
@@ -34,6 +35,26 @@ def test_a_shift_moves_a_pixel_by_so_many(monkeypatch):
     expected = torch.zeros(2, 9, 11)
     expected[:, 3, 5] = 1  # y(p) = x(p + 2)
     assert_close(augment(x, Augmentation(shift=2)), expected)
+
+
+def test_a_flip_mirrors_left_for_right():
+    x = torch.rand(3, 9, 11)
+    assert_close(augment(x, Augmentation(flip=1)), x.flip(2))
+
+
+def test_as_many_pictures_are_flipped_as_the_probability_says():
+    x = torch.arange(11.0).expand(2000, 9, 11) / 11
+    flipped = (augment(x, Augmentation(flip=0.25))[:, 4, 0] > 0.5).float().mean()
+    assert 0.2 < flipped < 0.3
+
+
+def test_what_is_mirrored_is_then_distorted_as_anything_else():
+    x, strengths = torch.rand(5, 9, 11), Augmentation(shift=2, rotation=20, scale=0.2, shear=0.2)
+    torch.manual_seed(1)
+    got = augment(x, dataclasses.replace(strengths, flip=1))
+    torch.manual_seed(1)
+    torch.rand(5)  # whether each is mirrored
+    assert_equal(got, augment(x.flip(2), strengths))
 
 
 def test_a_quarter_of_a_turn_is_exact(monkeypatch):

@@ -58,6 +58,12 @@ def reads() -> Iterable[str]:
     return READS
 
 
+def scans() -> Iterable[str]:
+    from unrolled.networks.config import SCANS
+
+    return SCANS
+
+
 def tasks() -> Iterable[str]:
     from unrolled.tasks import TASKS
 

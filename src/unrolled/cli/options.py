@@ -106,6 +106,15 @@ Read: TypeAlias = Annotated[
     ),
 ]
 
+Scan: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="How pictures become steps: rows, columns, pixels (one after the other, row by row) or permuted "
+        "(the same pixels in an order drawn once).",
+        autocompletion=completion.one_of(completion.scans),
+    ),
+]
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions(DataFlags):
@@ -124,6 +133,7 @@ class TrainingOptions(DataFlags):
     affine: Affine = None
     time_mask: TimeMask = None
     read: Read = None
+    scan: Scan = None
     validation: Validation = None
     seed: Seed = 0
     threads: Threads = None

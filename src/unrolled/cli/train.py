@@ -136,14 +136,13 @@ def run_to_train(options: TrainOptions) -> Iterator[Run]:
 
 def started_from(start: Path, config: RunConfig, options: TrainOptions) -> RunConfig:
     """The configuration of a training that starts from another run's weights, and so with its network."""
+    from unrolled.cli.what_to_train import changed_network
     from unrolled.training.run import Run
 
     if options.describes:
         raise UnrolledError("--from takes the network of that run: leave out what describes another")
     if options.network is None:
-        network = Run.open(start).config.cells
-        if options.read is not None:
-            network = network.changed(read=options.read)
+        network = changed_network(Run.open(start).config.cells, options)
         config = dataclasses.replace(config, network=network)
     return dataclasses.replace(config, start=str(start))
 

@@ -12,6 +12,7 @@ from unrolled.names import pasteable
 
 if TYPE_CHECKING:
     from unrolled.cli.options import TrainingOptions
+    from unrolled.networks.config import NetworkChanges, NetworkConfig
     from unrolled.training import Recipe, Run, RunConfig
 
 # What may be said of a training that goes on: all else is in its config.json.
@@ -58,9 +59,7 @@ def run_config(options: TrainingOptions, network: str | None = None) -> RunConfi
 
     name = options.recipe or default_recipe(options)
     named = lookup(name, corrected=options.corrected)
-    config = named.network if network is None else networks.lookup(network)
-    if options.read is not None:
-        config = config.changed(read=options.read)
+    config = changed_network(named.network if network is None else networks.lookup(network), options)
     return RunConfig(
         config,
         changed_recipe(named.recipe, options),
@@ -80,6 +79,16 @@ def default_recipe(options: TrainingOptions) -> str:
     if options.data is None or options.data in NAMED_DATA:
         return "default"
     return "forecast" if options.task == "forecast" else "sequences"
+
+
+def changed_network(config: NetworkConfig, options: TrainingOptions) -> NetworkConfig:
+    """The network with what the options give themselves of what surrounds its layers."""
+    said: NetworkChanges = {}
+    if options.read is not None:
+        said["read"] = options.read
+    if options.scan is not None:
+        said["scan"] = options.scan
+    return config.changed(**said) if said else config
 
 
 def changed_recipe(recipe: Recipe, options: TrainingOptions) -> Recipe:

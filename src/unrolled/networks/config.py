@@ -10,6 +10,7 @@ from unrolled.errors import UnrolledError, check_count, check_fields, is_number,
 CELLS = ("rnn", "lstm", "gru")
 UNROLLS = ("static", "dynamic")
 DIRECTIONS = ("forward", "backward", "bidirectional", "parallel")
+SCANS = ("rows", "columns", "pixels", "permuted")
 READS = ("final", "last", "state", "memory", "first", "mean", "max", "steps")
 ACTIVATIONS = (
     "identity",
@@ -65,11 +66,13 @@ class NetworkConfig:
         read: what the classifier sees, see `SequenceClassifier`: "final", "last", "state", "memory", "first",
             "mean" or "max"; or "steps", after which it speaks at every step.
         output_dropout: the probability that an element of a layer's output is dropped while training.
-        input_size: I, the width of one step.
+        input_size: I, the width of one step as it comes.
         classes: the number of classes, or of numbers where it is those that are predicted.
         input_layers: dense layers that every step passes first, each a width and an activation, one of
             `ACTIVATIONS`.
         output_layers: the same, between what the classifier would see and the classifier.
+        scan: the order in which the pixels of a picture [T, I] become steps: "rows" leaves any sequence as it
+            is; of pictures of one size there are "columns", "pixels" and "permuted", see `scan.scanned`.
         centre: how many of a sequence's last steps have the mean that is taken away from all of it before
             anything reads it, so that a level that never was seen does no harm; 0 for none.
     """
@@ -84,6 +87,7 @@ class NetworkConfig:
     classes: int = 10
     input_layers: tuple[tuple[int, str], ...] = ()
     output_layers: tuple[tuple[int, str], ...] = ()
+    scan: str = "rows"
     centre: int = 0
 
     def __post_init__(self) -> None:
@@ -115,6 +119,12 @@ class NetworkConfig:
         _check_choice("unroll", self.unroll, UNROLLS)
         _check_choice("direction", self.direction, DIRECTIONS)
         _check_choice("read", self.read, READS)
+        _check_choice("scan", self.scan, SCANS)
+        if self.scan != "rows" and self.read == "steps":
+            raise UnrolledError(
+                f'network {self.name}: read is "steps" and scan is "{self.scan}", but what is said of a step '
+                'is said of a row: expected the scan "rows"'
+            )
         if self.read == "memory" and (layers[-1][0] != "lstm" or not self.one_way):
             raise UnrolledError(
                 f'network {self.name}: read is "memory", expected a last layer of LSTMs in one direction'
@@ -150,6 +160,11 @@ class NetworkConfig:
         if self.read == "memory":
             return self.layers[-1][1]
         return (1 if self.one_way else 2) * output_width(self.layers[-1])
+
+    @property
+    def step_size(self) -> int:
+        """The width of what is read in one step: input_size, or 1 of a picture that is read by its pixels."""
+        return 1 if self.scan in ("pixels", "permuted") else self.input_size
 
     def _check_options(self, kind: str, options: dict[str, Any]) -> None:
         for option, value in options.items():
@@ -208,6 +223,7 @@ class NetworkChanges(TypedDict, total=False):
     classes: int
     input_layers: tuple[tuple[int, str], ...]
     output_layers: tuple[tuple[int, str], ...]
+    scan: str
     centre: int
 
 

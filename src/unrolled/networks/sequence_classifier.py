@@ -14,6 +14,7 @@ from unrolled.cells.state import hidden
 from unrolled.errors import UnrolledError
 from unrolled.networks.config import NetworkConfig, output_width
 from unrolled.networks.over_time import OVER_TIME, memory, over_time
+from unrolled.networks.scan import scanned
 from unrolled.unroll.bidirectional import bidirectional_unroll
 from unrolled.unroll.kernel_layer import kernel_of
 from unrolled.unroll.kinds import unroll
@@ -61,7 +62,8 @@ class SequenceClassifier(nn.Module):
         "steps"  [f_t, b_t] of every step t: v is [N, T, F] and logits are [N, T, classes], of which those
                  past a length say nothing
 
-    With `config.centre` x is without the mean of each sequence's last steps, whatever reads it.
+    With `config.scan` x are pictures, and the steps are their columns or pixels: see `scan.scanned`. With
+    `config.centre` x is without the mean of each sequence's last steps, whatever reads it.
 
     Networks of one direction have no b: there "final" and "last" are one. A backward network reads each
     sequence from its end; its first step is there. With `config.input_layers` the x that the
@@ -85,7 +87,7 @@ class SequenceClassifier(nn.Module):
         super().__init__()
         self.config = config
         if config.input_layers:
-            self.input_layers = _make_dense(config.input_size, config.input_layers)
+            self.input_layers = _make_dense(config.step_size, config.input_layers)
         if config.one_way:
             self.cell = StackedCell(_make_cells(config))
         else:
@@ -131,10 +133,17 @@ class SequenceClassifier(nn.Module):
 
         With `config.read` "steps" there is one after each step: [N, T, F], zero past each length.
         """
-        kind, read = self._kind(), self.config.read
         tokens = x.dim() == 2 and not x.dtype.is_floating_point
         if (x.dim() != 3 and not tokens) or x.shape[1] == 0:
             raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
+        if self.config.scan != "rows":
+            x, lengths = self._scanned(x, lengths), None
+        return self.features_of_steps(x, lengths)
+
+    def features_of_steps(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:
+        """The same of steps as the cells read them: of what `config.scan` has made of the pictures."""
+        kind, read = self._kind(), self.config.read
+        tokens = x.dim() == 2 and not x.dtype.is_floating_point
         if self.config.centre and not tokens:
             x = x - last_mean(x, lengths, self.config.centre)
         x = self._embed(x) if tokens else self.input_layers(x) if self.config.input_layers else x
@@ -172,6 +181,23 @@ class SequenceClassifier(nn.Module):
             return last
         forward_width = output_width(self.config.layers[-1])
         return torch.cat([last[:, :forward_width], outputs[:, 0, forward_width:]], dim=1)
+
+    def _scanned(self, x: Tensor, lengths: Lengths | None) -> Tensor:
+        """What the scan makes of pictures, which have no lengths."""
+        config, (batch_size, time, *_) = self.config, x.shape
+        if x.dim() != 3 or (config.scan == "columns" and time != config.input_size):
+            raise UnrolledError(
+                f"x has shape {list(x.shape)}, expected [N, {config.input_size}, {config.input_size}]: "
+                f"network {config.name} reads pictures by {config.scan}"
+            )
+        if lengths is not None and batch_size and not torch.compiler.is_compiling():
+            shortest = int(check_lengths(lengths, batch_size, time, x.device).min())
+            if shortest < time:
+                raise UnrolledError(
+                    f"lengths begin at {shortest}, expected {time} for all: network {config.name} reads "
+                    f"whole pictures by {config.scan}"
+                )
+        return scanned(x, config.scan)
 
     def _embed(self, x: Tensor) -> Tensor:
         """What the input layers make of the one-hot vectors that integers x [N, T] stand for."""
@@ -276,7 +302,7 @@ def last_output(outputs: Tensor, lengths: Lengths | None) -> Tensor:
 
 def _make_cells(config: NetworkConfig) -> list[Cell]:
     cells: list[Cell] = []
-    input_size = config.input_layers[-1][0] if config.input_layers else config.input_size
+    input_size = config.input_layers[-1][0] if config.input_layers else config.step_size
     for kind, width, *options in config.layers:
         try:
             known = dict(options[0]) if options else {}

@@ -47,7 +47,7 @@ def trace(network: SequenceClassifier, sequence: Tensor) -> tuple[Trace, ...]:
 
     Args:
         network: in evaluation mode.
-        sequence: [T, I] floats, where the network is.
+        sequence: [T, I] floats, where the network is: the steps that `config.scan` has made.
     """
     config = network.config
     x = sequence[None]

@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 from unrolled.cells import StackedCell
-from unrolled.networks import SequenceClassifier
+from unrolled.networks import NetworkConfig, SequenceClassifier
+from unrolled.networks.scan import permutation
 from unrolled.onnx.activations import activate
 from unrolled.onnx.builder import Builder, LSTMNames, under
 from unrolled.onnx.walk import Level, Walk
@@ -55,9 +56,25 @@ def dense(builder: Builder, place: str, layers: Any, x: str) -> str:
 
 def before(walk: Walk, network: SequenceClassifier, x: str) -> str:
     """What the cells read of x [T, N, I]."""
+    x = _scanned(walk.builder, network.config, x)
     if network.config.centre:
         x = walk.builder.add("Sub", x, _last_mean(walk, x, network.config.centre), name="x_minus_last_mean")
     return dense(walk.builder, "input_layer", network.input_layers, x) if network.config.input_layers else x
+
+
+def _scanned(builder: Builder, config: NetworkConfig, x: str) -> str:
+    """The steps [T, N, I] that a scan makes of pictures, see `networks.scan.scanned`."""
+    if config.scan == "rows":
+        return x
+    if config.scan == "columns":
+        return builder.add("Transpose", x, name="columns", perm=[2, 1, 0])
+    x = builder.add("Transpose", x, name="rows_of_pixels", perm=[0, 2, 1])  # [T, I, N]
+    x = builder.add("Flatten", x, name="pixels_by_picture", axis=2)  # [T I, N]
+    x = builder.add("Unsqueeze", x, builder.ints(2), name="pixels")
+    if config.scan == "pixels":
+        return x
+    places = permutation(config.input_size**2).tolist()
+    return builder.add("Gather", x, builder.ints(*places), name="permuted_pixels", axis=0)
 
 
 def features(walk: Walk, network: SequenceClassifier, outputs: str, finals: list[list[Any]]) -> str:

@@ -127,6 +127,7 @@ def export(
         model = model.load_network()
     if stream:
         source_of(model)  # which says what cannot stream
+    lengths = lengths and not (isinstance(model, SequenceClassifier) and model.config.scan != "rows")
     single = stream or isinstance(model, nn.RNNCellBase)
     proto = build(model, single=single, fp16=fp16, lengths=lengths, states=states)
     config = getattr(model, "config", None)

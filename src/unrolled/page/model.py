@@ -57,13 +57,19 @@ def model_of(run: Run, name: str, network: SequenceClassifier) -> dict[str, Any]
         network: the run's.
 
     Raises:
-        UnrolledError: there are too many weights for a page, or the run's other files are damaged.
+        UnrolledError: there are too many weights for a page, the network reads no rows, or the run's other
+            files are damaged.
     """
     count = sum(parameter.numel() for parameter in network.parameters())
     if count > MOST_NUMBERS:
         raise UnrolledError(
             f"{run.folder} cannot be shown: its network has {count:,} weights, expected at most "
             f"{MOST_NUMBERS:,} in a page"
+        )
+    if (scan := network.config.scan) != "rows":
+        raise UnrolledError(
+            f"{run.folder} cannot be shown: its network reads pictures by {scan}, and a page reads them by "
+            "rows: choose a run that does"
         )
     config, numbers, judge = run.config, DataRecord.load(run.folder).numbers, Judge.of(run)
     return {

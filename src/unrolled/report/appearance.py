@@ -66,6 +66,16 @@ class Appearance:
         scaling = None if preparation is None else preparation.standardization
         return dataclasses.replace(cls.of(examples), standardization=scaling)
 
+    def scanned(self, scan: str) -> Appearance:
+        """That of what a network's scan makes of these sequences."""
+        if scan == "rows":
+            return self
+        return (
+            dataclasses.replace(self, downward=False)
+            if scan == "columns"
+            else Appearance("lines", ("pixel",))
+        )
+
     def values(self, sequence: Tensor) -> NDArray[np.float32]:
         """What is drawn of a sequence [T, I] as it is kept: NaN where a value is missing."""
         x = as_float(sequence)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unrolled.data import Examples
 from unrolled.networks import SequenceClassifier
+from unrolled.networks.scan import scanned
 from unrolled.networks.traces import Trace, trace
 from unrolled.training import Evaluation
 from unrolled.training.metrics import flat_labels
@@ -17,7 +18,7 @@ from unrolled.training.tasks import Task
 from unrolled.training.tasks.numbers import NumberTask
 
 CANDIDATES = 40
-LONGEST = 512  # steps that are read of a sequence: each costs as many as come before it
+LONGEST = 784  # steps that are read of a sequence: each costs as many as come before it
 MOST_READ = 1 << 20  # steps in all, to choose by
 
 
@@ -25,12 +26,13 @@ class Reading(NamedTuple):
     """What a network answers after each step of one sequence, and what its layers do meanwhile.
 
     Attributes:
-        sequence: [T, I].
+        sequence: [T, I], step after step as the cells read it.
         probabilities: [T, classes], what the network would answer if the sequence ended at step t, or, where
             it answers at every step, what it does there; [T, 0] where numbers are predicted.
         traces: what each layer does in each direction, when the whole sequence is read.
         numbers: [T, K], the same of numbers, in their own units; None where classes are predicted.
         whole: whether the answers are those of a network that has read all.
+        scan: how a picture became the sequence, see `NetworkConfig`.
     """
 
     sequence: Tensor
@@ -38,6 +40,7 @@ class Reading(NamedTuple):
     traces: tuple[Trace, ...] = ()
     numbers: Tensor | None = None
     whole: bool = False
+    scan: str = "rows"
 
 
 def read_stepwise(network: SequenceClassifier, sequence: Tensor, task: Task | None = None) -> Reading:
@@ -45,19 +48,19 @@ def read_stepwise(network: SequenceClassifier, sequence: Tensor, task: Task | No
 
     Args:
         network: it is run in evaluation mode, and left in the mode it was in.
-        sequence: [T, I] floats, of which the first LONGEST steps are read.
+        sequence: [T, I] floats, of whose steps, as the network's scan makes them, the first LONGEST are read.
         task: where numbers are predicted, theirs, which knows their units.
     """
-    sequence = sequence[:LONGEST]
+    steps, scan = _steps(network, sequence), network.config.scan
     was_training = network.training
     network.eval()
     with torch.inference_mode():
-        traces = trace(network, sequence.to(next(network.parameters()).device))
+        traces = trace(network, steps.to(next(network.parameters()).device))
     network.train(was_training)
     outputs, whole = outputs_stepwise(network, sequence), network.config.read == "steps"
     if isinstance(task, NumberTask):
-        return Reading(sequence, outputs[:, :0], traces, task.in_units(outputs), whole)
-    return Reading(sequence, outputs.softmax(dim=1), traces, whole=whole)
+        return Reading(steps, outputs[:, :0], traces, task.in_units(outputs), whole, scan)
+    return Reading(steps, outputs.softmax(dim=1), traces, whole=whole, scan=scan)
 
 
 def outputs_stepwise(network: SequenceClassifier, sequence: Tensor) -> Tensor:
@@ -70,18 +73,24 @@ def outputs_stepwise(network: SequenceClassifier, sequence: Tensor) -> Tensor:
     Args:
         network, sequence: as for `read_stepwise`.
     """
-    sequence = sequence[:LONGEST]
-    time = sequence.shape[0]
+    steps = _steps(network, sequence)
+    time = len(steps)
     was_training = network.training
     network.eval()
     with torch.inference_mode():
-        x = sequence.to(next(network.parameters()).device)
+        x = steps.to(next(network.parameters()).device)
         if network.config.read == "steps":  # it has an answer at each step, from all that it may read
             outputs: Tensor = network(x[None])[0]
         else:
-            outputs = network(x.expand(time, *x.shape), torch.arange(1, time + 1))
+            read = network.features_of_steps(x.expand(time, *x.shape), torch.arange(1, time + 1))
+            outputs = network.speak(read)
     network.train(was_training)
     return outputs.cpu()
+
+
+def _steps(network: SequenceClassifier, sequence: Tensor) -> Tensor:
+    """What the cells read of a sequence [T, I], LONGEST steps of it at most."""
+    return scanned(sequence[None], network.config.scan)[0, :LONGEST]
 
 
 def changes_of_mind(logits: Tensor) -> int:
@@ -103,7 +112,10 @@ def most_telling(
     correct = torch.stack([evaluation.predictions == flat_labels(examples) for evaluation in evaluations])
     rows: list[int] = correct.all(dim=0).nonzero().flatten().tolist() or [0]
     candidates = rows[: max(1, CANDIDATES // len(networks))]
-    steps = examples.all_lengths()[candidates].clamp(max=LONGEST).square().cumsum(0) * len(networks)
+    # A step of a picture may be a row, a column or a pixel of it.
+    per_row = max(examples.width // network.config.step_size for network in networks)
+    lengths = examples.all_lengths()[candidates] * per_row
+    steps = lengths.clamp(max=LONGEST).square().cumsum(0) * len(networks)
     candidates = candidates[: max(1, int((steps <= MOST_READ).sum()))]
 
     def wavering(index: int) -> int:

@@ -63,6 +63,7 @@ def draw_reading(
         doubt: why the answer is none, such as "not a digit", for the title.
     """
     look = Appearance("picture", downward=True) if examples is None else Appearance.of_read(examples)
+    look = look.scanned(reading.scan)
     time, width = reading.sequence.shape
     answers = Answers(reading, names, label, look.downward)
     along = _inches_along(look, time, width, len(reading.traces))

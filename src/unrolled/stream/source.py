@@ -68,6 +68,11 @@ def source_of(model: Any) -> Source:
     if isinstance(twin, SequenceClassifier) and kind.forward is SequenceClassifier.forward:
         if twin.config.direction != "forward":
             raise _needs_the_end(f"network {twin.config.name} is {twin.config.direction}")
+        if twin.config.scan != "rows":
+            raise UnrolledError(
+                f"network {twin.config.name} reads whole pictures by {twin.config.scan}, so it cannot "
+                "stream; use one that reads rows, or give it whole pictures"
+            )
         if twin.config.centre:
             raise _needs_the_end(f"network {twin.config.name} takes the mean of the last steps away")
         if twin.config.read in ("memory", "first", "mean", "max"):

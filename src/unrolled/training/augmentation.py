@@ -24,6 +24,7 @@ class Augmentation:
         shear: pixels sideways for each pixel down.
         elastic: not a bound but the standard deviation, in pixels, of the displacements of 5 x 5 points, with
             smooth transitions between them.
+        flip: not a bound but the probability that a picture is mirrored, left for right.
 
     Attributes of any sequences, whose features have a mean of 0 and a deviation of 1:
         noise: not a bound but the standard deviation of what is added to every number.
@@ -32,7 +33,8 @@ class Augmentation:
         time_mask: the share of a sequence's steps, one behind the other, that become 0; at most 1.
 
     Raises:
-        UnrolledError: a strength is not a finite number of at least 0, or more than all steps are masked.
+        UnrolledError: a strength is not a finite number of at least 0, or more than all steps are masked, or
+            all pictures mirrored.
     """
 
     shift: float = 0.0
@@ -40,6 +42,7 @@ class Augmentation:
     scale: float = 0.0
     shear: float = 0.0
     elastic: float = 0.0
+    flip: float = 0.0
     noise: float = 0.0
     affine: float = 0.0
     time_mask: float = 0.0
@@ -50,6 +53,8 @@ class Augmentation:
                 raise UnrolledError(
                     f"the {name} of the augmentation is {value!r}, expected a number of at least 0"
                 )
+        if self.flip > 1:
+            raise UnrolledError(f"the flip of the augmentation is {self.flip!r}, expected a probability")
         if self.time_mask > 1:
             raise UnrolledError(
                 f"the time_mask of the augmentation is {self.time_mask!r}, expected at most 1: all steps"
@@ -68,7 +73,7 @@ class Augmentation:
     @property
     def distorts(self) -> bool:
         """Whether there is anything to do to pictures."""
-        return any((self.shift, self.rotation, self.scale, self.shear, self.elastic))
+        return any((self.shift, self.rotation, self.scale, self.shear, self.elastic, self.flip))
 
     @property
     def perturbs(self) -> bool:

@@ -21,7 +21,7 @@ def augment(x: Tensor, strengths: Augmentation) -> Tensor:
 
     Symbols: x, y [N, T, I] pictures of T rows, zero beyond their edges and bilinear between their pixels;
     p a place from their middle; a the rotation, k the shear, S = diag(exp s) the scales, t the shift, and e
-    the elastic displacement.
+    the elastic displacement; a picture that is to be mirrored is it before all that.
 
     Args:
         x: grey values; what is made of them stays between their least (or zero) and their greatest.
@@ -40,6 +40,9 @@ def augment(x: Tensor, strengths: Augmentation) -> Tensor:
     if not strengths.distorts or len(x) == 0:
         return x
     count, height, width = x.shape
+    if strengths.flip:
+        mirrored = torch.rand(count, 1, 1, device=x.device, dtype=x.dtype) < strengths.flip
+        x = x.flip(2).where(mirrored, x)
     # torch's coordinates go from -1 to 1 along each axis: `pixels` of them are one pixel.
     pixels = x.new_tensor([2 / width, 2 / height])
 

@@ -153,6 +153,14 @@ FROM_FILES = Recipe(weight_decay=0.01, initial_weights="remembering", keep="last
 # As much as leaves a digit what it was.
 HANDWRITING = Augmentation(shift=2, rotation=10, scale=0.1, shear=0.1, elastic=0.6)
 
+BY_PIXELS = Recipe(
+    learning_rate=2e-3,
+    epochs=15,
+    weight_decay=0.01,
+    initial_weights="chrono",
+    precision="bfloat16",
+)
+
 RECIPES: dict[str, NamedRecipe] = {
     # Distortion is worth more than the 400 of 4,000 digits that are held out to calibrate by. These don't
     # choose the weights, too: a temperature that is fitted to whom one has chosen is too low.
@@ -176,6 +184,21 @@ RECIPES: dict[str, NamedRecipe] = {
             augmentation=HANDWRITING,
         ),
     ),
+    # Garments have no up and down of their own as digits have, but a left and a right that may change.
+    "fashion": NamedRecipe(
+        NetworkConfig("fashion", (GRU, GRU), direction="bidirectional", output_dropout=0.3),
+        Recipe(
+            batch_size=128,
+            epochs=30,
+            weight_decay=0.01,
+            augmentation=Augmentation(shift=2, rotation=5, scale=0.1, flip=0.5),
+            precision="bfloat16",
+        ),
+        data="fashion-mnist",
+    ),
+    # The usual tests of a long memory: 784 steps of one pixel each, and the same in an order of no meaning.
+    "sequential-mnist": NamedRecipe(NetworkConfig("sequential-mnist", (GRU,), scan="pixels"), BY_PIXELS),
+    "permuted-mnist": NamedRecipe(NetworkConfig("permuted-mnist", (GRU,), scan="permuted"), BY_PIXELS),
     # For sequences from files, few or many: batch and steps are what `Recipe.sized` says for the examples.
     "sequences": NamedRecipe(SEQUENCES, FROM_FILES, data="sample"),
     # Of a window's future little can be known, so that what the last part says decides when to stop.

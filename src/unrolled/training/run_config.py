@@ -148,6 +148,7 @@ class RunConfig:
             return self
         outputs = len(data.classes) if data.numbers is None else data.numbers.outputs
         network = self.cells.changed(input_size=data.train.width, classes=outputs)
+        _check_scan(network, data)
         if data.task == "forecast" and data.numbers is not None:
             network = network.changed(centre=data.numbers.season)
         return dataclasses.replace(
@@ -179,3 +180,22 @@ class RunConfig:
 def _network(values: Any) -> NetworkConfig | GraphConfig:
     is_graph = isinstance(values, dict) and "digests" in values
     return (GraphConfig if is_graph else NetworkConfig).from_dict(values)
+
+
+def _check_scan(network: NetworkConfig, data: Dataset) -> None:
+    """Raise an UnrolledError if a network reads columns or pixels of what are no pictures of one size."""
+    if network.scan == "rows":
+        return
+    sizes = {
+        length
+        for part in (data.train, data.validation, data.test)
+        for length in (part.shortest, part.steps)
+        if len(part)
+    }
+    if len(sizes) > 1 or (network.scan == "columns" and sizes != {network.input_size}):
+        came = " to ".join(str(size) for size in (min(sizes), max(sizes))[: len(sizes)])
+        square = "square " * (network.scan == "columns")
+        raise UnrolledError(
+            f"network {network.name} reads pictures by {network.scan}, but the sequences of {data.name} have "
+            f'{came} steps of {network.input_size}: expected {square}pictures of one size, or the scan "rows"'
+        )

@@ -89,7 +89,8 @@ class Trainer:
         self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
         self.stopped = False
-        set_initial_weights(network, recipe.initial_weights, seed)
+        per_row = data.train.width // network.config.step_size  # steps, of pictures that are read by pixels
+        set_initial_weights(network, recipe.initial_weights, seed, data.train.steps * per_row)
         self._model = distributed.replicate(network)
         self._optimizer = make_optimizer(network, recipe)
 

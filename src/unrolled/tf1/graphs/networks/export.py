@@ -46,6 +46,11 @@ def network_checkpoint(network: SequenceClassifier, slots: str = "none") -> dict
             f"network {network.config.name} is {kind} and reads {network.config.read!r}: no variable says "
             "so, and another program would come of it"
         )
+    if network.config.scan != "rows":
+        raise UnrolledError(
+            f"network {network.config.name} reads pictures by {network.config.scan}: no variable says so, "
+            "and another program would come of it"
+        )
     if any(option.get("residual") for _, _, *options in network.config.layers for option in options):
         raise UnrolledError(f"network {network.config.name} has residual layers, of which no variable knows")
     if network.config.one_way:
