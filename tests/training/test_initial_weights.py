@@ -55,39 +55,6 @@ def test_a_gru_that_remembers_starts_with_1_more_in_the_bias_of_its_update_gate(
     assert all(torch.equal(parameter, before[name]) for name, parameter in network.named_parameters())
 
 
-def test_chrono_gives_memories_of_all_spans_up_to_the_longest_sequence():
-    layers = (("gru", 400), ("lstm", 400, {"forget_bias": 1.0}), ("rnn", 3))
-    network = SequenceClassifier(NetworkConfig("mine", layers))
-    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-    set_initial_weights(network, "chrono", seed=5, steps=101)
-    gru, lstm, _ = network.cell.cells
-    z = (gru.bias_ih + gru.bias_hh)[400:800]
-    i, f, *_ = (lstm.bias_ih + lstm.bias_hh).split(400)
-    for gate in (z, f + 1):
-        spans = gate.exp()  # even on [1, 100]
-        assert spans.min() >= 1
-        assert spans.max() <= 100 + 1e-3
-        assert 45 < spans.mean() < 55
-    torch.testing.assert_close(i, -(f + 1))
-    drawn = {"cell.cells.0.bias_ih", "cell.cells.0.bias_hh", "cell.cells.1.bias_ih", "cell.cells.1.bias_hh"}
-    changed = {name for name, now in network.named_parameters() if not torch.equal(now, before[name])}
-    assert changed == drawn
-    unchanged = torch.cat([torch.arange(400), torch.arange(800, 1200)])
-    assert torch.equal(gru.bias_ih[unchanged], before["cell.cells.0.bias_ih"][unchanged])
-
-    again = SequenceClassifier(network.config)
-    set_initial_weights(again, "chrono", seed=5, steps=101)
-    assert torch.equal(again.cell.cells[0].bias_ih[400:800], gru.bias_ih[400:800])
-    set_initial_weights(again, "chrono", seed=6, steps=101)
-    assert not torch.equal(again.cell.cells[0].bias_ih[400:800], gru.bias_ih[400:800])
-
-
-def test_chrono_needs_biases():
-    network = SequenceClassifier(NetworkConfig("mine", (("lstm", 4, {"layer_norm": "gates"}),)))
-    with pytest.raises(UnrolledError, match="'chrono', which does not draw a cell with layer_norm"):
-        set_initial_weights(network, "chrono", seed=0, steps=9)
-
-
 @pytest.mark.parametrize(
     ("kind", "weight", "bias"),
     [("tf1-normal-0.01", 0.01, 0.01), ("tf1-normal-1", 1.0, 1.0), ("tf1-truncated-normal-0.1", 0.088, None)],
@@ -123,7 +90,7 @@ def test_torchs_weights_stay_as_they_are_and_so_does_the_graphs_seed():
 
 def test_every_choice_of_a_recipe_has_something_that_does_it():
     """The choices stand apart from what is done, so that a recipe can be read without torch."""
-    assert set(INITIAL_WEIGHTS) == {"torch", "remembering", "chrono", *OUTPUT_LAYERS}
+    assert set(INITIAL_WEIGHTS) == {"torch", "remembering", *OUTPUT_LAYERS}
     assert set(PROTOCOL_NAMES) == set(PROTOCOLS)
     for optimizer in OPTIMIZERS:
         memory_of(Recipe(optimizer=optimizer))

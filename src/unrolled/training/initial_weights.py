@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled import tf1
-from unrolled.cells import DropoutCell, GRUCell, LSTMCell
+from unrolled.cells import DropoutCell, GRUCell
 from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.tf1.replay.initializers import get_graph_seed
@@ -42,16 +42,12 @@ OUTPUT_LAYERS: dict[str, Draw] = {
 
 
 @torch.no_grad()
-def set_initial_weights(network: SequenceClassifier, kind: str, seed: int, steps: int = 2) -> None:
-    """Draw all weights anew as TensorFlow 1 would, unless `kind` is "torch", "remembering" or "chrono".
+def set_initial_weights(network: SequenceClassifier, kind: str, seed: int) -> None:
+    """Draw all weights anew as TensorFlow 1 would, unless `kind` is "torch" or "remembering".
 
     "torch" leaves them as they are. "remembering" adds 1 to the biases of the update gates z of all GRUs, as
     a forget bias does for LSTMs: h' = (1 - z) n + z h then keeps more of h at first, and the loss at the last
     step reaches the first ones.
-
-    "chrono" gives each unit a memory of another span, from one step to all of them: with u from the uniform
-    distribution on [1, steps - 1], the bias of its update gate is log u in a GRU; in an LSTM, that of its
-    forget gate is log u, and that of its input gate -log u. All else is PyTorch's.
 
     TensorFlow draws a cell's joint kernel [I + H, gates H] from Xavier's uniform distribution, its biases are
     0 (1 for the two gates of a GRU), and the output layer is drawn as `kind` says. The k-th variable of the
@@ -61,13 +57,10 @@ def set_initial_weights(network: SequenceClassifier, kind: str, seed: int, steps
     Args:
         network: of LSTM, GRU and RNN cells, without options where TensorFlow draws.
         kind: one of `recipe.INITIAL_WEIGHTS`.
-        seed: the graph's, or that of chrono's draws.
-        steps: T, of the longest sequence.
+        seed: the graph's.
 
     Raises:
-        UnrolledError: a cell has no biases where they would be drawn.
-
-    Reference: Tallec and Ollivier 2018, Can recurrent neural networks warp time?, section 2 (chrono).
+        UnrolledError: a cell has no biases where TensorFlow would draw them.
     """
     if kind == "torch":
         return
@@ -76,11 +69,6 @@ def set_initial_weights(network: SequenceClassifier, kind: str, seed: int, steps
             if isinstance(cell, GRUCell):
                 assert cell.bias_ih is not None  # every cell of a network has its biases
                 cell.bias_ih[cell.hidden_size : 2 * cell.hidden_size] += 1
-        return
-    if kind == "chrono":
-        generator = torch.Generator().manual_seed(seed)
-        for cell in _cells(network):
-            _set_chrono_biases(cell, steps, generator)
         return
     if any(cell.bias_hh is None for cell in _cells(network)):
         raise UnrolledError(
@@ -105,23 +93,6 @@ def set_initial_weights(network: SequenceClassifier, kind: str, seed: int, steps
         network.classifier.bias.copy_(draw((network.config.classes,), k + 1))
     finally:
         tf1.set_random_seed(graph_seed)
-
-
-def _set_chrono_biases(cell: Any, steps: int, generator: torch.Generator) -> None:
-    if not isinstance(cell, GRUCell | LSTMCell):
-        return
-    if cell.bias_ih is None or cell.bias_hh is None:
-        raise UnrolledError(
-            "initial_weights is 'chrono', which does not draw a cell with layer_norm: expected 'torch'"
-        )
-    first, second = (slice(gate * cell.hidden_size, (gate + 1) * cell.hidden_size) for gate in (0, 1))
-    u = torch.empty(cell.hidden_size).uniform_(1, max(1, steps - 1), generator=generator)
-    cell.bias_ih[second] = u.log()  # z of r, z, n; f of i, f, g, o
-    cell.bias_hh[second] = 0
-    if isinstance(cell, LSTMCell):
-        cell.bias_ih[second] -= cell.forget_bias
-        cell.bias_ih[first] = -u.log()
-        cell.bias_hh[first] = 0
 
 
 def _cells(network: SequenceClassifier) -> Iterator[Any]:

@@ -18,7 +18,6 @@ ORDERS = ("shuffled", "next-batch", "file")
 INITIAL_WEIGHTS = (
     "torch",
     "remembering",
-    "chrono",
     "tf1-xavier",
     "tf1-normal-0.01",
     "tf1-normal-1",
@@ -63,8 +62,7 @@ class Recipe:
         reduction: "mean" over the examples of a batch (over the steps, of tags), or their "sum".
         order: of the examples: "shuffled", "next-batch" or "file", see `order.batches_of_rows`.
         initial_weights: "torch" for PyTorch's; "remembering" for these, with GRUs that keep most of their
-            state at first; "chrono" for these, with gates whose memories have all spans up to the longest
-            sequence; or TensorFlow 1's, by what its output layer starts from: "tf1-xavier",
+            state at first; or TensorFlow 1's, by what its output layer starts from: "tf1-xavier",
             "tf1-normal-0.01", "tf1-normal-1", "tf1-truncated-normal-0.1".
         keep: which weights come out: the "best" by the task's metric on the validation examples, or the
             "last".

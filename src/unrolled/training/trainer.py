@@ -89,8 +89,7 @@ class Trainer:
         self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
         self.stopped = False
-        per_row = data.train.width // network.config.step_size  # steps, of pictures that are read by pixels
-        set_initial_weights(network, recipe.initial_weights, seed, data.train.steps * per_row)
+        set_initial_weights(network, recipe.initial_weights, seed)
         self._model = distributed.replicate(network)
         self._optimizer = make_optimizer(network, recipe)
 
