@@ -13,6 +13,7 @@ is over: stop it when you like, and start it again. The page is made from these 
     docs/results/unrolled.json         the tutorials' recipes here
     docs/results/RECIPE.json           our own recipes
     docs/results/RECIPE-torch.json     torch.nn in the same time, by scripts/torch_peer.py
+    docs/results/records.json          what single lines of `unrolled train` reach, by scripts/records.py
     tests/golden/tf1_traces.json       TensorFlow, by tests/golden/make_tf1_trace.py
     benchmarks/results/recipes.json    the time of a step on both sides, by `python -m benchmarks.recipes`
 """
@@ -41,7 +42,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.circumstances import circumstances  # noqa: E402
-from scripts.results_page import SEEDS, Figures, Page, read, twin, words_for  # noqa: E402
+from scripts.results_page import SEEDS, Page, twin, words_for  # noqa: E402
+from scripts.tables import Figures, read  # noqa: E402
 
 PAGE = ROOT / "docs/results.md"
 KEPT = ROOT / "docs/results"

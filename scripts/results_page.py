@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import statistics
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from scripts.records_page import Records
+from scripts.tables import MISSING, Figures, mean_and_range, read, several, table
 from unrolled.cli.networks import layers
 from unrolled.networks import NetworkConfig
 from unrolled.training.recipes import TUTORIALS
 
 SEEDS = (1234, 1, 2)  # of the runs as written; the first one, TensorFlow's too, is the corrected run's
-OWN = ("fast", "default", "best")
+OWN = ("fast", "default")
 PRINTED = {
     "seed-001-net-1": "69.53 on the batch of step 200",
     "seed-003": "96.09 on the first 1,280",
 }
-MISSING = "**missing**"
-Figures = dict[str, Any]
 
 
 def twin(name: str) -> str | None:
@@ -36,14 +32,6 @@ def twin(name: str) -> str | None:
     return None
 
 
-def read(path: Path) -> Figures:
-    """A file of results; an empty one if it is not there."""
-    if not path.exists():
-        return {}
-    found: Figures = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
 def words_for(network: NetworkConfig) -> str:
     """A network in short, as `LSTM 3×128, both ways, static`."""
     ways = "" if network.direction == "forward" else ", both ways"
@@ -56,8 +44,9 @@ class Page:
     def __init__(self, kept: Path, tensorflow: Path, times: Path) -> None:
         self.ours, self.tensorflow, self.times = read(kept / "unrolled.json"), read(tensorflow), read(times)
         self.own = {name: (read(kept / f"{name}.json"), read(kept / f"{name}-torch.json")) for name in OWN}
-        self.missing: list[str] = []
-        self.text = self._text()
+        records = Records(kept / "records.json")
+        self.missing: list[str] = [*records.missing]
+        self.text = self._text() + records.text
 
     def _cell(self, figure: str | None, what: str) -> str:
         if figure is None:
@@ -149,11 +138,6 @@ class Page:
         )
 
 
-def table(head: str, line: str, rows: Iterable[list[str]]) -> str:
-    """A table in Markdown."""
-    return "\n".join([f"| {head} |", f"|{line}|", *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
-
-
 def in_words(name: str, runs: list[Figures]) -> str:
     """The accuracies of some runs of one recipe, in per cent: their mean, and from where to where they go.
 
@@ -164,18 +148,6 @@ def in_words(name: str, runs: list[Figures]) -> str:
     if name == "seed-003":
         words += f"; first 1,280: {mean_and_range([run['accuracy_1280'] for run in runs])}"
     return words
-
-
-def mean_and_range(accuracies: list[float]) -> str:
-    mean = f"{100 * statistics.mean(accuracies):.2f}"
-    if len(accuracies) == 1:
-        return mean
-    return f"{mean} ({100 * min(accuracies):.2f} to {100 * max(accuracies):.2f})"
-
-
-def several(runs: list[Figures], key: str) -> str:
-    """The values that a key has in some runs."""
-    return ", ".join(sorted({str(run[key]) for run in runs if key in run})) or MISSING
 
 
 HEAD = """\
@@ -217,6 +189,7 @@ clock's, on a machine that does nothing else; with one it is the process's CPU t
 """
 
 OWN_FOOT = """\
-`fast` is made for 10 seconds on two cores, `best` for an hour at most, and `default` is what `unrolled train`
-does when it is told nothing. Networks and recipes were chosen by validation images alone.
+`fast` is made for 10 seconds on two cores, and `default` is what `unrolled train` does when it is told
+nothing. Networks and recipes were chosen by validation images alone.
+
 """

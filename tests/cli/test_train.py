@@ -84,6 +84,31 @@ def test_the_tutorials_way_of_reading_can_be_chosen(unrolled, tmp_path):
     assert json.loads((folder / "config.json").read_text())["network"]["read"] == "last"
 
 
+def test_a_scan_can_be_chosen_and_every_verb_knows_it(unrolled, tmp_path):
+    folder, model = tmp_path / "run", tmp_path / "model.onnx"
+    said = ("--cell", "gru", "--hidden", 4, "--scan", "permuted", "--steps", 2, "--run", folder)
+    trained = unrolled("train", *said)
+    assert trained.code == 0
+    assert json.loads((folder / "config.json").read_text())["network"]["scan"] == "permuted"
+    assert unrolled("evaluate", folder).out.splitlines()[-1] == trained.out.splitlines()[-1]
+    assert unrolled("quantize", folder, "--run", tmp_path / "small").code == 0
+    assert unrolled("export-onnx", folder, model).code == 0
+    page = unrolled("page", folder, "--out", tmp_path / "page.html")
+    assert (page.code, "reads pictures by permuted" in page.err) == (2, True)
+
+
+def test_sequences_of_several_lengths_are_no_pictures(unrolled, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{one},{step},{one % 2}" for one in range(20) for step in range(3 + one % 4)]
+    (tmp_path / "mine.csv").write_text("\n".join(["id,value,label", *rows]))
+    said = ("train", "--data", "mine.csv", "--id", "id", "--label", "label", "--steps", 2)
+    assert unrolled(*said).code == 0
+    refused = unrolled(*said, "--scan", "pixels", "--run", "other")
+    assert "3 to 6 steps of 1: expected pictures of one size" in refused.err
+    assert refused.code == 2
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_precision_is_saved_with_the_run(unrolled, tmp_path):
     folder = tmp_path / "run"
     assert unrolled("train", "--precision", "bfloat16", "--steps", 2, "--run", folder).code == 0

@@ -134,6 +134,12 @@ def test_a_network_that_is_too_large_is_refused(tmp_path):
         render({"large": run})
 
 
+def test_a_network_that_reads_no_rows_is_refused(tmp_path):
+    run = make_run(tmp_path, "turned", SMALL.changed(scan="columns"))
+    with pytest.raises(UnrolledError, match="turned cannot be shown: its network reads pictures by columns"):
+        render({"turned": run})
+
+
 def test_a_page_takes_the_place_of_a_page_alone(tmp_path):
     run = make_run(tmp_path, "run", SMALL)
     path = write_page(tmp_path / "page.html", {"run": run})

@@ -127,6 +127,18 @@ def test_a_reading_shows_state_and_every_gate_with_one_row_for_each_step():
     assert bold == ["eel"]
 
 
+def test_a_reading_of_columns_goes_to_the_right_and_one_of_pixels_is_a_line():
+    examples = Examples(torch.zeros(1, 5, 5, dtype=torch.uint8), torch.zeros(1, dtype=torch.long))
+    turned = one_reading(time=5, width=5, traces=(lstm_trace(5, 10),))._replace(scan="columns")
+    shown = panels(draw_reading(turned, CLASSES, examples=examples))
+    assert (shown["input x"].images[0].get_array() == turned.sequence.T.numpy()).all()  # upright again
+    assert shown["hidden state h"].images[0].get_array().shape == (10, 5)
+    for scan in ("pixels", "permuted"):
+        reading = one_reading(time=25, width=1, traces=(lstm_trace(25, 10),))._replace(scan=scan)
+        (line,) = panels(draw_reading(reading, CLASSES, examples=examples))["input x"].lines
+        assert line.get_ydata().tolist() == reading.sequence[:, 0].tolist()
+
+
 def test_colours_of_a_state_are_white_at_zero_and_those_of_a_gate_go_from_closed_to_open():
     shown = panels(draw_reading(one_reading(traces=(lstm_trace(7, 10),)), CLASSES))
     for title in UNITS:
