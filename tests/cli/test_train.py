@@ -91,9 +91,9 @@ def test_a_scan_can_be_chosen_and_every_verb_knows_it(unrolled, tmp_path):
     assert trained.code == 0
     assert json.loads((folder / "config.json").read_text())["network"]["scan"] == "permuted"
     assert unrolled("evaluate", folder).out.splitlines()[-1] == trained.out.splitlines()[-1]
-    assert unrolled("quantize", folder, "--run", tmp_path / "small").code == 0
+    assert unrolled("quantize", folder, "--to", tmp_path / "small").code == 0
     assert unrolled("export-onnx", folder, model).code == 0
-    page = unrolled("page", folder, "--out", tmp_path / "page.html")
+    page = unrolled("page", folder, "-o", tmp_path / "page.html")
     assert (page.code, "reads pictures by permuted" in page.err) == (2, True)
 
 
