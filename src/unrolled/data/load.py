@@ -48,7 +48,8 @@ def load(
     """
     if name in DATASETS:
         if said := options.given():
-            raise UnrolledError(f"{next(iter(said))} came, but {name} is known: leave it out")
+            instead = "; what the steps are, the network's scan says" if "by" in said else ""
+            raise UnrolledError(f"{next(iter(said))} came, but {name} is known: leave it out{instead}")
         return load_pictures(name, data_dir, validation=validation)
     if not os.path.lexists(name):
         if os.path.isabs(name):  # as a run remembers it
