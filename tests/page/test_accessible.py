@@ -52,15 +52,19 @@ def test_it_is_no_wider_than_a_phone(visit, two, beside):
 
 
 def test_it_is_drawn_in_light_and_in_dark_and_follows_a_change(visit, two):
-    seen = visit(two[0], color_scheme="light")
     ground = "getComputedStyle(document.body).backgroundColor"
-    corner = "document.querySelector('#first .maps:not(.reasons) canvas').toDataURL()"
-    light = seen.page.evaluate(ground), seen.page.evaluate(corner)
-    seen.page.emulate_media(color_scheme="dark")
-    dark = seen.page.evaluate(ground), seen.page.evaluate(corner)
+    heat = "document.querySelector('#first .maps:not(.reasons) canvas').toDataURL()"
+    lines = "document.querySelector('#first svg polyline, #first svg path').getAttribute('stroke')"
+    seen = visit(two[0], color_scheme="light")
+    light = [seen.page.evaluate(one) for one in (ground, heat, lines)]
+    dark = [visit(two[0], color_scheme="dark").page.evaluate(one) for one in (ground, heat, lines)]
     assert light[0] == "rgb(255, 255, 255)"
     assert dark[0] == "rgb(19, 21, 26)"
-    assert light[1] != dark[1]
+    assert not set(light) & set(dark)
+    for scheme, expected in (("dark", dark), ("light", light)):
+        seen.page.emulate_media(color_scheme=scheme)
+        for what, one in zip((ground, heat, lines), expected, strict=True):
+            seen.wait(f"{what} === {json.dumps(one)}")  # it is drawn anew with a frame that comes later
 
 
 def test_motion_can_be_reduced(visit, two):

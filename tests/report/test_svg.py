@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tests.report.conftest import epoch
+from unrolled.report import save_figure
 from unrolled.report.curves import draw_runs
 from unrolled.report.svg import PAGE_COLOURS, RUN_COLOURS, as_svg, page_colours, run_style
 
@@ -59,6 +60,62 @@ def test_it_needs_nothing_from_elsewhere_and_styles_nothing_else():
 
 def test_the_same_figure_gives_the_same_text():
     assert svg("one") == svg("one")
+
+
+@pytest.fixture(params=["in a page", "as a file"])
+def written(request, tmp_path):
+    """`written(figure)`: its SVG, in a page or as a file of its own."""
+
+    def write(figure: Figure) -> str:
+        if request.param == "in a page":
+            return str(as_svg(figure, "one", "a picture"))
+        save_figure(figure, tmp_path / "one.svg")
+        return (tmp_path / "one.svg").read_text(encoding="utf-8")
+
+    return write
+
+
+@pytest.mark.parametrize("points", [30, 30 + 1 / 128, 0])  # six decimals leave the second between two
+def test_the_last_bits_of_a_place_do_not_change_the_text(written, points):
+    texts = set()
+    for change in (0, 1e-13, -1e-13):
+        figure = Figure(figsize=(3, 2))
+        axes = figure.add_axes((points / 216 + change, points / 144 + change, 0.5, 0.5 + change))
+        axes.plot([1, 2, 3], [3, 4, 1], marker="o")
+        figure.colorbar(
+            axes.scatter([1, 2, 3], [2, 3, 1], c=[1, 2, 3]), cax=figure.add_axes((0.8, 0, 0.1, 1))
+        )
+        texts.add(written(figure))
+    assert len(texts) == 1
+
+
+def test_ids_are_numbers_that_occur_once_and_what_refers_to_them_is_there(written):
+    figure = draw()
+    for left in (0.1, 0.2):
+        figure.add_axes((left, 0.5, 0.1, 0.1)).imshow([[1, 0]])  # two that are alike
+    text = written(figure)
+    ids = re.findall(r' id="([^"]+)"', text)
+    before = "one" if "aria-label" in text else "id"
+    assert sorted(ids) == sorted(f"{before}-{number}" for number in range(1, len(ids) + 1))
+    used = {a or b for a, b in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text)}
+    assert used
+    assert used <= set(ids)
+
+
+def test_what_is_written_keeps_its_digits(written):
+    figure = Figure()
+    figure.text(0.5, 0.5, 'url(#a) id="b" 0.12345678 -0')
+    assert 'url(#a) id="b" 0.12345678 -0' in written(figure)
+
+
+def test_places_are_true_to_a_thousandth_of_a_point_and_images_to_more(written):
+    figure = Figure(figsize=(3, 2))
+    axes = figure.add_axes((0.1234567, 0.5, 0.3333333, 0.25))
+    axes.imshow([[0.0, 1.0, 0.5]] * 7, aspect="auto", interpolation="none")
+    text = written(figure)
+    assert f'd="M {0.1234567 * 216:.3f} 72 \n' in text
+    (matrix,) = re.findall(r"matrix\(([^ ]+)", text)
+    assert float(matrix) == pytest.approx(0.3333333 * 216 / 3, abs=1e-6)
 
 
 def test_twenty_one_runs_have_lines_of_their_own():

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from unrolled.report.reading import most_telling, read_stepwise
 from unrolled.report.reading_picture import draw_reading
 from unrolled.report.reliability import draw_reliability
 from unrolled.report.residuals import draw_predicted, draw_residuals
+from unrolled.report.svg import svg_text
 from unrolled.report.tags import draw_tags, telling_rows
 from unrolled.training import Evaluation, confusion_matrix
 from unrolled.training.metrics import flat_labels
@@ -47,10 +47,11 @@ def pictures_of(task: str) -> tuple[str, ...]:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure as what the file is called: PNG, or SVG, whose letters are outlines."""
-    form = path.suffix.removeprefix(".")
-    settings: dict[str, Any] = {"metadata": {"Date": None}} if form == "svg" else {}
-    with atomic_path(path) as part, matplotlib.rc_context({"svg.hashsalt": path.stem}):
-        figure.savefig(part, format=form, dpi=110, **settings)
+    with atomic_path(path) as part:
+        if path.suffix == ".svg":
+            part.write_text(svg_text(figure, dpi=110), encoding="utf-8")
+        else:
+            figure.savefig(part, format=path.suffix.removeprefix("."), dpi=110)
 
 
 @plain_letters()

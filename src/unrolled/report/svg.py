@@ -1,4 +1,4 @@
-"""Figures as SVG inside a page, in the page's own colours and letters."""
+"""Figures as SVG: the same text for the same picture, and in a page the page's own colours and letters."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ PAGE_COLOURS = {
     **{colour: f"var(--run-{number})" for number, colour in enumerate(RUN_COLOURS, start=1)},
 }
 DASHES = ("", "6 2", "1.5 1.5")
+
+TAG = re.compile(r"<(?!!)[^>]*>")  # and no comment
+PARTS = re.compile(
+    r"""(?P<before>\ id="|href="\#|url\(\#)(?P<id>[^")]+)
+    | (?P<factors>(?:matrix|scale)\([^)]*\))
+    | (?P<place>-?\d+\.\d{4,}|-0\b(?!\.))""",
+    re.VERBOSE,
+)
 
 
 def run_style(index: int) -> tuple[str, str]:
@@ -57,22 +65,50 @@ def as_svg(figure: Figure, name: str, description: str) -> Markup:
         image.set_interpolation("none")  # the values themselves, for the browser to enlarge
     for mesh in figure.findobj(QuadMesh):
         mesh.set_rasterized(True)  # a colour bar is one picture, not 256 paths
-    file = io.StringIO()
-    with plain_letters(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    text = file.getvalue()
+    with plain_letters(), matplotlib.rc_context({"svg.fonttype": "none"}):
+        text = svg_text(figure, f"{name}-")
     text = text[text.index("<svg") :]
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
-    text = re.sub(r"<[^>]*>", lambda tag: _of_the_page(tag[0], name), text)  # what is written stays as it is
+    text = TAG.sub(lambda tag: _of_the_page(tag[0]), text)  # what is written stays as it is
     return Markup(text.replace("<svg", f'<svg role="img" aria-label="{escape(printable(description))}"', 1))
 
 
-def _of_the_page(tag: str, name: str) -> str:
-    """A tag with the page's colours and letters, and ids that no other figure has."""
-    if tag.startswith("<image "):  # its id, made of its values, may occur twice, and nothing names it
-        tag = re.sub(r' id="[^"]*"', "", tag)
-    tag = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", tag)
+def _of_the_page(tag: str) -> str:
+    """A tag with the page's colours and letters."""
     tag = tag.replace("font-family: 'DejaVu Sans'", "font-family: inherit")
     for colour, of_the_page in PAGE_COLOURS.items():
         tag = tag.replace(colour, of_the_page)
     return tag
+
+
+def svg_text(figure: Figure, prefix: str = "id-", **settings: Any) -> str:
+    """The figure as the text of an SVG file, which does not depend on the last digits of a place.
+
+    A layout may end in other last bits the second time. matplotlib makes ids of all of them, and writes six
+    decimals, which tell them, too, where a place lies between two such numbers, as 1/128 does. Here the ids
+    are numbers in the order of their appearance, and the places have three decimals.
+
+    Args:
+        figure: what to write.
+        prefix: begins every id.
+        settings: of `Figure.savefig`.
+    """
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(file, format="svg", metadata=nothing, **settings)
+    ids: dict[str, str] = {}
+
+    def tidied(part: re.Match[str]) -> str:
+        if part["id"]:
+            return part["before"] + ids.setdefault(part["id"], f"{prefix}{len(ids) + 1}")
+        if part["factors"]:
+            return part["factors"]
+        return f"{round(float(part['place']), 3) + 0:.3f}".rstrip("0").rstrip(".")  # + 0: no -0
+
+    def tidy(tag: re.Match[str]) -> str:
+        text = tag[0]
+        if text.startswith("<image "):  # its id, made of its values, may occur twice, and nothing names it
+            text = re.sub(r' id="[^"]*"', "", text)
+        return PARTS.sub(tidied, text)
+
+    return TAG.sub(tidy, file.getvalue())
