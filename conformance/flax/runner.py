@@ -41,7 +41,8 @@ def run(problem: Problem) -> Numbers:
 
 
 def _walk(problem: Problem, leaves: Arrays) -> Arrays:
-    y, found = leaves["x"], {}
+    y = leaves["x"]
+    found: Arrays = {}
     lengths = None if problem.lengths is None else jnp.asarray(problem.lengths, int)
     common = {"seq_lengths": lengths, "return_carry": True, "time_major": problem.layout == "time major"}
     for number, layer in enumerate(problem.layers):

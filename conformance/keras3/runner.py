@@ -127,7 +127,8 @@ def _called(layer: Any, variables: list[Any], x: Any, problem: Problem, **option
 
 
 def _walk(problem: Problem, layers: list[Any], leaves: Arrays) -> Arrays:
-    y, found = leaves["x"], {}
+    y = leaves["x"]
+    found: Arrays = {}
     for number, (own, layer) in enumerate(zip(layers, problem.layers, strict=True)):
         places = [f"{number}.{way}" for way in layer.ways]
         variables = [value for place in places for value in _variables(layer, place, leaves)]

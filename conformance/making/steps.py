@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -71,8 +72,8 @@ def biases() -> Iterator[Case]:
 def options() -> Iterator[Case]:
     """What an LSTM may have besides."""
 
-    def lstm(what: str, asks: str, *, grad: bool = False, **kinds: object) -> Case:
-        one = problem(layer("lstm", **kinds), state=True)  # type: ignore[arg-type]
+    def lstm(what: str, asks: str, *, grad: bool = False, **kinds: Any) -> Case:
+        one = problem(layer("lstm", **kinds), state=True)
         return case(f"options/lstm-{what}", asks, weighed(one) if grad else one)
 
     yield lstm("forget-bias-1", "Is a forget bias of 1 added when the cell runs?", forget_bias=1.0)

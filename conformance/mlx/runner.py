@@ -72,7 +72,8 @@ def run(problem: Problem) -> Numbers:
 
 
 def _walk(problem: Problem, leaves: dict[str, Any]) -> dict[str, Any]:
-    y, found = leaves["x"], {}
+    y = leaves["x"]
+    found: dict[str, Any] = {}
     for number, layer in enumerate(problem.layers):
         place = f"{number}.forward"
         own = _layer(layer, place, leaves)

@@ -74,7 +74,8 @@ def _model(problem: Problem, x: Any) -> onnx.ModelProto:
         "float64": TensorProto.DOUBLE,
         "bfloat16": TensorProto.BFLOAT16,
     }[problem.dtype]
-    nodes, weights = [], []
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
     inputs = [helper.make_tensor_value_info("x", kind, x.shape)]
     outputs: list[Any] = []
     if problem.lengths is not None:

@@ -107,7 +107,8 @@ class Graph:
         """The outputs [N, T, O] and the final states by place."""
         problem = self.problem
         numbers, ways = range(len(problem.layers)), list(problem.layers[0].ways)
-        y, finals = self.x, {}
+        y: Any = self.x
+        finals: dict[str, Any] = {}
         if problem.stacking == "interleaved" and len(ways) == 2:
             for number in numbers:
                 cells = [self.cells[f"{number}.{way}"] for way in ways]

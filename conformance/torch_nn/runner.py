@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from conformance.problem import Layer, Problem, sizes
 from conformance.protocol import Numbers, serve
@@ -74,8 +74,8 @@ def module(problem: Problem, dtype: torch.dtype, peers: Any) -> nn.RNNBase:
     if "R" in weights:
         options["proj_size"] = len(weights["R"])
     hidden = sizes(first, "forward")[-1]
-    kind = {"rnn": peers.RNN, "lstm": peers.LSTM, "gru": peers.GRU}[first.cell]
-    return kind(weights["W"].shape[1], hidden, **options).train(problem.training)  # type: ignore[no-any-return]
+    kind: type[nn.RNNBase] = {"rnn": peers.RNN, "lstm": peers.LSTM, "gru": peers.GRU}[first.cell]
+    return kind(weights["W"].shape[1], hidden, **options).train(problem.training)
 
 
 def _answer(
@@ -84,11 +84,12 @@ def _answer(
     with torch.set_grad_enabled(bool(problem.weigh)):
         parameters = _parameters(problem, leaves)
         x, hx = laid_out(leaves["x"], problem.layout), _initial(problem, leaves)
+        given: Tensor | PackedSequence = x
         known = problem.lengths
         if known is not None:
             first = problem.layout != "time major"
-            x = pack_padded_sequence(x, torch.tensor(known), batch_first=first, enforce_sorted=False)
-        outputs, finals = torch.func.functional_call(layer, parameters, (x, hx), strict=True)
+            given = pack_padded_sequence(x, torch.tensor(known), batch_first=first, enforce_sorted=False)
+        outputs, finals = torch.func.functional_call(layer, parameters, (given, hx), strict=True)
         if known is not None:
             T = problem.x.shape[1]
             outputs, _ = pad_packed_sequence(outputs, batch_first=first, total_length=T)

@@ -117,25 +117,21 @@ def _walk(
 ) -> dict[str, Tensor]:
     ways = list(problem.layers[0].ways)
     places = {way: [f"{k}.{way}" for k in range(len(problem.layers))] for way in ways}
-    if len(ways) == 2 and problem.stacking == "interleaved":
-        starts = tuple([states[p] for p in places[way]] for way in ways) if states else None
-        outputs, finals = unrolled.stacked_bidirectional_unroll(
-            *([cells[p] for p in places[way]] for way in ways), x, states=starts, kind=problem.unroll, **given
-        )
-        found = dict(zip(places["forward"] + places["backward"], [*finals[0], *finals[1]], strict=True))
-        return {"outputs": outputs} | _named("final", found)
-    stacks = [unrolled.StackedCell([cells[p] for p in places[way]]) for way in ways]
-    starts = [tuple(states[p] for p in places[way]) if states else None for way in ways]
+    lists = [[cells[place] for place in places[way]] for way in ways]
+    starts = [tuple(states[place] for place in places[way]) for way in ways] if states else None
     if len(ways) == 2:
-        outputs, finals = unrolled.bidirectional_unroll(
-            *stacks, x, states=tuple(starts), kind=problem.unroll, **given
-        )
+        options = {"states": starts and (starts[0], starts[1]), "kind": problem.unroll, **given}
+        if problem.stacking == "interleaved":
+            outputs, finals = unrolled.stacked_bidirectional_unroll(lists[0], lists[1], x, **options)
+        else:
+            stacks = unrolled.StackedCell(lists[0]), unrolled.StackedCell(lists[1])
+            outputs, finals = unrolled.bidirectional_unroll(*stacks, x, **options)
         every_place = [place for way in ways for place in places[way]]
         found = dict(zip(every_place, [*finals[0], *finals[1]], strict=True))
         return {"outputs": outputs} | _named("final", found)
-    way = ways[0]
-    one = len(problem.layers) == 1
-    cell, start = (cells[f"0.{way}"], starts[0] and starts[0][0]) if one else (stacks[0], starts[0])
+    way, one = ways[0], len(problem.layers) == 1
+    cell = lists[0][0] if one else unrolled.StackedCell(lists[0])
+    start: Any = starts and (starts[0][0] if one else starts[0])
     if problem.unroll == "static":
         first = given.pop("batch_first")
         steps, final = unrolled.static_unroll(cell, x.unbind(int(first)), state=start, **given)
@@ -150,7 +146,7 @@ def _walk(
 
 
 def _named(title: str, states: dict[str, Any]) -> dict[str, Tensor]:
-    found = {}
+    found: dict[str, Tensor] = {}
     for place, state in states.items():
         parts = state._asdict() if isinstance(state, unrolled.LSTMState) else {"h": state}
         found |= {f"{title}.{place}.{part}": value for part, value in parts.items()}
