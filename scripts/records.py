@@ -97,7 +97,7 @@ def ensemble(options: argparse.Namespace) -> None:
 
     runs = [Run.open(options.runs / f"{name}-{seed}") for name, seed in MEMBERS]
     test = datasets.load("mnist", options.data).test
-    figures = {"accuracy": evaluate_ensemble(runs, test).accuracy, "date": time.strftime("%Y-%m-%d")}
+    figures = {"accuracy": evaluate_ensemble(runs, test).together.accuracy, "date": time.strftime("%Y-%m-%d")}
     keep(read(KEPT) | {"ensemble": figures})
     print(f"ensemble of {len(runs)}: {figures['accuracy']:.4f}")
 

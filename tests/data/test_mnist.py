@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data import DATASETS, load, read_idx, write_idx
+from unrolled.data import DATASETS, DataOptions, load, read_idx, write_idx
 from unrolled.data.download import content_digest
 from unrolled.errors import UnrolledError
 
@@ -101,6 +101,13 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     assert DATASETS == ("sample", "mnist", "fashion-mnist")
     with pytest.raises(UnrolledError, match="unknown data set, file or folder 'minst': did you mean 'mnist'"):
         load("minst")
+
+
+def test_what_a_known_set_says_itself_is_refused_and_the_scan_is_named_for_the_steps() -> None:
+    with pytest.raises(UnrolledError, match="label came, but sample is known: leave it out$"):
+        load("sample", options=DataOptions(label="digit"))
+    with pytest.raises(UnrolledError, match="by came, but sample is known: .*the network's scan says"):
+        load("sample", options=DataOptions(by="columns"))
 
 
 def test_the_sample_has_no_data_dir(tmp_path: Path) -> None:
