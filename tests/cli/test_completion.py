@@ -103,7 +103,7 @@ def test_completion_waits_neither_for_torch_nor_for_a_folder_that_is_gone(tmp_pa
         "try: main([])\n"
         "finally: assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     )
-    for line, offers in {"evaluate ": "", "train --recipe fa": "fast", "train --data m": "mnist"}.items():
+    for line, offers in {"evaluate ": "", "train --recipe bes": "best", "train --data m": "mnist"}.items():
         asked = {"COMP_WORDS": f"unrolled {line}", "COMP_CWORD": str(len(line.split(" ")))}
         environment = {**os.environ, **asked, "_UNROLLED_COMPLETE": "complete_bash"}
         shutil.rmtree(tmp_path / "gone", ignore_errors=True)
