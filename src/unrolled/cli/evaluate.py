@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from unrolled.training.tasks import Task
 
 SPLITS = ("train", "validation", "test")
+
+
+class Asked(NamedTuple):
+    """What runs are measured on.
+
+    Attributes:
+        examples: which their networks read.
+        task: what is asked of each of them.
+        what: what to call them.
+    """
+
+    examples: Examples
+    task: Task
+    what: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +64,12 @@ class EvaluateOptions:
             help="Which examples: train, validation or test.", autocompletion=completion.words(*SPLITS)
         ),
     ] = "test"
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble", help="Let all the runs answer together, by the mean of what their networks say."
+        ),
+    ] = False
     threads: Threads = None
     device: Device = "cpu"
 
@@ -60,12 +80,16 @@ def evaluate(options: EvaluateOptions) -> None:
     Of classes it says, too, how far its calibrated confidence is from its accuracy: the expected calibration
     error, over 15 bins of equal width.
 
+    With --ensemble the runs answer together: what is measured is the mean of their calibrated probabilities,
+    or of the numbers that they predict.
+
     [bold]examples:[/bold]
 
         unrolled evaluate
         unrolled evaluate runs/single-layer-dynamic-lstm-1 --split validation
         unrolled evaluate runs/full --data mnist --data-dir ~/mnist
         unrolled evaluate runs/visits --data visits-of-may.csv
+        unrolled evaluate runs/first runs/second runs/third --ensemble
     """
     from unrolled.cli.machine import check_device, set_threads
     from unrolled.cli.terminal import OneByOne, Terminal
@@ -76,6 +100,9 @@ def evaluate(options: EvaluateOptions) -> None:
     set_threads(options.threads)
     check_device(options.device)
     terminal, one_by_one = Terminal(), OneByOne()
+    if options.ensemble:
+        evaluate_together(options.runs or [], options, terminal)
+        return
     for folder in options.runs or [newest(Path("runs"))]:
         with one_by_one.each():
             evaluate_run(folder, options, terminal)
@@ -97,25 +124,85 @@ def evaluate_run(folder: Path, options: EvaluateOptions, terminal: Terminal) -> 
 
     run = training.Run.open(folder)
     network = run.load_network().to(options.device)
-    examples, task, what = examples_for(run, options, terminal)
-    if len(examples) == 0:
-        raise UnrolledError(f"{what} are no examples: choose another --split")
-    examples.check_finite(options.split)
-    result = training.evaluate(network, examples, task)
-    if isinstance(task, Classify):
+    asked = asked_of(run, options, terminal)
+    result = training.evaluate(network, asked.examples, asked.task)
+    if isinstance(asked.task, Classify):
         judge = Judge.of(run)
-        result = calibrated(result, flat_labels(examples), judge.temperature)
+        result = calibrated(result, flat_labels(asked.examples), judge.temperature)
         note_calibration(run, judge)
-    if run.config.classes:
-        show_classes(run.config.classes, examples, result, what, terminal)
-    terminal.print(f"{options.split} loss {result.loss:.4f}")
-    for line in task.details(result.metrics):
-        terminal.print(f"{options.split} {line}")
-    terminal.print(f"{options.split} {task.verdict(result.metrics)}  {run.folder}")
+    show(result, asked, run.config.classes, options.split, terminal)
+    terminal.print(f"{options.split} {asked.task.verdict(result.metrics)}  {run.folder}")
 
 
-def examples_for(run: Run, options: EvaluateOptions, terminal: Terminal) -> tuple[Examples, Task, str]:
-    """The examples that a run is measured on, what is asked of them, and what to call them."""
+def evaluate_together(folders: Sequence[Path], options: EvaluateOptions, terminal: Terminal) -> None:
+    """Measure what several runs' networks say together, and print it, with what each says by itself.
+
+    Raises:
+        UnrolledError: there are less than two, one is damaged, or it does not fit the first one or its data.
+    """
+    from unrolled import training
+    from unrolled.cli.calibration import note_calibration
+    from unrolled.training.calibration import calibrated
+    from unrolled.training.judge import Judge
+    from unrolled.training.metrics import flat_labels
+    from unrolled.training.tasks import Classify
+
+    if len(folders) < 2:
+        raise UnrolledError(
+            f"--ensemble came with {len(folders)} run{'s' * (len(folders) != 1)}, expected at least two: "
+            "name them, `unrolled evaluate RUN RUN --ensemble`, or leave --ensemble out"
+        )
+    runs = [training.Run.open(folder) for folder in folders]
+    for run in runs[1:]:
+        check_split(run, runs[0], options)
+    asked = asked_of(runs[0], options, terminal)
+    result, members = training.evaluate_ensemble(runs, asked.examples, asked.task, device=options.device)
+    if isinstance(asked.task, Classify):
+        result = calibrated(result, flat_labels(asked.examples), temperature=1.0)  # each has had its own
+        for run in runs:
+            note_calibration(run, Judge.of(run))
+    show(result, asked, runs[0].config.classes, options.split, terminal)
+    for run, member in zip(runs, members, strict=True):
+        terminal.print(f"{options.split} {asked.task.verdict(member.metrics)}  {run.folder}")
+    terminal.print(f"{options.split} {asked.task.verdict(result.metrics)}  ensemble of {len(runs)} runs")
+
+
+def check_split(run: Run, first: Run, options: EvaluateOptions) -> None:
+    """Raise an UnrolledError if a run was trained on what the first one's data hold out to measure it by."""
+    ours, theirs = run.config, first.config
+    if ours.data != theirs.data or not is_of(first, options.data or theirs.data):
+        return
+    splits = [(name, ours.options.get(name), theirs.options.get(name)) for name in ("test", "split_by")]
+    if options.split == "validation":
+        splits.append(("validation", ours.validation, theirs.validation))
+    for name, came, expected in splits:
+        if came != expected:
+            raise UnrolledError(
+                f"{run.folder} splits its data otherwise, and may have been trained on what is measured: "
+                f"{name} is {came!r}, expected {expected!r}, as of {first.folder}: leave it out"
+            )
+
+
+def asked_of(run: Run, options: EvaluateOptions, terminal: Terminal) -> Asked:
+    """What a run is measured on.
+
+    Raises:
+        UnrolledError: there are no examples, they do not fit it, or a number of them is not finite.
+    """
+    asked = examples_for(run, options, terminal)
+    if len(asked.examples) == 0:
+        raise UnrolledError(f"{asked.what} are no examples: choose another --split")
+    asked.examples.check_finite(options.split)
+    return asked
+
+
+def is_of(run: Run, data: str) -> bool:
+    """Whether that is the name of the data that a run was trained on."""
+    return run.config.data in (data, os.path.abspath(data))
+
+
+def examples_for(run: Run, options: EvaluateOptions, terminal: Terminal) -> Asked:
+    """The examples that a run is measured on, before a look at them."""
     from unrolled import data as datasets
     from unrolled.training.again import Again
     from unrolled.training.data_file import DataRecord
@@ -126,11 +213,11 @@ def examples_for(run: Run, options: EvaluateOptions, terminal: Terminal) -> tupl
     name = config.data if options.data is None else options.data
     if name == NO_DATA:
         raise UnrolledError(f"{run.folder} was imported, and says nothing of data: name some with --data")
-    is_its_own = config.data in (name, os.path.abspath(name))
+    is_its_own = is_of(run, name)
     preparation = DataRecord.load(run.folder).preparation
     if not is_its_own and preparation is not None and preparation.reading and name not in datasets.DATASETS:
         again = Again(run)
-        return again.read(name, labelled=True).examples, again.task, name
+        return Asked(again.read(name, labelled=True).examples, again.task, name)
     # What was imported reads numbers as they are.
     others = {"standardize": False} if config.data == NO_DATA else {}
     data = datasets.load(
@@ -152,7 +239,16 @@ def examples_for(run: Run, options: EvaluateOptions, terminal: Terminal) -> tupl
             terminal.print(f"note: {run.folder} and {data.name} {note}")
     except UnrolledError as error:
         raise UnrolledError(f"{run.folder} and {data.name} have other classes: {error}") from error
-    return getattr(data, options.split), task_of(data), f"{data.name}, {options.split}"
+    return Asked(getattr(data, options.split), task_of(data), f"{data.name}, {options.split}")
+
+
+def show(result: Evaluation, asked: Asked, classes: Sequence[str], split: str, terminal: Terminal) -> None:
+    """All of an evaluation but its verdict."""
+    if classes:
+        show_classes(classes, asked.examples, result, asked.what, terminal)
+    terminal.print(f"{split} loss {result.loss:.4f}")
+    for line in asked.task.details(result.metrics):
+        terminal.print(f"{split} {line}")
 
 
 def show_classes(

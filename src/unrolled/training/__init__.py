@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unrolled.training.augmentation import Augmentation
     from unrolled.training.distortion import augment
+    from unrolled.training.ensemble import EnsembleEvaluation, evaluate_ensemble
     from unrolled.training.metrics import confusion_matrix, evaluate
     from unrolled.training.progress import EpochMetrics, Step, TrainingDivergedError, TrainingStoppedError
     from unrolled.training.quantized import quantize_run
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RECIPES",
     "Augmentation",
+    "EnsembleEvaluation",
     "EpochMetrics",
     "Evaluation",
     "NamedRecipe",
@@ -38,6 +40,7 @@ __all__ = [
     "augment",
     "confusion_matrix",
     "evaluate",
+    "evaluate_ensemble",
     "lookup",
     "quantize_run",
     "task_of",
@@ -46,6 +49,7 @@ __all__ = [
 
 _HOMES = {
     "Augmentation": "augmentation",
+    "EnsembleEvaluation": "ensemble",
     "EpochMetrics": "progress",
     "Evaluation": "tasks",
     "NamedRecipe": "recipes",
@@ -62,6 +66,7 @@ _HOMES = {
     "augment": "distortion",
     "confusion_matrix": "metrics",
     "evaluate": "metrics",
+    "evaluate_ensemble": "ensemble",
     "lookup": "recipes",
     "quantize_run": "quantized",
     "task_of": "tasks",

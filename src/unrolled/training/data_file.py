@@ -35,12 +35,16 @@ class DataRecord(NamedTuple):
         """Write data.json into a run folder, if there is anything to say."""
         if self == DataRecord():
             return
-        values = {
+        with atomic_path(folder / DATA) as path:
+            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+            path.write_text(text + "\n", encoding="utf-8")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for data.json."""
+        return {
             "preparation": None if self.preparation is None else self.preparation.to_dict(),
             "numbers": None if self.numbers is None else dataclasses.asdict(self.numbers),
         }
-        with atomic_path(folder / DATA) as path:
-            path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> DataRecord:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -11,6 +14,20 @@ from unrolled.training.tasks import Classify, Tag, Task
 from unrolled.training.tasks.task import Evaluation
 
 EVALUATION_BATCH = 500
+
+
+class Rows(NamedTuple):
+    """What networks said of all examples, and what was asked, see `Task`.
+
+    Attributes:
+        said: of each network, [R, outputs].
+        asked: [R] or [R, outputs].
+        baseline: [R, outputs], None where it does not matter.
+    """
+
+    said: list[Tensor]
+    asked: Tensor
+    baseline: Tensor | None
 
 
 def evaluate(network: torch.nn.Module, examples: Examples, task: Task | None = None) -> Evaluation:
@@ -24,20 +41,31 @@ def evaluate(network: torch.nn.Module, examples: Examples, task: Task | None = N
     Raises:
         UnrolledError: labels are numbers, and no task came.
     """
-    task = _task_of_classes(examples) if task is None else task
-    device = next((weights.device for weights in network.parameters()), torch.device("cpu"))
-    was_training = network.training
-    network.eval()
-    said, asked, baseline = [], [], []
+    task = task_of_classes(examples) if task is None else task
+    (said,), asked, baseline = read_examples([network], examples, task)
+    return task.evaluation(said, asked, baseline)
+
+
+def read_examples(networks: Sequence[torch.nn.Module], examples: Examples, task: Task) -> Rows:
+    """Let networks read all examples, in evaluation mode, and leave each in the mode it was in."""
+    cpu = torch.device("cpu")
+    devices = [next((weights.device for weights in network.parameters()), cpu) for network in networks]
+    were_training = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    said: list[list[Tensor]] = [[] for _ in networks]
+    asked, baseline = [], []
     with torch.inference_mode():
         for batch in batches(examples, EVALUATION_BATCH):
-            said.append(task.said(read_batch(network, batch.to(device)).cpu(), batch))
+            for network, device, rows in zip(networks, devices, said, strict=True):
+                rows.append(task.said(read_batch(network, batch.to(device)).cpu(), batch))
             asked.append(task.asked(batch))
-            if (rows := task.baseline(batch)) is not None:
-                baseline.append(rows)
-        answers, labels = torch.cat(said), torch.cat(asked)
-    network.train(was_training)
-    return task.evaluation(answers, labels, torch.cat(baseline) if baseline else None)
+            if (unlearned := task.baseline(batch)) is not None:
+                baseline.append(unlearned)
+        answers, labels = [torch.cat(rows) for rows in said], torch.cat(asked)
+    for network, was_training in zip(networks, were_training, strict=True):
+        network.train(was_training)
+    return Rows(answers, labels, torch.cat(baseline) if baseline else None)
 
 
 def read_batch(network: torch.nn.Module, batch: Batch) -> Tensor:
@@ -46,7 +74,12 @@ def read_batch(network: torch.nn.Module, batch: Batch) -> Tensor:
     return outputs
 
 
-def _task_of_classes(examples: Examples) -> Task:
+def task_of_classes(examples: Examples) -> Task:
+    """The task that labels say themselves.
+
+    Raises:
+        UnrolledError: they are numbers.
+    """
     if isinstance(examples.labels, Sequences):
         return Tag()
     if examples.labels.dim() == 1:

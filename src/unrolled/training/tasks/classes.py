@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,6 +30,11 @@ class ClassTask(Task):
 
     def measured(self, score: float, rows: int) -> dict[str, float]:
         return {"accuracy": score / rows}
+
+    def mean(self, said: Sequence[Tensor]) -> Tensor:
+        """The logarithms of the mean probabilities: logits that no small probability is lost in."""
+        each = (rows.log_softmax(dim=1) for rows in said)
+        return functools.reduce(torch.logaddexp, each) - math.log(len(said))
 
     def evaluation(self, said: Tensor, asked: Tensor, baseline: Tensor | None) -> Evaluation:
         predictions = said.argmax(dim=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -54,6 +55,10 @@ class NumberTask(Task):
 
     def measured(self, score: float, rows: int) -> dict[str, float]:
         return {"rmse": math.sqrt(score / rows)}
+
+    def mean(self, said: Sequence[Tensor]) -> Tensor:
+        """The mean of each number, which is that in its own units, too."""
+        return torch.stack([*said]).mean(dim=0)
 
     def evaluation(self, said: Tensor, asked: Tensor, baseline: Tensor | None) -> Evaluation:
         rows = max(1, len(said))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor
@@ -108,6 +109,10 @@ class Task(abc.ABC):
     def baseline(self, batch: Batch) -> Tensor | None:
         """The rows [R, outputs] that one would say without having learned anything, if it matters."""
         return None
+
+    @abc.abstractmethod
+    def mean(self, said: Sequence[Tensor]) -> Tensor:
+        """The rows [R, outputs] that several networks say together, from those of each."""
 
     @abc.abstractmethod
     def evaluation(self, said: Tensor, asked: Tensor, baseline: Tensor | None) -> Evaluation:
