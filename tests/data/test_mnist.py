@@ -104,9 +104,9 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 
 
 def test_what_a_known_set_says_itself_is_refused_and_the_scan_is_named_for_the_steps() -> None:
-    with pytest.raises(UnrolledError, match="label came, but sample is known: leave it out$"):
+    with pytest.raises(UnrolledError, match=r"label came, but sample is known: leave it out$"):
         load("sample", options=DataOptions(label=("digit",)))
-    with pytest.raises(UnrolledError, match="by came, but sample is known: .*the network's scan says"):
+    with pytest.raises(UnrolledError, match=r"by came, but sample is known: .*the network's scan says"):
         load("sample", options=DataOptions(by="columns"))
 
 
