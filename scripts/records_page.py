@@ -90,7 +90,7 @@ RECORDS: dict[str, Record] = {
             "HiPPO-LegS 98.3",
             "parallel LMU 98.49 (arXiv 2102.11417)",
         ),
-        "the order is that of `numpy.random.RandomState(92916)`, as in most of them",
+        "the order is that of `numpy.random.RandomState(92916)`, as in many papers",
     ),
     "japanese-vowels": Record(
         "JapaneseVowels, 9 speakers",

@@ -67,9 +67,11 @@ def test_a_part_of_a_picture_is_refused(scan):
         network(scan)(torch.zeros(2, SIZE, dtype=torch.long))
 
 
-def test_columns_need_as_many_rows_as_the_network_is_wide():
+@pytest.mark.parametrize("scan", ["columns", "permuted"])
+def test_square_pictures_are_needed_where_the_order_depends_on_it(scan):
     with pytest.raises(UnrolledError, match=r"x has shape \[2, 3, 4\], expected \[N, 4, 4\]"):
-        network("columns")(torch.zeros(2, 3, SIZE))
+        network(scan)(torch.zeros(2, 3, SIZE))
+    assert network("pixels")(torch.zeros(2, 3, SIZE)).shape == (2, 3)
 
 
 def test_no_pictures_have_no_logits():

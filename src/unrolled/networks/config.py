@@ -72,7 +72,8 @@ class NetworkConfig:
             `ACTIVATIONS`.
         output_layers: the same, between what the classifier would see and the classifier.
         scan: the order in which the pixels of a picture [T, I] become steps: "rows" leaves any sequence as it
-            is; of pictures of one size there are "columns", "pixels" and "permuted", see `scan.scanned`.
+            is; of square pictures there are "columns" and "permuted", and of any of one size "pixels", see
+            `scan.scanned`.
         centre: how many of a sequence's last steps have the mean that is taken away from all of it before
             anything reads it, so that a level that never was seen does no harm; 0 for none.
     """

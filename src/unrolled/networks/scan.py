@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PERMUTED = 92916  # the seed of the order that most papers on permuted MNIST use
+PERMUTED = 92916  # the seed of the order that many papers on permuted MNIST use
 
 
 def scanned(x: Tensor, scan: str) -> Tensor:

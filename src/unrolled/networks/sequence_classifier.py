@@ -185,7 +185,7 @@ class SequenceClassifier(nn.Module):
     def _scanned(self, x: Tensor, lengths: Lengths | None) -> Tensor:
         """What the scan makes of pictures, which have no lengths."""
         config, (batch_size, time, *_) = self.config, x.shape
-        if x.dim() != 3 or (config.scan == "columns" and time != config.input_size):
+        if x.dim() != 3 or (config.scan != "pixels" and time != config.input_size):
             raise UnrolledError(
                 f"x has shape {list(x.shape)}, expected [N, {config.input_size}, {config.input_size}]: "
                 f"network {config.name} reads pictures by {config.scan}"
