@@ -11,6 +11,7 @@ import pytest
 
 from unrolled.training import Run
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 SMALL = ("--network", "seed-000", "--steps", "6", "--seed", "4")
 
 # Python with a torch that takes for ever to import: what is there then is there before torch.

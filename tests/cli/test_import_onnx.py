@@ -128,6 +128,7 @@ def table(path, task):
     return path
 
 
+@pytest.mark.usefixtures("blank_pictures")
 @pytest.mark.parametrize("task", ["classify", "tag", "regress"])
 def test_what_was_done_to_a_tables_values_comes_back(unrolled, tmp_path, task):
     file, run = table(tmp_path / "train.csv", task), tmp_path / "run"
@@ -139,6 +140,7 @@ def test_what_was_done_to_a_tables_values_comes_back(unrolled, tmp_path, task):
     assert answers_of(unrolled, tmp_path / "back0", file) == answers_of(unrolled, run, file)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_scales_of_a_forecast_come_back(unrolled, tmp_path):
     file, run = tmp_path / "load.csv", tmp_path / "run"
     lines = [f"{hour},{500 + 90 * np.sin(hour / 4):.2f},{hour % 24}" for hour in range(300)]

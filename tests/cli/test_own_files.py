@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("pyarrow")
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 
 def long_table(path, count=12, labels="ab", header="id,time,x,y,label"):

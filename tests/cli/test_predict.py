@@ -133,6 +133,7 @@ def table(path, labels):
     return path
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_sequences_of_files_have_the_same_fields_and_what_was_seen(unrolled, tmp_path):
     train, run, seen = table(tmp_path / "train.csv", "ab" * 10), tmp_path / "run", tmp_path / "seen"
     assert unrolled("train", "--data", train, "--steps", 2, "--run", run).code == 0
@@ -150,6 +151,7 @@ def test_sequences_of_files_have_the_same_fields_and_what_was_seen(unrolled, tmp
     assert (seen / "s0-1" / "reading.png").exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_what_there_is_to_know_is_said_once_before_the_first_answer_if_there_is_any(
     unrolled, changed, digit, tmp_path
 ):
@@ -166,6 +168,7 @@ def test_what_there_is_to_know_is_said_once_before_the_first_answer_if_there_is_
         assert answered.err.index("missing.csv") < answered.err.index(note)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_runs_on_numbers_say_nothing_of_confidence_and_have_no_such_pictures(unrolled, tmp_path):
     train, run = table(tmp_path / "train.csv", [0.5 * number for number in range(20)]), tmp_path / "run"
     assert unrolled("train", "--data", train, "--steps", 2, "--run", run).code == 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unrolled.cli.main import run as command
 from unrolled.cli.report import name_folders
 from unrolled.report import pictures_of
 from unrolled.report.page import MARK
@@ -111,6 +112,7 @@ def test_mistakes_are_one_line(unrolled, runs, tmp_path):
     assert (tmp_path / "work.html").read_text() == "years of it"
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_training_logs_for_tensorboard_and_says_what_it_measures(unrolled, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     folder = tmp_path / "run"
@@ -133,34 +135,49 @@ def test_without_tensorboards_package_no_training_begins(unrolled, tmp_path, mon
     assert not (tmp_path / "run").exists()
 
 
+def own_file(path, task):
+    """Sequences in a file, and the options that say how they lie in it."""
+    random = np.random.default_rng(0)
+    if task == "forecast":
+        rows = [(day, np.sin(day / 2) + random.normal() / 9) for day in range(200)]
+        path.write_text("day,load\n" + "".join(f"{day},{load}\n" for day, load in rows))
+        return ("--task", task, "--time", "day")
+    rows = ["visit,minute,pulse,heat,said\n"]
+    for visit in range(40):
+        said = {"classify": "high" if visit % 2 else "low", "regress": visit / 7}.get(task)
+        for minute in range(random.integers(3, 9)):
+            pulse, heat = random.normal(size=2)
+            label = ("up" if pulse > 0 else "down") if task == "tag" else said
+            rows.append(f"{visit},{minute},{pulse + visit % 2},{heat},{label}\n")
+    path.write_text("".join(rows))
+    return ("--id", "visit", "--time", "minute", "--label", "said", "--task", task)
+
+
+@pytest.fixture(scope="module")
+def own_runs(tmp_path_factory):
+    """A folder with a run on such a file of each task, and the file."""
+    folder = tmp_path_factory.mktemp("own")
+    for task in TASKS:
+        path = folder / f"{task}.csv"
+        options = own_file(path, task) + (("--horizon", "6") if task == "forecast" else ())
+        short = ("--recipe", "default", "--cell", "gru", "--hidden", "5", "--epochs", "2")
+        assert command(["train", "--data", str(path), *options, *short, "--run", str(folder / task)]) == 0
+    return folder
+
+
 @pytest.fixture
-def own(unrolled, tmp_path):
-    """`own(task)`: a run of sequences in a file, and the file."""
+def own(own_runs, tmp_path):
+    """`own(task)`: a run and its file, to do with as one likes."""
 
-    def make(task):
-        random = np.random.default_rng(0)
-        path = tmp_path / f"{task}.csv"
-        if task == "forecast":
-            rows = [(day, np.sin(day / 2) + random.normal() / 9) for day in range(200)]
-            path.write_text("day,load\n" + "".join(f"{day},{load}\n" for day, load in rows))
-            options = ("--task", task, "--time", "day", "--horizon", 6)
-        else:
-            rows = ["visit,minute,pulse,heat,said\n"]
-            for visit in range(40):
-                said = {"classify": "high" if visit % 2 else "low", "regress": visit / 7}.get(task)
-                for minute in range(random.integers(3, 9)):
-                    pulse, heat = random.normal(size=2)
-                    label = ("up" if pulse > 0 else "down") if task == "tag" else said
-                    rows.append(f"{visit},{minute},{pulse + visit % 2},{heat},{label}\n")
-            path.write_text("".join(rows))
-            options = ("--id", "visit", "--time", "minute", "--label", "said", "--task", task)
-        run = tmp_path / task
-        short = ("--recipe", "default", "--cell", "gru", "--hidden", 5, "--epochs", 2)
-        result = unrolled("train", "--data", path, *options, *short, "--run", run)
-        assert result.code == 0, result.err
-        return run, path
+    def copy(task):
+        folder, path = tmp_path / task, tmp_path / f"{task}.csv"
+        shutil.copytree(own_runs / task, folder)
+        shutil.copy(own_runs / path.name, path)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "data": str(path)}))
+        return folder, path
 
-    return make
+    return copy
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -211,6 +228,7 @@ def test_vector_pictures_are_drawn_on_request_as_long_as_the_data_are_there(unro
     assert f"no SVG files for {run}: The data set {path} is not at hand." in result.err
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_folder_of_arrays_is_at_hand_for_a_report(unrolled, tmp_path):
     random = np.random.default_rng(0)
     data = tmp_path / "arrays"
@@ -227,13 +245,9 @@ def test_a_folder_of_arrays_is_at_hand_for_a_report(unrolled, tmp_path):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_inspect_draws_what_it_finds(unrolled, own, task, tmp_path):
-    _, path = own(task)
-    said = (
-        ("--time", "day") if task == "forecast" else ("--id", "visit", "--time", "minute", "--label", "said")
-    )
-    picture = tmp_path / "picture.png"
-    result = unrolled("inspect", path, *said, "--task", task, "--picture", picture)
+def test_inspect_draws_what_it_finds(unrolled, task, tmp_path):
+    path, picture = tmp_path / "own.csv", tmp_path / "picture.png"
+    result = unrolled("inspect", path, *own_file(path, task), "--picture", picture)
     assert result.code == 0, result.err
     with Image.open(picture) as image:
         image.verify()

@@ -63,6 +63,7 @@ def test_options_that_say_otherwise_than_the_run_are_refused(unrolled, killed):
     assert "says: leave out --epochs, --seed, --network, --run, --from, or train anew" in result.err
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_other_threads_are_allowed_and_said_to_matter(unrolled, killed):
     path = killed / "config.json"
     values = json.loads(path.read_text())
@@ -87,6 +88,7 @@ def test_a_checkpoint_after_no_time_is_refused(unrolled):
         assert "expected a number above 0" in result.err
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_training_may_start_from_another_runs_weights(unrolled, trained, tmp_path):
     folder = tmp_path / "run"
     result = unrolled(

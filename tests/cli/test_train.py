@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 
+import pytest
 from PIL import Image
 
 from unrolled.training.checkpoint import load_checkpoint
+
+pytestmark = pytest.mark.usefixtures("blank_pictures")  # what `trained` has are drawn
 
 
 def test_a_training_leaves_a_run_folder_with_pictures(unrolled, trained):
@@ -69,7 +72,7 @@ def test_the_effective_configuration_is_saved(trained):
 def test_the_same_seed_gives_the_same_accuracy(unrolled, tmp_path):
     outs = [
         unrolled(
-            "train", "--network", "seed-002", "--steps", 2, "--seed", seed, "--run", tmp_path / str(n)
+            "train", "--network", "seed-000", "--steps", 2, "--seed", seed, "--run", tmp_path / str(n)
         ).out
         for n, seed in enumerate((7, 7, 8))
     ]

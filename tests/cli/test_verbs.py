@@ -12,6 +12,7 @@ from PIL import Image
 
 from unrolled import data
 from unrolled.cli.main import VERBS
+from unrolled.cli.main import run as command
 from unrolled.errors import UnrolledError
 from unrolled.networks import CATALOGUE
 
@@ -131,29 +132,33 @@ def test_evaluate_measures_the_other_runs_beside_one_that_is_none(unrolled, trai
     assert "no run folder" in second
 
 
+def save_waves(folder, classes=None, validation=6, labels=(0, 1), first=0.0):
+    """A folder of sequences of two classes."""
+    sequences = np.random.default_rng(0).normal(size=(20, 5, 3)).astype(np.float32)
+    sequences[0, 2, 1] += first
+    piece = sequences, np.array(labels * 10)
+    held_out = sequences[:validation], piece[1][:validation]
+    data.save_arrays(folder, train=[piece], test=[piece], validation=[held_out], classes=classes)
+    return folder
+
+
 @pytest.fixture
 def waves(tmp_path):
-    """`waves("name", classes=["a", "b"], validation=4)`: a folder of sequences of two classes."""
+    """`waves("name", classes=["a", "b"], validation=4)`: such a folder."""
 
-    def make(name, classes=None, validation=6, labels=(0, 1), first=0.0):
-        sequences = np.random.default_rng(0).normal(size=(20, 5, 3)).astype(np.float32)
-        sequences[0, 2, 1] += first
-        piece = sequences, np.array(labels * 10)
-        held_out = sequences[:validation], piece[1][:validation]
-        folder = tmp_path / name
-        if folder.exists():
-            shutil.rmtree(folder)
-        data.save_arrays(folder, train=[piece], test=[piece], validation=[held_out], classes=classes)
-        return folder
+    def make(name, **options):
+        return save_waves(tmp_path / name, **options)
 
     return make
 
 
-@pytest.fixture
-def waves_run(unrolled, waves, tmp_path):
-    folder = tmp_path / "waves-run"
-    assert unrolled("train", "--data", waves("waves"), "--steps", 1, "--run", folder).code == 0
-    return folder
+@pytest.fixture(scope="module")
+def waves_run(tmp_path_factory):
+    """A run on such a folder, which no test changes."""
+    folder = tmp_path_factory.mktemp("waves")
+    data_folder = save_waves(folder / "waves")
+    assert command(["train", "--data", str(data_folder), "--steps", "1", "--run", str(folder / "run")]) == 0
+    return folder / "run"
 
 
 def test_evaluate_takes_other_data_with_the_examples_that_they_hold_out_themselves(
