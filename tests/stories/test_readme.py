@@ -3,9 +3,9 @@
 import json
 import os
 import re
-import statistics
 import shlex
 import signal
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -120,7 +120,7 @@ def test_the_accuracies_of_the_recipes_are_those_of_the_results():
     for name, percent in shown.items():
         runs = [fast] if name == "fast" else kept[name].values()
         assert f"{100 * statistics.mean(run['accuracy'] for run in runs):.2f}" == percent
-    (together,) = re.findall(r"^\| `unrolled evaluate RUN RUN .* --ensemble`.* \| (\S+) % ", README, flags=re.M)
+    (together,) = re.findall(r"^\| `unrolled evaluate .* --ensemble`.* \| (\S+) % ", README, flags=re.M)
     assert f"{100 * kept['ensemble']['accuracy']:.2f}" == together
 
 
