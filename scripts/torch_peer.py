@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from unrolled import data
 from unrolled.data import Dataset
+from unrolled.cells import DropoutCell
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training import Recipe, Trainer, evaluate
 from unrolled.training.initial_weights import set_initial_weights
@@ -51,7 +52,9 @@ class TorchClassifier(nn.Module):
             num_layers=len(config.layers),
             batch_first=True,
             bidirectional=self.both,
+            dropout=config.output_dropout if len(config.layers) > 1 else 0.0,
         )
+        self.dropout = nn.Dropout(config.output_dropout)  # of the last layer's outputs, those that are seen
         if self.both:
             stacks = {"": network.forward_cells, "_reverse": network.backward_cells}
         else:
@@ -60,7 +63,7 @@ class TorchClassifier(nn.Module):
             f"{name}_l{layer}{suffix}": parameter.detach().clone()
             for suffix, cells in stacks.items()
             for layer, cell in enumerate(cells)
-            for name, parameter in cell.named_parameters()
+            for name, parameter in (cell.cell if isinstance(cell, DropoutCell) else cell).named_parameters()
         }
         if kind == "lstm":
             for name, bias in weights.items():
@@ -79,6 +82,7 @@ class TorchClassifier(nn.Module):
             config.name,
             config.layers,
             direction=config.direction,
+            output_dropout=config.output_dropout,
             input_size=config.input_size,
             classes=config.classes,
         )
@@ -91,7 +95,7 @@ class TorchClassifier(nn.Module):
         if self.both:
             forwards = outputs.shape[2] // 2
             last = torch.cat([last[:, :forwards], outputs[:, 0, forwards:]], dim=1)
-        logits: Tensor = self.classifier(last)
+        logits: Tensor = self.classifier(self.dropout(last))
         return logits
 
 
