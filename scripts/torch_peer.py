@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import data
-from unrolled.data import Dataset
 from unrolled.cells import DropoutCell
+from unrolled.data import Dataset
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training import Recipe, Trainer, evaluate
 from unrolled.training.initial_weights import set_initial_weights
