@@ -112,7 +112,7 @@ def test_the_commands_for_all_of_mnist_train(command, tmp_path):
 
 def test_the_accuracies_of_the_recipes_are_those_of_the_results():
     shown = dict(
-        re.findall(r"^\| `unrolled train --recipe ([\w-]+)` .* \| (\S+) % of 10,000\b", README, flags=re.M)
+        re.findall(r"^\| `unrolled train --recipe ([\w-]+)`.* \| (\S+) % of 10,000\b", README, flags=re.M)
     )
     assert set(shown) == {"fast", "best", "fashion", "sequential-mnist"}
     kept = json.loads((ROOT / "docs/results/records.json").read_text())
