@@ -10,9 +10,8 @@ BIN := $(VENV)/bin
 train: $(VENV)/installed
 	$(BIN)/unrolled train $(ARGS)
 
-# Two files of tests at once are enough for two cores, and four for any memory. Their order is that of tests/conftest.py,
-# the long ones first.
-TOGETHER := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Two files of tests at once are enough for two cores, and four for any memory.
+TOGETHER := -n auto --maxprocesses 4 --dist loadfile
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-from pathlib import Path
 
 import hypothesis
 import pytest
@@ -19,47 +18,10 @@ CHROMIUM = next(
 )
 collect_ignore_glob = ["golden/make_*.py", "golden/tf1_source.py"]  # they need TensorFlow
 
-# The files that take longest, about in this order.
-LONG = {
-    Path(__file__).parent / name: place
-    for place, name in enumerate(
-        (
-            "stories/test_readme.py",
-            "attacks/test_attacks.py",
-            "serve/test_browser.py",
-            "data/test_papers.py",
-            "cli/test_report.py",
-            "conformance/test_cases.py",
-            "cli/test_narrow.py",
-            "page/test_page.py",
-            "page/test_refusals.py",
-            "page/test_hostile.py",
-            "bench/test_busy.py",
-            "training/test_distributed.py",
-            "stories/test_own_data.py",
-            "stories/test_tf1_examples.py",
-            "stories/test_lessons.py",
-            "scripts/test_soak.py",
-            "training/test_resuming.py",
-            "stories/test_deploying.py",
-            "cli/test_waiting.py",
-            "page/test_accessible.py",
-            "report/test_tasks.py",
-            "typing/test_types.py",
-        )
-    )
-}
-assert all(path.is_file() for path in LONG)
-
 products.imitate()
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("unrolled", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("unrolled")
-
-
-def pytest_collection_modifyitems(items):
-    """Begin the files that take long first: one of them at the end would keep a single core busy."""
-    items.sort(key=lambda item: LONG.get(item.path, len(LONG)))
 
 
 @pytest.fixture(params=["reference", "fused"])
