@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import resource
 import shlex
@@ -23,15 +22,17 @@ import sys
 import time
 from pathlib import Path
 
-from unrolled.atomic import atomic_path
+from unrolled import data as datasets
 from unrolled.errors import UnrolledError, unknown_name
+from unrolled.training import Run, evaluate_ensemble, lookup
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.circumstances import circumstances  # noqa: E402
 from scripts.records_page import MEMBERS, RECORDS  # noqa: E402
-from scripts.tables import Figures, read  # noqa: E402
+from scripts.results import is_over, keep  # noqa: E402
+from scripts.tables import read  # noqa: E402
 
 KEPT = ROOT / "docs/results/records.json"
 
@@ -56,11 +57,12 @@ def keep_run(name: str, seed: int, options: argparse.Namespace) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     if not is_over(folder):
         command = [sys.executable, "-m", "unrolled", "train", *words]
-        subprocess.run(command, cwd=options.data, env=os.environ | data_at(options.data), check=True)
+        places = {"UNROLLED_DATA_DIR": str(options.data.absolute())}
+        subprocess.run(command, cwd=options.data, env=os.environ | places, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     check_line(folder, name)
-    lines = metrics(folder)
+    lines = Run.open(folder).metrics()
     here = circumstances("perf_counter")
     figures = {
         "accuracy": lines[-1]["test_accuracy"],
@@ -71,14 +73,12 @@ def keep_run(name: str, seed: int, options: argparse.Namespace) -> None:
     }
     found = read(KEPT)
     found.setdefault(name, {})[str(seed)] = figures
-    keep(found)
+    keep(KEPT, found)
     print(f"{name}, seed {seed}: {figures['accuracy']:.4f}", flush=True)
 
 
 def check_line(folder: Path, name: str) -> None:
     """Raise an UnrolledError if the run in the folder is of another recipe or network than its line."""
-    from unrolled.training import Run, lookup
-
     words = shlex.split(RECORDS[name].line)
     said = dict(zip(words[::2], words[1::2], strict=True))
     if "--recipe" not in said:
@@ -92,35 +92,11 @@ def check_line(folder: Path, name: str) -> None:
 
 def ensemble(options: argparse.Namespace) -> None:
     """Measure what the members of the ensemble say together."""
-    from unrolled import data as datasets
-    from unrolled.training import Run, evaluate_ensemble
-
     runs = [Run.open(options.runs / f"{name}-{seed}") for name, seed in MEMBERS]
     test = datasets.load("mnist", options.data).test
     figures = {"accuracy": evaluate_ensemble(runs, test).together.accuracy, "date": time.strftime("%Y-%m-%d")}
-    keep(read(KEPT) | {"ensemble": figures})
+    keep(KEPT, read(KEPT) | {"ensemble": figures})
     print(f"ensemble of {len(runs)}: {figures['accuracy']:.4f}")
-
-
-def data_at(folder: Path) -> dict[str, str]:
-    """Where MNIST's files are looked for."""
-    return {"UNROLLED_DATA_DIR": str(folder.absolute())}
-
-
-def metrics(folder: Path) -> list[Figures]:
-    from unrolled.training import Run
-
-    return Run.open(folder).metrics()
-
-
-def is_over(folder: Path) -> bool:
-    """Whether there is a run in the folder whose network was tested."""
-    return folder.is_dir() and any("test_accuracy" in line for line in metrics(folder))
-
-
-def keep(found: Figures) -> None:
-    with atomic_path(KEPT) as beside:
-        beside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

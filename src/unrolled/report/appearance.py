@@ -70,11 +70,9 @@ class Appearance:
         """That of what a network's scan makes of these sequences."""
         if scan == "rows":
             return self
-        return (
-            dataclasses.replace(self, downward=False)
-            if scan == "columns"
-            else Appearance("lines", ("pixel",))
-        )
+        if scan == "columns":
+            return dataclasses.replace(self, downward=False)
+        return Appearance("lines", ("pixel",))
 
     def values(self, sequence: Tensor) -> NDArray[np.float32]:
         """What is drawn of a sequence [T, I] as it is kept: NaN where a value is missing."""

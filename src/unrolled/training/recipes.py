@@ -153,6 +153,8 @@ FROM_FILES = Recipe(weight_decay=0.01, initial_weights="remembering", keep="last
 # As much as leaves a digit what it was.
 HANDWRITING = Augmentation(shift=2, rotation=10, scale=0.1, shear=0.1, elastic=0.6)
 
+ROWS = NetworkConfig("best", (GRU, GRU), direction="bidirectional", output_dropout=0.2)
+BY_ROWS = Recipe(batch_size=128, epochs=48, weight_decay=0.01, augmentation=HANDWRITING, precision="bfloat16")
 BY_PIXELS = Recipe(epochs=12, weight_decay=0.01, initial_weights="remembering", precision="bfloat16")
 
 RECIPES: dict[str, NamedRecipe] = {
@@ -169,26 +171,11 @@ RECIPES: dict[str, NamedRecipe] = {
         Recipe(learning_rate=0.01, batch_size=128, steps=1400, initial_weights="remembering", keep="last"),
     ),
     # As much as a reader of rows reaches, in less than an hour.
-    "best": NamedRecipe(
-        NetworkConfig("best", (GRU, GRU), direction="bidirectional", output_dropout=0.2),
-        Recipe(
-            batch_size=128,
-            epochs=48,
-            weight_decay=0.01,
-            augmentation=HANDWRITING,
-            precision="bfloat16",
-        ),
-    ),
+    "best": NamedRecipe(ROWS, BY_ROWS),
     # Most garments are the same in a mirror.
     "fashion": NamedRecipe(
-        NetworkConfig("fashion", (GRU, GRU), direction="bidirectional", output_dropout=0.2),
-        Recipe(
-            batch_size=128,
-            epochs=24,
-            weight_decay=0.01,
-            augmentation=Augmentation(shift=1, scale=0.05, flip=0.5),
-            precision="bfloat16",
-        ),
+        ROWS.changed(name="fashion"),
+        dataclasses.replace(BY_ROWS, epochs=24, augmentation=Augmentation(shift=1, scale=0.05, flip=0.5)),
         data="fashion-mnist",
     ),
     # The usual tests of a long memory: 784 steps of one pixel each, and the same in an order of no meaning.
