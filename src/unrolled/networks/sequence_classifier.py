@@ -133,9 +133,6 @@ class SequenceClassifier(nn.Module):
 
         With `config.read` "steps" there is one after each step: [N, T, F], zero past each length.
         """
-        tokens = x.dim() == 2 and not x.dtype.is_floating_point
-        if (x.dim() != 3 and not tokens) or x.shape[1] == 0:
-            raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
         if self.config.scan != "rows":
             x, lengths = self._scanned(x, lengths), None
         return self.features_of_steps(x, lengths)
@@ -144,6 +141,8 @@ class SequenceClassifier(nn.Module):
         """The same of steps as the cells read them: of what `config.scan` has made of the pictures."""
         kind, read = self._kind(), self.config.read
         tokens = x.dim() == 2 and not x.dtype.is_floating_point
+        if (x.dim() != 3 and not tokens) or x.shape[1] == 0:
+            raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
         if self.config.centre and not tokens:
             x = x - last_mean(x, lengths, self.config.centre)
         x = self._embed(x) if tokens else self.input_layers(x) if self.config.input_layers else x
@@ -184,12 +183,13 @@ class SequenceClassifier(nn.Module):
 
     def _scanned(self, x: Tensor, lengths: Lengths | None) -> Tensor:
         """What the scan makes of pictures, which have no lengths."""
-        config, (batch_size, time, *_) = self.config, x.shape
-        if x.dim() != 3 or (config.scan != "pixels" and time != config.input_size):
+        config = self.config
+        if x.dim() != 3 or (config.scan != "pixels" and x.shape[1] != config.input_size):
             raise UnrolledError(
                 f"x has shape {list(x.shape)}, expected [N, {config.input_size}, {config.input_size}]: "
                 f"network {config.name} reads pictures by {config.scan}"
             )
+        batch_size, time, _ = x.shape
         if lengths is not None and batch_size and not torch.compiler.is_compiling():
             shortest = int(check_lengths(lengths, batch_size, time, x.device).min())
             if shortest < time:

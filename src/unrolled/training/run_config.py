@@ -193,7 +193,7 @@ def _check_scan(network: NetworkConfig, data: Dataset) -> None:
         if len(part)
     }
     if len(sizes) > 1 or (network.scan != "pixels" and sizes != {network.input_size}):
-        came = " to ".join(str(size) for size in (min(sizes), max(sizes))[: len(sizes)])
+        came = " to ".join(map(str, sorted({min(sizes), max(sizes)})))
         square = "square " * (network.scan != "pixels")
         raise UnrolledError(
             f"network {network.name} reads pictures by {network.scan}, but the sequences of {data.name} have "
