@@ -76,7 +76,7 @@ RECORDS: dict[str, Record] = {
             "LEM 99.5 (tk-rusch/LEM)",
             "S5 99.65 (as later papers list it)",
         ),
-        "12 epochs, nothing distorted; 5,000 training images are held out",
+        "24 epochs, pictures distorted a little while training; 5,000 training images are held out",
     ),
     "permuted-mnist": Record(
         "permuted MNIST, 784 steps of a pixel",
@@ -90,7 +90,7 @@ RECORDS: dict[str, Record] = {
             "HiPPO-LegS 98.3 (NeurIPS 2020)",
             "parallel LMU 98.49 (arXiv 2102.11417)",
         ),
-        "10 epochs; the order is that of `numpy.random.RandomState(92916)`, as in many papers",
+        "the same; the order is that of `numpy.random.RandomState(92916)`, as in many papers",
     ),
     "japanese-vowels": Record(
         "JapaneseVowels, 9 speakers",
