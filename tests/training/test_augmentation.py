@@ -57,6 +57,29 @@ def test_what_is_mirrored_is_then_distorted_as_anything_else():
     assert_equal(got, augment(x.flip(2), strengths))
 
 
+def test_as_many_pictures_stay_sharp_as_the_probability_says():
+    x = torch.rand(2000, 9, 11)
+    got = augment(x, Augmentation(shift=2, rotation=20, elastic=1, sharp=0.25))
+    same = (got == x).flatten(1).all(1)
+    assert 0.2 < same.float().mean() < 0.3
+
+
+def test_what_does_not_stay_sharp_is_distorted_as_it_would_be_otherwise():
+    x, strengths = torch.rand(50, 9, 11), Augmentation(shift=2, elastic=1)
+    torch.manual_seed(1)
+    distorted = augment(x, strengths)
+    torch.manual_seed(1)
+    got = augment(x, dataclasses.replace(strengths, sharp=0.5))
+    moved = (got != x).flatten(1).any(1)
+    assert 0 < moved.sum() < 50
+    assert_equal(got[moved], distorted[moved])
+
+
+def test_what_stays_sharp_may_be_mirrored():
+    x = torch.rand(3, 9, 11)
+    assert_equal(augment(x, Augmentation(shift=2, flip=1, sharp=1)), x.flip(2))
+
+
 def test_a_quarter_of_a_turn_is_exact(monkeypatch):
     drawn_at_their_bounds(monkeypatch)
     x = torch.rand(2, 9, 9)
@@ -132,8 +155,17 @@ def test_shape_and_type_stay_and_values_between_0_and_1(shape, strengths):
     assert bool(((y >= 0) & (y <= 1 + 1e-6)).all())
 
 
+@pytest.mark.parametrize("strength", ["flip", "sharp"])
+def test_a_probability_above_1_is_refused(strength):
+    with pytest.raises(
+        UnrolledError, match=f"the {strength} of the augmentation is 1.5, expected a probability"
+    ):
+        Augmentation(**{strength: 1.5})
+
+
 @pytest.mark.parametrize(
-    "strength", ["shift", "rotation", "scale", "shear", "elastic", "noise", "affine", "time_mask"]
+    "strength",
+    ["shift", "rotation", "scale", "shear", "elastic", "flip", "sharp", "noise", "affine", "time_mask"],
 )
 @pytest.mark.parametrize("came", [-0.1, float("nan"), float("inf"), True, "2", None])
 def test_a_strength_that_is_no_number_of_at_least_0_is_refused(strength, came):

@@ -25,6 +25,8 @@ class Augmentation:
         elastic: not a bound but the standard deviation, in pixels, of the displacements of 5 x 5 points, with
             smooth transitions between them.
         flip: not a bound but the probability that a picture is mirrored, left for right.
+        sharp: not a bound but the probability that a picture is at most mirrored. All else blurs it, by
+            interpolation: where single pixels count, a network that has seen nothing sharp is at a loss.
 
     Attributes of any sequences, whose features have a mean of 0 and a deviation of 1:
         noise: not a bound but the standard deviation of what is added to every number.
@@ -33,8 +35,8 @@ class Augmentation:
         time_mask: the share of a sequence's steps, one behind the other, that become 0; at most 1.
 
     Raises:
-        UnrolledError: a strength is not a finite number of at least 0, or more than all steps are masked, or
-            all pictures mirrored.
+        UnrolledError: a strength is not a finite number of at least 0, a probability is above 1, or more than
+            all steps are masked.
     """
 
     shift: float = 0.0
@@ -43,6 +45,7 @@ class Augmentation:
     shear: float = 0.0
     elastic: float = 0.0
     flip: float = 0.0
+    sharp: float = 0.0
     noise: float = 0.0
     affine: float = 0.0
     time_mask: float = 0.0
@@ -53,8 +56,11 @@ class Augmentation:
                 raise UnrolledError(
                     f"the {name} of the augmentation is {value!r}, expected a number of at least 0"
                 )
-        if self.flip > 1:
-            raise UnrolledError(f"the flip of the augmentation is {self.flip!r}, expected a probability")
+        for name in ("flip", "sharp"):
+            if (probability := getattr(self, name)) > 1:
+                raise UnrolledError(
+                    f"the {name} of the augmentation is {probability!r}, expected a probability"
+                )
         if self.time_mask > 1:
             raise UnrolledError(
                 f"the time_mask of the augmentation is {self.time_mask!r}, expected at most 1: all steps"

@@ -21,7 +21,8 @@ def augment(x: Tensor, strengths: Augmentation) -> Tensor:
 
     Symbols: x, y [N, T, I] pictures of T rows, zero beyond their edges and bilinear between their pixels;
     p a place from their middle; a the rotation, k the shear, S = diag(exp s) the scales, t the shift, and e
-    the elastic displacement; a picture that is to be mirrored is it before all that.
+    the elastic displacement; a picture that is to be mirrored is it before all that, and of one that is to
+    stay sharp nothing else is changed.
 
     Args:
         x: grey values; what is made of them stays between their least (or zero) and their greatest.
@@ -40,9 +41,12 @@ def augment(x: Tensor, strengths: Augmentation) -> Tensor:
     if not strengths.distorts or len(x) == 0:
         return x
     count, height, width = x.shape
+
+    def some(probability: float) -> Tensor:
+        return torch.rand(count, 1, 1, device=x.device, dtype=x.dtype) < probability
+
     if strengths.flip:
-        mirrored = torch.rand(count, 1, 1, device=x.device, dtype=x.dtype) < strengths.flip
-        x = x.flip(2).where(mirrored, x)
+        x = x.flip(2).where(some(strengths.flip), x)
     # torch's coordinates go from -1 to 1 along each axis: `pixels` of them are one pixel.
     pixels = x.new_tensor([2 / width, 2 / height])
 
@@ -63,4 +67,5 @@ def augment(x: Tensor, strengths: Augmentation) -> Tensor:
         points = torch.randn(count, 2, ELASTIC_POINTS, ELASTIC_POINTS, device=x.device, dtype=x.dtype)
         e = F.interpolate(points, size=(height, width), mode="bicubic", align_corners=True)
         places = places + strengths.elastic * pixels * e.permute(0, 2, 3, 1)
-    return F.grid_sample(x[:, None], places, align_corners=False)[:, 0]
+    y = F.grid_sample(x[:, None], places, align_corners=False)[:, 0]
+    return x.where(some(strengths.sharp), y) if strengths.sharp else y
