@@ -79,7 +79,7 @@ def test_a_cache_with_another_set_s_files_is_named(
     labels = content_digest(files / "t10k-labels-idx1-ubyte.gz")
     fashion = dataclasses.replace(SOURCES["fashion-mnist"], digests=dict.fromkeys(FILES, labels))
     monkeypatch.setitem(SOURCES, "fashion-mnist", fashion)
-    with pytest.raises(UnrolledError, match="mnist holds another data set's files .*: remove that folder"):
+    with pytest.raises(UnrolledError, match=r"mnist holds another data set's files .*: remove that folder"):
         load("mnist")
 
 

@@ -45,7 +45,8 @@ def find_task(collection: Collection, task: str | None) -> str:
     if task != "regress" and labels.ndim > 1:
         one = "step" if each_step else "sequence"
         raise UnrolledError(
-            f"{where} has {labels.shape[1]} labels for each {one}, expected one to {task}: name it with --label"
+            f"{where} has {labels.shape[1]} labels for each {one}, expected one to {task}: name that with "
+            "--label"
         )
     return task
 

@@ -158,10 +158,14 @@ def test_any_bytes_are_sequences_or_an_error(folder: Path, content: bytes, name:
 def test_a_full_disk_is_one_error_whenever_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.readers.spool.IN_MEMORY", 0)
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda prefix: open("/dev/full", "wb"))  # noqa: SIM115
-    spool = Spool(2)
-    with pytest.raises(UnrolledError, match="cannot keep 8 bytes of steps in .*: No space left on device"):
+
+    def keep_a_row() -> None:
+        spool = Spool(2)
         spool.append(np.zeros((1, 2), np.float32))
         spool.finish()
+
+    with pytest.raises(UnrolledError, match=r"cannot keep 8 bytes of steps in .*: No space left on device"):
+        keep_a_row()
 
 
 def test_a_table_is_abstract() -> None:
