@@ -181,8 +181,8 @@ def predict_arrays(run: Run, options: PredictOptions) -> None:
             if config.task == "classify":
                 judgement = judge.judge(network, examples)
                 return with_outputs(class_answers(config.classes, names, judgement), judgement.logits)
-            (said,), *others = read_examples([network], examples, task)
-            answered = answers(config, names, lengths, task.evaluation(said, *others))
+            (said,), asked, baseline = read_examples([network], examples, task)
+            answered = answers(config, names, lengths, task.evaluation(said, asked, baseline))
             return with_outputs(answered, said.view(*x.shape[:2], -1) if config.task == "tag" else said)
         with torch.inference_mode():
             said = torch.cat([network(part.to(options.device)).cpu() for part in x.split(EVALUATED)])
