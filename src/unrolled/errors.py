@@ -74,8 +74,12 @@ def unknown_name(kind: str, name: object, known: Iterable[str], *, listed: bool 
     "unknown network 'lstn': did you mean 'lstm'? Known: lstm, gru"
     >>> unknown_name("split", "foo", ["train", "test"]).args[0]
     "unknown split 'foo': expected one of train, test"
+    >>> unknown_name("column", "foo", []).args[0]
+    "unknown column 'foo': there is none"
     """
     names = list(known)
+    if not names:
+        return UnrolledError(f"unknown {kind} {name!r}: there is none")
     nearest = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
     hint = f": did you mean {nearest[0]!r}?" if nearest else ""
     every = (" Known: " if nearest else ": expected one of ") + ", ".join(names) if listed else ""

@@ -149,6 +149,17 @@ def failing() -> Iterator[Piece]:
             None,
             r"piece 1 of train: float32 \[23, 4, 2\] came, expected float32 \[n, 5, 2\] as before",
         ),
+        (
+            [(SEQUENCES[:2], LABELS[:2]), ([SEQUENCES[0], SEQUENCES[1, 1:]], LABELS[:2])],
+            None,
+            "piece 1 of train is a list of arrays of unequal lengths, expected one array; only where the",
+        ),
+        ([(1.5, LABELS)], None, r"piece 0 of train is float64 \[\] with labels"),
+        (
+            [([[[1.0], [2.0]], [[1.0], [2.0, 3.0]]], LABELS[:2])],
+            None,
+            "sequence 1 of piece 0 of train is a list of arrays of unequal lengths",
+        ),
         ([], None, r"new/train-labels.npy holds uint8 \[0\], expected"),
         ([(SEQUENCES, LABELS)], ["a", "b"], "new: label 2 of train is 2, expected 0 to 1"),
         ([(SEQUENCES, LABELS)], ["a", "b\nc"], "classes are .*, expected names of one line each"),

@@ -1,5 +1,6 @@
 """Loading by name: where the files are looked for, how they are split, and what is refused."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from unrolled.data import DATASETS, DataOptions, load, read_idx, write_idx
-from unrolled.data.download import content_digest
+from unrolled.data.download import SOURCES, content_digest
+from unrolled.data.mnist import FILES
 from unrolled.errors import UnrolledError
 
 REAL = Path(os.environ.get("UNROLLED_DATA_DIR", ""))
@@ -68,6 +70,17 @@ def test_the_cache_is_used_when_the_environment_s_folder_lacks_the_set(
     assert load("mnist").classes == tuple("0123456789")
     monkeypatch.setenv("UNROLLED_DATA_DIR", "")
     assert len(load("fashion-mnist").test) == 6
+
+
+def test_a_cache_with_another_set_s_files_is_named(
+    make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch, no_data: Path
+) -> None:
+    files = make_files(no_data / "mnist", ending=".gz")
+    labels = content_digest(files / "t10k-labels-idx1-ubyte.gz")
+    fashion = dataclasses.replace(SOURCES["fashion-mnist"], digests=dict.fromkeys(FILES, labels))
+    monkeypatch.setitem(SOURCES, "fashion-mnist", fashion)
+    with pytest.raises(UnrolledError, match=r"mnist holds another data set's files .*: remove that folder"):
+        load("mnist")
 
 
 def test_the_first_tenth_is_held_out_unless_a_number_is_given(tmp_path: Path, make_files: MakeFiles) -> None:
@@ -189,7 +202,5 @@ def test_mnist_is_not_taken_for_fashion_mnist(tmp_path: Path) -> None:
 
 @needs_mnist
 def test_the_digests_are_those_of_mnist() -> None:
-    from unrolled.data.download import SOURCES
-
     for file, digest in SOURCES["mnist"].digests.items():
         assert content_digest(REAL / "mnist" / f"{file}.gz") == digest

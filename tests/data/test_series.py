@@ -1,11 +1,14 @@
 """Series: their seasons, their missing values, and windows of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unrolled.data import DataOptions, open_data
 from unrolled.data.missing import previous_value
 from unrolled.data.season import find_season
 from unrolled.data.sequences import Sequences
@@ -28,6 +31,11 @@ def test_a_season_is_found_through_noise_trend_and_holes(season: int, trend: flo
 @pytest.mark.parametrize("series", [np.zeros(100), np.arange(100.0), np.full(100, np.nan), np.zeros(3)])
 def test_what_has_no_season_has_none(series: np.ndarray) -> None:
     assert find_season(series) == 1
+
+
+@pytest.mark.parametrize("season", [31, 33])
+def test_a_season_may_be_a_third_of_the_series(season: int) -> None:
+    assert find_season(np.sin(2 * np.pi * np.arange(100) / season)) == season
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -97,6 +105,15 @@ def test_windows_share_the_memory_of_the_series() -> None:
     series = Sequences.of([torch.zeros(100, 1)])
     found = windows(series, (series.lengths * 0, series.lengths), 10, 1, torch.tensor([0]))
     assert found.sequences.values.data_ptr() == series.values.data_ptr()
+
+
+def test_series_to_forecast_may_lie_in_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "two.npz"
+    np.savez(path, x=np.arange(400.0).reshape(2, 100, 2))
+    data = open_data(path, DataOptions(task="forecast", horizon=2, context=5, label=("x1",)))
+    x, following, _ = data.test.take(torch.tensor([0]))
+    assert (x.shape, data.train.width) == ((1, 5, 2), 2)
+    assert following.tolist() == [[161.0, 163.0]]  # of the second number of steps 80 and 81
 
 
 def test_the_parts_of_a_series_follow_each_other() -> None:

@@ -45,6 +45,9 @@ def test_the_task_is_what_the_labels_are(labels, each_step, asked, task) -> None
         (None, False, None, "mine.csv says nothing of classes or numbers to predict: .*--label.*forecast"),
         (["a", "b"], False, "tag", "mine.csv has a label for each sequence, which --task tag does not"),
         (["a", "b"], True, "classify", "a label for each step, which --task classify .* expected tag"),
+        ([0.5, 1.5], True, None, "a number for each step, expected one for each sequence: .*--task tag"),
+        ([[1.0, 2.0], [3.0, 4.0]], False, "classify", "2 labels for each sequence, expected one to classify"),
+        ([[1.0, 2.0], [3.0, 4.0]], True, "tag", "2 labels for each step, expected one to tag: .*--label"),
     ],
 )
 def test_a_task_that_the_labels_are_not_of_is_refused(labels, each_step, asked, message) -> None:

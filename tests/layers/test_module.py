@@ -33,7 +33,13 @@ def test_arguments_have_torch_nns_places():
     x = torch.randn(4, T, I)
     assert unrolled.LSTM(I, H, 2, True, True, 0.5, True, 3)(x)[0].shape == (4, T, 6)
     assert unrolled.GRU(I, H, 2, False, True, 0.5, True, "cpu", torch.float32)(x)[0].shape == (4, T, 2 * H)
-    assert unrolled.RNN(I, H, 2, "relu", False, True, 0.5, True)(x)[0].shape == (4, T, 2 * H)
+    assert unrolled.RNN(I, H, 2, "relu", False, True, 0.5, True, "cpu")(x)[0].shape == (4, T, 2 * H)
+    with pytest.raises(
+        TypeError, match="RNN got 11 arguments without names, expected at most 10: the last are"
+    ):
+        unrolled.RNN(I, H, 2, "relu", False, True, 0.5, True, "cpu", torch.float32, 0)
+    with pytest.raises(TypeError, match="multiple values for keyword argument 'device'"):
+        unrolled.GRU(I, H, 2, False, True, 0.5, True, "cpu", device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.report.conftest import make_task, network_of
 from unrolled.data import DataOptions, Dataset, Examples, Numbers, Preparation, Sequences, open_data
+from unrolled.errors import UnrolledError
 from unrolled.networks import SequenceClassifier
 from unrolled.networks.traces import Trace
 from unrolled.report import (
@@ -290,6 +291,22 @@ def test_a_reading_of_no_picture_goes_to_the_right_below_its_lines():
     assert state_axes.images[0].get_array().shape == (4, 7)
     legend = lines_axes.get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("examples.foo", "examples.foo is a name of no kind of pictures: expected one that ends in .png"),
+        ("examples", "examples is a name of no kind of pictures"),
+        ("nowhere/examples.png", "cannot write .*nowhere/examples.png: No such file or directory"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_one_error(name, message, tmp_path):
+    examples = examples_of([1], 1)
+    data = Dataset("odd", examples, examples[:0], examples, ("a",))
+    with pytest.raises(UnrolledError, match=message):
+        save_examples(data, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("classes", [1, 2, 60])

@@ -2,10 +2,12 @@
 
 import math
 
+import pytest
 import torch
 from torch import nn
 
 from unrolled.data import Examples
+from unrolled.errors import UnrolledError
 from unrolled.training import confusion_matrix, evaluate
 
 
@@ -38,6 +40,11 @@ def test_evaluation_runs_in_evaluation_mode_and_leaves_the_mode_alone():
     evaluate(network, Examples(torch.zeros(3, 4, 3), torch.tensor([0, 1, 0])))
     assert network.modes == [False]
     assert network.training
+
+
+def test_no_examples_are_refused():
+    with pytest.raises(UnrolledError, match="there are no examples to evaluate, expected at least one"):
+        evaluate(nn.Flatten(), Examples(torch.zeros(0, 1, 2), torch.zeros(0, dtype=torch.int64)))
 
 
 def test_rows_of_the_confusion_matrix_are_the_true_classes():

@@ -172,7 +172,11 @@ def test_other_numbers_and_other_tags_are_other_contents():
 
 def test_a_network_that_answers_otherwise_than_the_task_asks_is_refused():
     for task, other, message in (
-        ("classify", "tag", "network small reads 'steps', expected 'final', 'last' or 'state'"),
+        (
+            "classify",
+            "tag",
+            "network small reads 'steps', expected one answer for a sequence, such as 'final'",
+        ),
         ("tag", "classify", "network small reads 'final', expected 'steps': an answer for each step"),
     ):
         with pytest.raises(UnrolledError, match=message):

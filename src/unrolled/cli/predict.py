@@ -146,55 +146,85 @@ def predict_sequences(run: Run, options: PredictOptions) -> None:
 
 
 def predict_arrays(run: Run, options: PredictOptions) -> None:
-    """Answer for each sequence in .npy files."""
+    """Answer for each sequence in .npy files, prepared as those of the run's training were."""
     import torch
 
+    from unrolled.data import Sequences
+    from unrolled.networks.graph_config import GraphConfig
+    from unrolled.training.again import unlabelled
     from unrolled.training.answers import answers, class_answers
+    from unrolled.training.data_file import DataRecord
     from unrolled.training.judge import Judge
+    from unrolled.training.metrics import read_examples
+    from unrolled.training.run_config import NO_DATA
+    from unrolled.training.tasks import task_named
+    from unrolled.training.tasks.numbers import NumberTask
     from unrolled.training.tasks.task import Evaluation
 
     if options.picture is not None:
         raise UnrolledError(
             "--picture is for pictures, and for the files of a run's own kind: not for arrays"
         )
-    config = run.config
+    config, record, judge = run.config, DataRecord.load(run.folder), Judge.of(run)
     network = run.load_network().to(options.device)
-    whole = getattr(config.network, "tokens", False)
-    judge = Judge.of(run)
+    task = task_named(config.task, len(config.classes), record.numbers, record.preparation)
+    # What was imported reads numbers as they are.
+    is_raw = isinstance(config.network, GraphConfig) or (config.data == NO_DATA and record == DataRecord())
 
     def found(path: Path) -> Iterator[Answer]:
-        x = read_array(path, whole)
+        x = read_array(path, getattr(config.network, "tokens", False), is_raw)
+        names = [f"{path}[{index}]" for index in range(len(x))]
+        lengths = torch.full((len(x),), x.shape[1])
+        if not is_raw and x.dim() == 3:
+            examples = unlabelled(Sequences.dense(x), config, record, names)
+            examples.check_finite(str(path))
+            if config.task == "classify":
+                judgement = judge.judge(network, examples)
+                return with_outputs(class_answers(config.classes, names, judgement), judgement.logits)
+            (said,), asked, baseline = read_examples([network], examples, task)
+            answered = answers(config, names, lengths, task.evaluation(said, asked, baseline))
+            return with_outputs(answered, said.view(*x.shape[:2], -1) if config.task == "tag" else said)
         with torch.inference_mode():
             said = torch.cat([network(part.to(options.device)).cpu() for part in x.split(EVALUATED)])
-        names = [f"{path}[{index}]" for index in range(len(x))]
         if config.task == "classify":
-            said_of = class_answers(config.classes, names, judge.weigh(said))
-        else:
-            rows = said.flatten(0, 1) if config.task == "tag" else said
-            evaluation = Evaluation(float("nan"), {}, rows.float().softmax(dim=1), rows.argmax(dim=1))
-            said_of = answers(config, names, torch.full((len(x),), x.shape[1]), evaluation)
-        for answer, outputs in zip(said_of, said, strict=True):
-            yield answer._replace(values={**answer.values, "outputs": outputs.tolist()})
+            return with_outputs(class_answers(config.classes, names, judge.weigh(said)), said)
+        rows = said.flatten(0, 1) if config.task == "tag" else said
+        predictions = task.in_units(rows) if isinstance(task, NumberTask) else rows.argmax(dim=1)
+        evaluation = Evaluation(float("nan"), {}, rows.float().softmax(dim=1), predictions)
+        return with_outputs(answers(config, names, lengths, evaluation), said)
 
     show(found, run, options, str(run.folder))
 
 
-def read_array(path: Path, tokens: bool) -> Tensor:
-    """The sequences [N, T, I] in a .npy file, as float32; or of tokens, [N, T], as whole numbers."""
+def with_outputs(said_of: Iterator[Answer], outputs: Tensor) -> Iterator[Answer]:
+    """The answers, each with what the network gave for its sequence."""
+    for answer, given in zip(said_of, outputs, strict=True):
+        yield answer._replace(values={**answer.values, "outputs": given.tolist()})
+
+
+def read_array(path: Path, tokens: bool, is_raw: bool) -> Tensor:
+    """The sequences [N, T, I] in a .npy file; or of tokens, [N, T], as whole numbers.
+
+    Args:
+        path: the file.
+        tokens: whether whole numbers stay what they are in any case.
+        is_raw: whether sequences are float32, uint8 from 0 to 255.
+    """
     import torch
 
+    from unrolled.data.arrays import TYPES
     from unrolled.data.mapped import MappedFile
     from unrolled.data.npy import read_header
 
     header = read_header(path)
-    if header.dtype.kind not in "iufb" or not header.dtype.isnative or 0 in header.shape:
+    if str(header.dtype) not in TYPES or 0 in header.shape:
         raise UnrolledError(f"{path} holds {header}, expected numbers [N, T, I] in this machine's byte order")
     if len(header.shape) not in (2, 3) or (len(header.shape) == 2 and header.dtype.kind not in "iu"):
         raise UnrolledError(f"{path} holds {header}, expected numbers [N, T, I], or whole numbers [N, T]")
-    values = MappedFile(path).tensor(header.offset, header.dtype, header.shape)
-    if len(header.shape) == 2 or tokens:
-        return values.clone()
-    values = values.to(torch.float32, copy=True)
+    values = MappedFile(path).tensor(header.offset, header.dtype, header.shape).clone()
+    if len(header.shape) == 2 or tokens or not is_raw:
+        return values
+    values = values.to(torch.float32)
     if not values.isfinite().all():
         raise UnrolledError(f"{path} holds numbers that are not finite")
     return values

@@ -84,12 +84,13 @@ def _save(folder: Path, part: str, pieces: Pieces) -> None:
                 fit, count = True, len(of_each)
                 lengths.append(of_each)
             else:
-                sequences = np.asarray(came)
-                fit, count = str(sequences.dtype) in TYPES and sequences.ndim == 3, len(sequences)
+                sequences = _as_array(came, what)
+                fit = str(sequences.dtype) in TYPES and sequences.ndim == 3
+                count = len(sequences) if fit else 0
                 if fit and lengths is not None:
                     lengths.append(np.full(count, sequences.shape[1]))
                     sequences = sequences.reshape(-1, sequences.shape[2])
-            labels = np.asarray(labels)
+            labels = _as_array(labels, f"the labels of {what}")
             if not fit or labels.dtype.kind not in "iufb" or labels.shape != (count,):
                 raise UnrolledError(
                     f"{what} is {sequences.dtype} {list(sequences.shape)} with labels {labels.dtype} "
@@ -109,6 +110,16 @@ def _save(folder: Path, part: str, pieces: Pieces) -> None:
             np.save(lengths_file, known)
 
 
+def _as_array(came: ArrayLike | Sequence[ArrayLike], what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(came)
+    except ValueError:  # of what has no shape
+        raise UnrolledError(
+            f"{what} is a list of arrays of unequal lengths, expected one array; only where the first piece "
+            "of a part is a list of arrays [T, I] may their lengths differ"
+        ) from None
+
+
 def _is_list(sequences: Any) -> bool:
     """Whether it is arrays [T_i, I], and not one array [n, T, I]."""
     return isinstance(sequences, (list, tuple)) and len(sequences) > 0 and np.ndim(sequences[0]) == 2
@@ -116,7 +127,7 @@ def _is_list(sequences: Any) -> bool:
 
 def _one_behind_the_other(sequences: Any, what: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The steps [S, I] of arrays [T_i, I], and the length of each."""
-    each = [np.asarray(sequence) for sequence in sequences]
+    each = [_as_array(sequence, f"sequence {row} of {what}") for row, sequence in enumerate(sequences)]
     first = each[0]
     for row, one in enumerate(each):
         if one.dtype != first.dtype or one.ndim != 2 or one.shape[1] != first.shape[1] or len(one) == 0:

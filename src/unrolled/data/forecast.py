@@ -13,7 +13,7 @@ from unrolled.data.collection import Collection
 from unrolled.data.dataset import Dataset
 from unrolled.data.examples import Examples
 from unrolled.data.fit import fit_preparation
-from unrolled.data.formats import read
+from unrolled.data.formats import TABLES, read, suffix
 from unrolled.data.numbers import Numbers
 from unrolled.data.options import DataOptions
 from unrolled.data.preparation import Preparation
@@ -82,7 +82,9 @@ def read_series(path: Path, options: DataOptions) -> Collection:
     features = options.features
     if features:
         features = (*features, *(name for name in options.label if name not in features))
-    form = options.form or (None if options.id else "series")
+    form = options.form
+    if form is None and options.id is None and suffix(path) in TABLES and not path.is_dir():
+        form = "series"
     return read(path, dataclasses.replace(options, label=(), features=features, form=form))
 
 

@@ -15,7 +15,7 @@ from unrolled.data.sequences import Sequences, as_float
 from unrolled.data.targets import shown
 
 FEW = 10  # examples of a class: fewer are hardly learned
-RARE = 0.02  # the share of a class, likewise, of what a fair share would be
+RARE = 0.02  # of all examples: the share of a class, likewise
 MAJORITY = 0.9  # of one class: whoever always says it is right so often
 FAR_LONGER = 20  # times the median
 

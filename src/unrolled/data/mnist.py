@@ -44,6 +44,11 @@ def load_pictures(
 ) -> Dataset:
     """One of `DATASETS`: see `unrolled.data.load`."""
     files = locate(name, data_dir) or _find(name, download(name))
+    if not files:  # nothing was missing there
+        raise UnrolledError(
+            f"{cache(name)} holds another data set's files under the names of {name}'s: remove that folder, "
+            "and they are downloaded anew"
+        )
     train_images, train_labels, test_images, test_labels = files
     train = _read(train_images, train_labels)
     train, held_out = hold_out(name, train, validation)

@@ -47,5 +47,5 @@ def find_season(series: NDArray[np.floating]) -> int:
         return 1
     highest = int(peaks[(r[peaks] >= NEARLY * r[peaks].max()).argmax()])
     # Where noise moves the peak, its multiples tell: there an error is multiplied, too.
-    near = range(max(2, highest - highest // 10), highest + highest // 10 + 1)
+    near = range(max(2, highest - highest // 10), min(highest + highest // 10, len(r) - 2) + 1)
     return max(near, key=lambda lag: float(r[lag : len(r) - 1 : lag].mean()))

@@ -26,19 +26,28 @@ def find_task(collection: Collection, task: str | None) -> str:
     Raises:
         UnrolledError: there are no labels, or not of that kind.
     """
-    labels, where = collection.labels, collection.path
+    labels, where, each_step = collection.labels, collection.path, collection.each_step
     if task == "forecast":
         return task
     if labels is None:
         said = f" (it has {shown(collection.columns)})" if collection.columns else ""
         raise UnrolledError(f"{where} says nothing of classes or numbers to predict{said}: {ADVICE}")
+    if task is None and each_step and labels.dtype.kind == "f":
+        raise UnrolledError(
+            f"{where} has a number for each step, expected one for each sequence: {ADVICE}; --task tag takes "
+            "each number for a class"
+        )
     if task is None:
-        if labels.dtype.kind == "f":
-            return "regress"
-        return "tag" if collection.each_step else "classify"
-    if (task == "tag") != collection.each_step:
-        one = "a label for each step" if collection.each_step else "a label for each sequence"
+        task = "regress" if labels.dtype.kind == "f" else "tag" if each_step else "classify"
+    if (task == "tag") != each_step:
+        one = "a label for each step" if each_step else "a label for each sequence"
         raise UnrolledError(f"{where} has {one}, which --task {task} does not predict: {_tasks(collection)}")
+    if task != "regress" and labels.ndim > 1:
+        one = "step" if each_step else "sequence"
+        raise UnrolledError(
+            f"{where} has {labels.shape[1]} labels for each {one}, expected one to {task}: name that with "
+            "--label"
+        )
     return task
 
 

@@ -87,10 +87,6 @@ class Layer(NamedTuple):
         return self.kind.startswith("lstm")
 
     @property
-    def is_quantized(self) -> bool:
-        return self.weight_hh.dtype in (torch.int8, torch.bfloat16)
-
-    @property
     def sizes(self) -> tuple[int, int, int, int, int]:
         """T, N, I, H, P."""
         time_axis = 1 if self.batch_first else 0

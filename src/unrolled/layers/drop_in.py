@@ -64,6 +64,21 @@ class DropIn(Keeping, nn.RNNBase):
     """
 
     peer: ClassVar[type[nn.RNNBase]]
+    places_before_device: ClassVar[
+        int
+    ]  # the arguments that stand before `device` in the peer's documentation
+
+    if not TYPE_CHECKING:  # a type checker knows the peer's
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            # By name: where GRU and RNN document their device, torch.nn's constructor takes LSTM's proj_size.
+            first, last = arguments[: self.places_before_device], arguments[self.places_before_device :]
+            if len(last) > 2:
+                raise TypeError(
+                    f"{type(self).__name__} got {len(arguments)} arguments without names, expected at most "
+                    f"{self.places_before_device + 2}: the last are device and dtype"
+                )
+            super().__init__(*first, **dict(zip(("device", "dtype"), last, strict=False)), **options)
 
     def forward(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -48,32 +48,6 @@ class GRU(DropIn, nn.GRU):
     """
 
     peer = nn.GRU
+    places_before_device = 7
     if TYPE_CHECKING:
         __call__: Called[Tensor]
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        **others: Any,
-    ) -> None:
-        # By name: the peer takes a device in its documented place for a proj_size.
-        super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            bias,
-            batch_first,
-            dropout,
-            bidirectional,
-            device=device,
-            dtype=dtype,
-            **others,
-        )

@@ -51,5 +51,6 @@ class LSTM(DropIn, nn.LSTM):
     """
 
     peer = nn.LSTM
+    places_before_device = 8
     if TYPE_CHECKING:
         __call__: Called[tuple[Tensor, Tensor]]

@@ -142,7 +142,7 @@ class SequenceClassifier(nn.Module):
         kind, read = self._kind(), self.config.read
         tokens = x.dim() == 2 and not x.dtype.is_floating_point
         if (x.dim() != 3 and not tokens) or x.shape[1] == 0:
-            raise ValueError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
+            raise UnrolledError(f"x has shape {list(x.shape)}, expected [N, T, I] with at least one step")
         if self.config.centre and not tokens:
             x = x - last_mean(x, lengths, self.config.centre)
         x = self._embed(x) if tokens else self.input_layers(x) if self.config.input_layers else x
@@ -203,7 +203,7 @@ class SequenceClassifier(nn.Module):
         """What the input layers make of the one-hot vectors that integers x [N, T] stand for."""
         size = self.config.input_size
         if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < size:
-            raise ValueError(
+            raise UnrolledError(
                 f"x has values from {int(x.min())} to {int(x.max())}, expected 0 to {size - 1}: "
                 f"network {self.config.name} reads {size} numbers a step"
             )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from unrolled.data import Dataset, Sequences
+from unrolled.errors import UnrolledError
 from unrolled.report.gallery import draw_gallery
 from unrolled.report.lettering import lettered, plain_letters
 from unrolled.report.pictures import save_figure
@@ -22,14 +24,25 @@ MOST_NUMBERS = 2  # of each sequence that are written
 
 
 def save_examples(data: Dataset, path: Path) -> None:
-    """Draw sequences that are trained on into a PNG file.
+    """Draw sequences that are trained on into a PNG file, or another that its name ends in.
 
     Of classes, the first sequence of each of the first twelve; of classes for each step, the first three; of
     numbers, sequences from the least to the greatest of the first number; of forecasts, the series
     themselves, and which part is for what.
+
+    Raises:
+        UnrolledError: there is no kind of pictures of that name, or the file cannot be written.
     """
-    with plain_letters():
-        save_figure(draw_examples(data), path)
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in kinds:
+        raise UnrolledError(
+            f"{path} is a name of no kind of pictures: expected one that ends in .png, .svg or .pdf"
+        )
+    try:
+        with plain_letters():
+            save_figure(draw_examples(data), path)
+    except OSError as error:
+        raise UnrolledError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def draw_examples(data: Dataset) -> Figure:

@@ -90,8 +90,6 @@ class Model:
 
     def prepared(self, steps: Outputs) -> Outputs:
         """Steps [T, I] of a session as the network reads them: standardised, if the run's are."""
-        import torch
-
         preparation = self.record.preparation
         if preparation is None or preparation.standardization is None:
             return steps

@@ -21,7 +21,7 @@ from unrolled.serve.bodies import Numbers, RefusedError, steps_of
 from unrolled.serve.models import Model
 from unrolled.serve.settings import Limits
 from unrolled.training import evaluate
-from unrolled.training.again import Again
+from unrolled.training.again import Again, unlabelled
 from unrolled.training.answers import Answer, answers, class_answers
 
 DIGIT = 28  # numbers of a row of a picture
@@ -99,22 +99,9 @@ def _written(model: str, work: Callable[[], Iterable[dict[str, Any]]]) -> bytes:
 
 
 def _of_arrays(model: Model, arrays: Sequence[Numbers]) -> Iterator[dict[str, Any]]:
-    numbers, config = model.record.numbers, model.run.config
-    if config.task == "forecast" and numbers is not None:
-        for row, array in enumerate(arrays):
-            if len(array) < numbers.season:
-                raise UnrolledError(
-                    f"sequences[{row}] has {len(array)} steps, expected at least one season of "
-                    f"{numbers.season}"
-                )
-        arrays = [array[-numbers.context :] for array in arrays]
+    names = [f"sequences[{place}]" for place in range(len(arrays))]
     sequences = Sequences.of([np.ascontiguousarray(array) for array in arrays])
-    labels: Any = torch.zeros(len(sequences), dtype=torch.int64)
-    if config.task == "tag":
-        labels = Sequences(labels.new_zeros(len(sequences.values)), sequences.starts, sequences.lengths)
-    elif numbers is not None:
-        labels = torch.zeros(len(sequences), numbers.outputs)
-    examples = Examples(sequences, labels, preparation=model.record.preparation)
+    examples = unlabelled(sequences, model.run.config, model.record, names)
     return (answer.values for answer in _said(model, [f"{row}" for row in range(len(arrays))], examples))
 
 

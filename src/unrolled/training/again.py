@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from unrolled.data import Examples, Sequences
 from unrolled.data.again import read_again
@@ -15,6 +17,7 @@ from unrolled.data.windows import windows
 from unrolled.errors import UnrolledError
 from unrolled.training.data_file import DataRecord
 from unrolled.training.run import Run
+from unrolled.training.run_config import RunConfig
 from unrolled.training.tasks import Task, task_named
 
 
@@ -68,27 +71,17 @@ class Again:
             label=next(iter(config.options.get("label", ())), None),
             labelled=labelled and not forecasts,
         )
-        sequences = collection.sequences
         if forecasts:
             return self._windows(collection, labelled)
-        if labelled and collection.labels is None:
+        if not labelled:
+            return Seen(collection, unlabelled(collection.sequences, config, self.record, collection.names))
+        if collection.labels is None:
             raise UnrolledError(f"{path} has no labels, expected those of {config.task}")
-        if labelled:
-            collection = labelled_for(collection, config.task)
-        if config.task == "regress":
-            assert self.record.numbers is not None
-            labels = (
-                numbers(collection) if labelled else torch.zeros(len(sequences), self.record.numbers.outputs)
-            )
-            return Seen(collection, Examples(sequences, labels, preparation=self.preparation))
-        if labelled:
-            named = class_numbers(collection, config.classes)
-        elif config.task == "tag":
-            none = torch.zeros(len(sequences.values), dtype=torch.int64)
-            named = Sequences(none, sequences.starts, sequences.lengths)
-        else:
-            named = torch.zeros(len(sequences), dtype=torch.int64)
-        return Seen(collection, Examples(sequences, named, preparation=self.preparation))
+        collection = labelled_for(collection, config.task)
+        labels = (
+            numbers(collection) if config.task == "regress" else class_numbers(collection, config.classes)
+        )
+        return Seen(collection, Examples(collection.sequences, labels, preparation=self.preparation))
 
     def _windows(self, collection: Collection, labelled: bool) -> Seen:
         numbers = self.record.numbers
@@ -109,14 +102,44 @@ class Again:
                     f"{numbers.context + numbers.horizon}: to read and to compare with"
                 )
             return Seen(collection, Examples(found.sequences, found.targets, preparation=self.preparation))
-        short = series.lengths < numbers.season
+        names = [f"{collection.path}: series {name}" for name in collection.names]
+        return Seen(collection, unlabelled(series, self.run.config, self.record, names))
+
+
+def unlabelled(sequences: Sequences, config: RunConfig, record: DataRecord, names: Sequence[str]) -> Examples:
+    """Sequences as a run reads them, with zeros for labels; of series to forecast their ends.
+
+    Args:
+        sequences: N of them.
+        config: the run's.
+        record: what it keeps of its data.
+        names: what each is called in a message.
+
+    Raises:
+        UnrolledError: a series is shorter than a season, or steps are of another width.
+    """
+    numbers, labels = record.numbers, torch.zeros(len(sequences), dtype=torch.int64)
+    if sequences.width != config.network.input_size:
+        raise UnrolledError(
+            f"{names[0]} has {sequences.width} numbers a step, expected {config.network.input_size}: so many "
+            f"reads the network {config.network.name}"
+        )
+    if config.task == "forecast" and numbers is not None:
+        short = sequences.lengths < numbers.season
         if short.any():
             row = int(short.nonzero()[0])
             raise UnrolledError(
-                f"{collection.path}: series {collection.names[row]} has {int(series.lengths[row])} steps, "
-                f"expected at least one season of {numbers.season}"
+                f"{names[row]} has {int(sequences.lengths[row])} steps, expected at least one season of "
+                f"{numbers.season}"
             )
-        lengths = series.lengths.clamp(max=numbers.context)
-        ends = Sequences(series.values, series.starts + series.lengths - lengths, lengths, series.file)
-        none = torch.zeros(len(ends), numbers.outputs)
-        return Seen(collection, Examples(ends, none, preparation=self.preparation))
+        most = numbers.context or int(sequences.lengths.max())
+        lengths = sequences.lengths.clamp(max=most)
+        starts = sequences.starts + sequences.lengths - lengths
+        sequences = Sequences(sequences.values, starts, lengths, sequences.file)
+    given: Tensor | Sequences = labels
+    if numbers is not None:
+        given = torch.zeros(len(sequences), numbers.outputs)
+    elif config.task == "tag":
+        none = torch.zeros(len(sequences.values), dtype=torch.int64)
+        given = Sequences(none, sequences.starts, sequences.lengths)
+    return Examples(sequences, given, preparation=record.preparation)

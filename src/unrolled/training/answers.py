@@ -129,18 +129,27 @@ def _of_steps(name: str, classes: Sequence[str], probabilities: Tensor) -> Answe
 
 
 def _of_numbers(name: str, numbers: Sequence[str], steps: list[list[float]]) -> Answer:
-    predicted = dict(zip(numbers, steps[0], strict=True))
-    shown = (name, *(f"{value:.6g}" for value in steps[0]))
-    return Answer([shown], {"sequence": name, "predicted": predicted}, [{"sequence": name, **predicted}])
+    (values,) = steps
+    shown = (name, *(f"{value:.6g}" for value in values))
+    predicted = dict(zip(numbers, values, strict=True))
+    return Answer([shown], {"sequence": name, "predicted": predicted}, [_row(numbers, values, sequence=name)])
 
 
 def _of_series(name: str, numbers: Sequence[str], steps: list[list[float]]) -> Answer:
-    rows = [
-        {"sequence": name, "step": step, **dict(zip(numbers, values, strict=True))}
-        for step, values in enumerate(steps, start=1)
-    ]
+    counted = list(enumerate(steps, start=1))
     shown: list[tuple[str, ...]] = [
-        (name, str(row["step"]), *(f"{row[number]:.6g}" for number in numbers)) for row in rows
+        (name, str(step), *(f"{value:.6g}" for value in values)) for step, values in counted
     ]
-    predicted = {number: [row[number] for row in rows] for number in numbers}
+    rows = [_row(numbers, values, sequence=name, step=step) for step, values in counted]
+    predicted = {number: [values[place] for values in steps] for place, number in enumerate(numbers)}
     return Answer(shown, {"sequence": name, "predicted": predicted}, rows)
+
+
+def _row(numbers: Sequence[str], values: list[float], **said: Any) -> dict[str, Any]:
+    """A row of a CSV file: what is said of the numbers, and they, beside it if they are called the same.
+
+    >>> _row(["load", "step"], [0.5, 7.0], sequence="a", step=1)
+    {'sequence': 'a', 'step': 1, 'load': 0.5, 'predicted step': 7.0}
+    """
+    columns = (f"predicted {number}" if number in said else number for number in numbers)
+    return said | dict(zip(columns, values, strict=True))

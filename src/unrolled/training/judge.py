@@ -43,11 +43,13 @@ class Judgement(NamedTuple):
         probabilities: tempered, float32 [M, classes].
         unlike: how far each is from the training's examples, see `Likeness`, [M]; all NaN if that is unknown.
         statuses: of each "answered", "not sure" or "unlike the training data".
+        logits: what the network gave, [M, classes].
     """
 
     probabilities: Tensor
     unlike: Tensor
     statuses: list[str]
+    logits: Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Judge:
                 (unlike > threshold).tolist(), (probabilities.amax(dim=1) >= self.sure).tolist(), strict=True
             )
         ]
-        return Judgement(probabilities, unlike, statuses)
+        return Judgement(probabilities, unlike, statuses, logits)
 
     def save(self, folder: Path) -> None:
         """Write calibration.json and likeness.safetensors into a run folder."""

@@ -39,7 +39,7 @@ def evaluate(network: torch.nn.Module, examples: Examples, task: Task | None = N
         task: as `tasks.task_of(data)` says it; labels that are classes say it themselves.
 
     Raises:
-        UnrolledError: labels are numbers, and no task came.
+        UnrolledError: there are no examples, or labels are numbers and no task came.
     """
     task = task_of_classes(examples) if task is None else task
     (said,), asked, baseline = read_examples([network], examples, task)
@@ -47,7 +47,13 @@ def evaluate(network: torch.nn.Module, examples: Examples, task: Task | None = N
 
 
 def read_examples(networks: Sequence[torch.nn.Module], examples: Examples, task: Task) -> Rows:
-    """Let networks read all examples, in evaluation mode, and leave each in the mode it was in."""
+    """Let networks read all examples, in evaluation mode, and leave each in the mode it was in.
+
+    Raises:
+        UnrolledError: there are no examples.
+    """
+    if len(examples) == 0:
+        raise UnrolledError("there are no examples to evaluate, expected at least one")
     cpu = torch.device("cpu")
     devices = [next((weights.device for weights in network.parameters()), cpu) for network in networks]
     were_training = [network.training for network in networks]

@@ -2,6 +2,8 @@
 
 import contextlib
 import gzip
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.data.readers.tables import as_parquet, write
 from unrolled.data.readers.columns import Table
+from unrolled.data.readers.spool import Spool
 from unrolled.data.readers.table import read_table
 from unrolled.errors import UnrolledError
 
@@ -149,6 +152,20 @@ def test_nothing_but_tables_is_opened(folder: Path) -> None:
 def test_any_bytes_are_sequences_or_an_error(folder: Path, content: bytes, name: str) -> None:
     with contextlib.suppress(UnrolledError):
         read_table(write(folder, content, name))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")
+def test_a_full_disk_is_one_error_whenever_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.data.readers.spool.IN_MEMORY", 0)
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda prefix: open("/dev/full", "wb"))  # noqa: SIM115
+
+    def keep_a_row() -> None:
+        spool = Spool(2)
+        spool.append(np.zeros((1, 2), np.float32))
+        spool.finish()
+
+    with pytest.raises(UnrolledError, match=r"cannot keep 8 bytes of steps in .*: No space left on device"):
+        keep_a_row()
 
 
 def test_a_table_is_abstract() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable
 from typing import IO, Any, NamedTuple
@@ -54,7 +55,7 @@ class Spool:
         if self._file is None:
             empty = np.empty((0, self.width), np.float32)
             return Steps(torch.from_numpy(np.concatenate([empty, *self._pieces])), None)
-        self._file.flush()
+        self._write()
         mapped = MappedFile(self._file.name)
         self._file.close()  # which takes its name away
         return Steps(mapped.tensor(0, np.dtype(np.float32), (self.count, self.width)), mapped)
@@ -65,7 +66,11 @@ class Spool:
                 self._file = tempfile.NamedTemporaryFile(prefix="unrolled-")  # noqa: SIM115
             for piece in self._pieces:
                 self._file.write(np.ascontiguousarray(piece).data)
+            self._file.flush()
         except OSError as error:
+            if self._file is not None:
+                with contextlib.suppress(OSError):  # what it still holds cannot be written either
+                    self._file.close()
             raise UnrolledError(
                 f"cannot keep {self.count * self.width * 4:,} bytes of steps in {tempfile.gettempdir()}: "
                 f"{error.strerror or error}; TMPDIR can name another folder"

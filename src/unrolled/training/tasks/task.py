@@ -74,7 +74,7 @@ class Task(abc.ABC):
             raise UnrolledError(
                 f"{came}, expected 'steps': an answer for each step"
                 if self.reads_steps
-                else f"{came}, expected 'final', 'last' or 'state': one answer for a sequence"
+                else f"{came}, expected one answer for a sequence, such as 'final'"
             )
 
     @property
