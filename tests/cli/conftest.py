@@ -1,32 +1,17 @@
 """The command line as a user calls it, in this process."""
 
-from typing import NamedTuple
-
 import pytest
 
+from tests.command_line import caller
 from unrolled.cli.main import main
 from unrolled.report import pictures_of
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
 def unrolled(capfd, monkeypatch):
     """`unrolled("train", "--steps", 3)`: what it printed, and the exit code."""
     monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return Result(stop.value.code or 0, out, err)
-
-    return call
+    return caller(capfd)
 
 
 @pytest.fixture
