@@ -3,6 +3,7 @@
 import pytest
 
 from tests.command_line import caller
+from tests.golden import kept
 from unrolled.cli.main import main
 from unrolled.report import pictures_of
 
@@ -25,6 +26,18 @@ def blank_pictures(monkeypatch):
         return paths
 
     monkeypatch.setattr("unrolled.report.save_pictures", save)
+
+
+@pytest.fixture
+def with_graph(tmp_path):
+    """`with_graph("max")`: the prefix of a checkpoint of imports.zip, its network's input and output."""
+
+    def unpack(name):
+        prefix = kept.unpack("imports.zip", tmp_path, name) / "model.ckpt"
+        results = kept.results("imports.zip")
+        return prefix, results[f"{name}/x"], results[f"{name}/output"]
+
+    return unpack
 
 
 @pytest.fixture(scope="session")

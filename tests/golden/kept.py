@@ -1,5 +1,6 @@
 """What other implementations computed, as it is kept here: arrays by name, and archives of folders."""
 
+import functools
 import io
 import zipfile
 from collections import defaultdict
@@ -28,6 +29,7 @@ def kinds(file):
     return found
 
 
+@functools.cache
 def results(name):
     """The arrays of an archive: `results("imports.zip")`."""
     with zipfile.ZipFile(HERE / name) as archive:
