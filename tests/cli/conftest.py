@@ -1,32 +1,18 @@
 """The command line as a user calls it, in this process."""
 
-from typing import NamedTuple
-
 import pytest
 
+from tests.command_line import caller
+from tests.golden import kept
 from unrolled.cli.main import main
 from unrolled.report import pictures_of
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
 def unrolled(capfd, monkeypatch):
     """`unrolled("train", "--steps", 3)`: what it printed, and the exit code."""
     monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return Result(stop.value.code or 0, out, err)
-
-    return call
+    return caller(capfd)
 
 
 @pytest.fixture
@@ -40,6 +26,18 @@ def blank_pictures(monkeypatch):
         return paths
 
     monkeypatch.setattr("unrolled.report.save_pictures", save)
+
+
+@pytest.fixture
+def with_graph(tmp_path):
+    """`with_graph("max")`: the prefix of a checkpoint of imports.zip, its network's input and output."""
+
+    def unpack(name):
+        prefix = kept.unpack("imports.zip", tmp_path, name) / "model.ckpt"
+        results = kept.results("imports.zip")
+        return prefix, results[f"{name}/x"], results[f"{name}/output"]
+
+    return unpack
 
 
 @pytest.fixture(scope="session")

@@ -8,22 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.golden import kept
 from unrolled.data import save_arrays
 
 REFUSED = ("nonzero_init", "two_outputs_concat", "keras_lstm")
-
-
-@pytest.fixture
-def with_graph(tmp_path):
-    """`with_graph("max")`: the prefix of a checkpoint of imports.zip, its network's input and output."""
-
-    def unpack(name):
-        prefix = kept.unpack("imports.zip", tmp_path, name) / "model.ckpt"
-        results = kept.results("imports.zip")
-        return prefix, results[f"{name}/x"], results[f"{name}/output"]
-
-    return unpack
 
 
 def predicted(unrolled, run, x, tmp_path):

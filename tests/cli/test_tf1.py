@@ -51,18 +51,6 @@ def test_an_import_says_what_it_found_and_leaves_a_run(unrolled, checkpoint, tmp
     )
 
 
-@pytest.fixture
-def with_graph(tmp_path):
-    """`with_graph("max")`: the prefix of a checkpoint of imports.zip, its network's input and output."""
-
-    def unpack(name):
-        prefix = kept.unpack("imports.zip", tmp_path, name) / "model.ckpt"
-        results = kept.results("imports.zip")
-        return prefix, results[f"{name}/x"], results[f"{name}/output"]
-
-    return unpack
-
-
 def test_what_the_graph_proved_is_said_and_kept_in_the_run(unrolled, with_graph, tmp_path):
     prefix, x, expected = with_graph("max")
     ends = ("--input", "x:0", "--output", "fc/add:0")

@@ -18,3 +18,9 @@ def draw(name, *shape, scale=0.5):
 def draw_ids(name, *shape):
     """Whole numbers below CLASSES."""
     return np.random.RandomState(zlib.crc32(name.encode())).randint(CLASSES, size=shape)
+
+
+def draw_variable(name, *shape):
+    """Those of a variable; of one that must be positive, positive ones."""
+    numbers = draw(name, *shape)
+    return np.abs(numbers) + 0.2 if name.endswith(("period", "ratio_on")) else numbers

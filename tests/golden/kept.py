@@ -1,7 +1,9 @@
 """What other implementations computed, as it is kept here: arrays by name, and archives of folders."""
 
+import functools
 import io
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,21 @@ HERE = Path(__file__).parent
 
 def arrays(file):
     """All that is in a file of arrays: `arrays("tf1.npz")`, which lies here, or an open one."""
-    with np.load(HERE / file if isinstance(file, str) else file) as opened:
+    file = HERE / file if isinstance(file, str) else file
+    with np.load(file, allow_pickle=True) as opened:  # strings are objects
         return {key: opened[key] for key in opened.files}
 
 
+def kinds(file):
+    """The arrays of a file whose keys are "<kind> <name>": by kind, and then by name."""
+    found = defaultdict(dict)
+    for key, value in arrays(file).items():
+        kind, _, name = key.partition(" ")
+        found[kind][name] = value
+    return found
+
+
+@functools.cache
 def results(name):
     """The arrays of an archive: `results("imports.zip")`."""
     with zipfile.ZipFile(HERE / name) as archive:

@@ -17,34 +17,13 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"  # the cells of TensorFlow 1 live in the
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from named_cells import H, I, P, cells
 
-N, T, I, H, P, K = 5, 7, 3, 4, 2, 6
+N, T = 5, 7
 LENGTHS = np.array([7, 3, 0, 1, 5])
 
 rnn = tf.nn.rnn_cell
-CELLS = {
-    "basic-rnn": lambda: rnn.BasicRNNCell(H),
-    "basic-lstm": lambda: rnn.BasicLSTMCell(H),
-    "basic-lstm-forget-bias": lambda: rnn.BasicLSTMCell(H, forget_bias=0.3),
-    "basic-lstm-one-tensor": lambda: rnn.BasicLSTMCell(H, state_is_tuple=False),
-    "lstm-relu": lambda: rnn.LSTMCell(H, activation="relu"),
-    "lstm-peephole": lambda: rnn.LSTMCell(H, use_peepholes=True),
-    "lstm-cell-clip": lambda: rnn.LSTMCell(H, cell_clip=0.4),
-    "lstm-projection": lambda: rnn.LSTMCell(H, num_proj=P),
-    "lstm-projection-clip": lambda: rnn.LSTMCell(H, num_proj=P, proj_clip=0.2),
-    "lstm-every-option": lambda: rnn.LSTMCell(
-        H,
-        use_peepholes=True,
-        cell_clip=0.4,
-        num_proj=P,
-        proj_clip=0.2,
-        forget_bias=0.3,
-        activation="softsign",
-    ),
-    "gru": lambda: rnn.GRUCell(H),
-    "stack": lambda: rnn.MultiRNNCell([rnn.LSTMCell(H), rnn.GRUCell(K)]),
-    "residual": lambda: rnn.ResidualWrapper(rnn.LSTMCell(H, num_proj=I)),
-}
+CELLS = cells(rnn)
 
 
 def main() -> None:

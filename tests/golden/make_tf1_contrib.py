@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import tf1_source  # before TensorFlow, of which it wants the old Keras
-from drawn import CLASSES, draw, draw_ids
+from drawn import CLASSES, draw, draw_ids, draw_variable
 
 import tensorflow.compat.v1 as tf  # isort: skip
 
@@ -187,9 +187,7 @@ def run(name, dtype, build, lengths, gradients=False):
         results = tf.nest.flatten(build(x, lengths))
         variables = tf.global_variables()
         for variable in variables:
-            numbers = draw(f"{name}/{variable.op.name}", *variable.shape)
-            positive = variable.op.name.endswith(("period", "ratio_on"))
-            variable.load(np.abs(numbers) + 0.2 if positive else numbers, session)
+            variable.load(draw_variable(f"{name}/{variable.op.name}", *variable.shape), session)
         if not gradients:
             return dict(enumerate(session.run(results)))
         loss = tf.add_n(

@@ -28,11 +28,7 @@ def golden(tmp_path_factory):
     def read(name):
         frozen, meta = folder / name / "graph.pb", folder / name / "model.ckpt.meta"
         path = next((path for path in (frozen, meta) if path.exists()), folder / name)
-        found = {"feed": {}, "fetch": {}, "gradient": {}}
-        with np.load(folder / name / "results.npz", allow_pickle=True) as results:
-            for key in results.files:
-                kind, _, tensor = key.partition(" ")
-                found[kind][tensor] = results[key]
+        found = kept.kinds(folder / name / "results.npz")
         runs = {}
         for key, value in found["fetch"].items():
             tensor, _, number = key.partition(" run ")

@@ -1,38 +1,31 @@
 """Models that PyTorch and Keras exported (see make_onnx_torch.py, make_onnx_keras.py), read and run here."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("onnx")
 
+from tests.golden import kept
 from unrolled import GRUCell, LSTMCell, RNNCell
 from unrolled.onnx import find_network, load
 
-FOLDER = Path(__file__).with_name("onnx")
-ALL = sorted(path.stem for path in FOLDER.glob("*.onnx"))
+FOLDER = kept.HERE / "onnx"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.onnx"))
 LOOPS = {"keras-gru-loop": GRUCell, "keras-rnn-loop": RNNCell}  # of which tf2onnx makes loops
-NAMES = ALL
 # The capturing exporter wrote the example's T between two layers, though its inputs say that T is free.
 OF_ONE_SIZE = ["torch-captured-lstm-states"]
 WITHIN = 1e-5
 
 
-def kept(name):
+def recorded(name):
     """What was fed, what came, and the recurrent layers' weights."""
-    found = {"feed": {}, "fetch": {}, "weight": {}}
-    with np.load(FOLDER / f"{name}.npz") as file:
-        for key in file.files:
-            kind, _, what = key.partition(" ")
-            found[kind][what] = file[key]
-    return found
+    return kept.kinds(f"onnx/{name}.npz")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_exported_model_computes_what_it_computed_at_home(name):
-    golden = kept(name)
+    golden = recorded(name)
     came = load(FOLDER / f"{name}.onnx")(**golden["feed"])
     assert came.keys() == golden["fetch"].keys()
     for key, expected in golden["fetch"].items():
@@ -47,7 +40,7 @@ def test_other_sizes_than_the_exported_ones_come_out_as_onnx_runtime_has_them(na
     session = runtime.InferenceSession(FOLDER / f"{name}.onnx", providers=["CPUExecutionProvider"])
     sizes, feeds = {}, {}
     random = np.random.default_rng(0)
-    for key, golden in kept(name)["feed"].items():
+    for key, golden in recorded(name)["feed"].items():
         shape = model.inputs[key].shape
         if name.startswith("keras"):
             shape = ("n", "t", golden.shape[2])
@@ -63,7 +56,7 @@ def test_other_sizes_than_the_exported_ones_come_out_as_onnx_runtime_has_them(na
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("torch")])
 def test_the_cells_have_the_weights_of_torchs_layer(name):
-    weights = kept(name)["weight"]
+    weights = recorded(name)["weight"]
     cells = list(load(FOLDER / f"{name}.onnx").cells.items())
     ways = 2 if any(key.endswith("_reverse") for key in weights) else 1
     for number, (place, cell) in enumerate(cells):
@@ -88,7 +81,7 @@ def test_each_kind_of_cell_is_among_them():
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_the_cell_of_a_loop_is_found_and_so_is_its_network(name):
-    golden, model = kept(name), load(FOLDER / f"{name}.onnx")
+    golden, model = recorded(name), load(FOLDER / f"{name}.onnx")
     ((place, cell),) = model.cells.items()
     assert (type(cell), place.endswith("while_loop.forward")) == (LOOPS[name], True)
     network, proof = find_network(model, "mine")

@@ -6,6 +6,7 @@ import torch
 from numpy import ndarray
 
 from tests.golden.kept import arrays
+from tests.golden.named_cells import H, I, K, P
 from tests.tolerances import assert_close
 from unrolled import (
     Cell,
@@ -19,8 +20,6 @@ from unrolled import (
     dynamic_unroll,
     static_unroll,
 )
-
-I, H, P, K = 3, 4, 2, 6
 
 GOLDEN = arrays("tensorflow.npz")
 
@@ -99,32 +98,32 @@ def read_state(cell: Cell, flat: list[ndarray]):
     return torch.from_numpy(flat.pop(0))
 
 
-def arrays(name: str, what: str) -> list[ndarray]:
+def recorded(name: str, what: str) -> list[ndarray]:
     return [value for key, value in GOLDEN.items() if key.startswith(f"{name}/{what}/")]
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_dynamic_unroll_computes_what_dynamic_rnn_does(name):
     cell = load(CELLS[name](), name)
-    outputs, final = dynamic_unroll(cell, X, LENGTHS, read_state(cell, arrays(name, "initial")))
-    assert_close(outputs, arrays(name, "outputs")[0])
-    assert_close(final, read_state(cell, arrays(name, "final")))
+    outputs, final = dynamic_unroll(cell, X, LENGTHS, read_state(cell, recorded(name, "initial")))
+    assert_close(outputs, recorded(name, "outputs")[0])
+    assert_close(final, read_state(cell, recorded(name, "final")))
 
 
 def test_static_unroll_computes_what_static_rnn_does():
     cell = load(CELLS["stack"](), "static-stack")
     outputs, final = static_unroll(
-        cell, X.unbind(1), LENGTHS, read_state(cell, arrays("static-stack", "initial"))
+        cell, X.unbind(1), LENGTHS, read_state(cell, recorded("static-stack", "initial"))
     )
-    assert_close(torch.stack(outputs, 1), arrays("static-stack", "outputs")[0])
-    assert_close(final, read_state(cell, arrays("static-stack", "final")))
+    assert_close(torch.stack(outputs, 1), recorded("static-stack", "outputs")[0])
+    assert_close(final, read_state(cell, recorded("static-stack", "final")))
 
 
 def test_the_default_initial_state_is_that_of_tensorflow():
     cell = load(CELLS["stack"](), "whole-stack")
     outputs, final = dynamic_unroll(cell, X)
-    assert_close(outputs, arrays("whole-stack", "outputs")[0])
-    assert_close(final, read_state(cell, arrays("whole-stack", "final")))
+    assert_close(outputs, recorded("whole-stack", "outputs")[0])
+    assert_close(final, read_state(cell, recorded("whole-stack", "final")))
 
 
 def test_bidirectional_unroll_computes_what_bidirectional_dynamic_rnn_does():
@@ -132,25 +131,25 @@ def test_bidirectional_unroll_computes_what_bidirectional_dynamic_rnn_does():
     backward = load(GRUCell(I, P, reset="before"), "bidirectional/bidirectional_rnn/bw")
 
     def states(what):
-        flat = arrays("bidirectional", what)
+        flat = recorded("bidirectional", what)
         return read_state(forward, flat), read_state(backward, flat)
 
     outputs, finals = bidirectional_unroll(forward, backward, X, LENGTHS, states("initial"))
-    assert_close(outputs, arrays("bidirectional", "outputs")[0])
+    assert_close(outputs, recorded("bidirectional", "outputs")[0])
     assert_close(finals, states("final"))
 
 
 def test_a_state_of_one_tensor_is_c_beside_h():
     cell = load(LSTMCell(I, H, forget_bias=1.0), "basic-lstm-one-tensor")
-    c, h = torch.from_numpy(arrays("basic-lstm-one-tensor", "initial")[0]).chunk(2, dim=1)
+    c, h = torch.from_numpy(recorded("basic-lstm-one-tensor", "initial")[0]).chunk(2, dim=1)
     outputs, final = dynamic_unroll(cell, X, LENGTHS, LSTMState(h, c))
-    assert_close(outputs, arrays("basic-lstm-one-tensor", "outputs")[0])
-    assert_close(torch.cat([final.c, final.h], dim=1), arrays("basic-lstm-one-tensor", "final")[0])
+    assert_close(outputs, recorded("basic-lstm-one-tensor", "outputs")[0])
+    assert_close(torch.cat([final.c, final.h], dim=1), recorded("basic-lstm-one-tensor", "final")[0])
 
 
 def test_the_clips_of_the_golden_numbers_bite():
-    assert (np.abs(arrays("lstm-cell-clip", "final")[0]) == 0.4).any()
-    assert (np.abs(arrays("lstm-projection-clip", "outputs")[0]) == 0.2).any()
+    assert (np.abs(recorded("lstm-cell-clip", "final")[0]) == 0.4).any()
+    assert (np.abs(recorded("lstm-projection-clip", "outputs")[0]) == 0.2).any()
 
 
 def test_the_golden_numbers_name_the_tensorflow_that_made_them():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.golden import variables
 from tests.golden.drawn import draw
 from tests.golden.kept import arrays, parts
 from tests.tolerances import assert_close, assert_equal
@@ -21,7 +22,7 @@ X = torch.from_numpy(draw("x", N, T, I, scale=1.0))
 def load(cell, name, scope, input_size=I, dtype=torch.float64):
     """Build a cell with the variables that TensorFlow had below `scope` in the case of that name."""
     cell.build(input_size, dtype)
-    cell.assign({key: draw(f"{name}/{scope}/{key}", *value.shape) for key, value in cell.variables.items()})
+    variables.load(cell, name, scope)
     return cell
 
 

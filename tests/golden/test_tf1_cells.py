@@ -4,40 +4,17 @@ import pytest
 import torch
 
 from tests.golden.kept import arrays
+from tests.golden.named_cells import H, I, P, cells
 from tests.tolerances import assert_close
 from unrolled import tf1
 from unrolled.cells.state import map_state
-
-I, H, P, K = 3, 4, 2, 6
 
 GOLDEN = arrays("tensorflow.npz")
 
 X = torch.from_numpy(GOLDEN["x"])
 LENGTHS = GOLDEN["lengths"].tolist()
 
-CELLS = {
-    "basic-rnn": lambda: tf1.BasicRNNCell(H),
-    "basic-lstm": lambda: tf1.BasicLSTMCell(H),
-    "basic-lstm-forget-bias": lambda: tf1.BasicLSTMCell(H, forget_bias=0.3),
-    "basic-lstm-one-tensor": lambda: tf1.BasicLSTMCell(H, state_is_tuple=False),
-    "lstm-relu": lambda: tf1.LSTMCell(H, activation="relu"),
-    "lstm-peephole": lambda: tf1.LSTMCell(H, use_peepholes=True),
-    "lstm-cell-clip": lambda: tf1.LSTMCell(H, cell_clip=0.4),
-    "lstm-projection": lambda: tf1.LSTMCell(H, num_proj=P),
-    "lstm-projection-clip": lambda: tf1.LSTMCell(H, num_proj=P, proj_clip=0.2),
-    "lstm-every-option": lambda: tf1.LSTMCell(
-        H,
-        use_peepholes=True,
-        cell_clip=0.4,
-        num_proj=P,
-        proj_clip=0.2,
-        forget_bias=0.3,
-        activation="softsign",
-    ),
-    "gru": lambda: tf1.GRUCell(H),
-    "stack": lambda: tf1.MultiRNNCell([tf1.LSTMCell(H), tf1.GRUCell(K)]),
-    "residual": lambda: tf1.ResidualWrapper(tf1.LSTMCell(H, num_proj=I)),
-}
+CELLS = cells(tf1)
 
 
 def load(cell, name, scope):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.golden import variables
 from tests.golden.drawn import draw, draw_ids
 from tests.golden.kept import arrays, parts
 from tests.tf1_catalogue import CELLS, I
@@ -19,13 +20,7 @@ GOLDEN = arrays("tf1_contrib.npz")
 def load(cell, name, scope="rnn", input_size=I, dtype=torch.float64):
     """Build a cell with the variables that TensorFlow had below `scope` in the case of that name."""
     cell.build(input_size, dtype)
-    values = {}
-    for key, value in cell.variables.items():
-        full = f"{scope}/{key}".removeprefix("/")
-        numbers = draw(f"{name}/{full}", *value.shape)
-        positive = key.endswith(("period", "ratio_on"))
-        values[key] = np.abs(numbers) + 0.2 if positive else numbers
-    cell.assign(values)
+    variables.load(cell, name, scope)
     return cell
 
 
@@ -100,27 +95,13 @@ def test_outputs_and_states_are_tensorflows(name, kind):
 def test_gradients_are_tensorflows(name):
     cell, x, scope = case(name)
     x.requires_grad_()
-    results = parts(in_loop(name, cell, x, LENGTHS))
-    weighted = [
-        (result * torch.from_numpy(draw(f"loss/{number}", *result.shape)).to(x)).sum()
-        for number, result in enumerate(results)
-    ]
-    sum(weighted).backward()
-    with torch.no_grad():  # so that the variables, which are made of the parameters, are made of gradients
-        for parameter in cell.parameters():
-            parameter.copy_(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
-    gradients = {f"{scope}/{key}".removeprefix("/"): value for key, value in cell.variables.items()}
-    for key, gradient in {"x": x.grad, **gradients}.items():
-        expected = GOLDEN.get(f"{name}/gradient/{key}")
-        if expected is None:  # a bias beside layer norms, which does nothing
-            assert not gradient.any()
-        else:
-            assert_close((torch.zeros(expected.shape) if gradient is None else gradient).float(), expected)
+    results = in_loop(name, cell, x, LENGTHS)
+    variables.backward(results)
+    variables.become_gradients(cell)
+    variables.assert_gradients({"x": x.grad, **variables.named(cell, scope)}, GOLDEN, name)
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_variables_have_tensorflows_names_and_shapes(name):
     cell, _, scope = case(name)
-    expected = [str(line) for line in GOLDEN[f"{name}/variables"]]
-    came = [f"{scope}/{key} {list(value.shape)}".removeprefix("/") for key, value in cell.variables.items()]
-    assert sorted(came) == sorted(expected)
+    variables.assert_names(variables.named(cell, scope), GOLDEN, name)

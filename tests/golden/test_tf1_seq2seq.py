@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.golden import variables
 from tests.golden.drawn import CLASSES, draw, draw_ids
 from tests.golden.kept import arrays, parts
 from tests.tolerances import assert_close, assert_equal
@@ -42,21 +43,16 @@ class Case:
 
     def named(self):
         return {
-            f"{scope}/{name}".removeprefix("/"): value
+            name: value
             for scope, holder in self.holders
-            for name, value in holder.variables.items()
+            for name, value in variables.named(holder, scope).items()
         }
 
     def load(self, name, x):
         """Make the variables by a first call, and give them what their names draw."""
         self.build(x)
         for scope, holder in self.holders:
-            holder.assign(
-                {
-                    key: draw(f"{name}/" + f"{scope}/{key}".removeprefix("/"), *value.shape)
-                    for key, value in holder.variables.items()
-                }
-            )
+            variables.load(holder, name, scope)
 
 
 def embedding(function, cell, **options):
@@ -312,26 +308,13 @@ def test_results_are_tensorflows(name):
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_are_tensorflows(name):
     case, x = loaded(name)
-    results = parts(case.build(x))
-    sum(
-        (result * torch.from_numpy(np.asarray(draw(f"loss/{number}", *result.shape)))).sum()
-        for number, result in enumerate(results)
-        if result.dtype.is_floating_point
-    ).backward()
-    with torch.no_grad():  # so that the variables, which are made of the parameters, are made of gradients
-        for _, holder in case.holders:
-            for parameter in holder.parameters():
-                parameter.copy_(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
-    for key, gradient in {"x": x.grad, **case.named()}.items():
-        expected = GOLDEN.get(f"{name}/gradient/{key}")
-        if expected is None:
-            assert gradient is None or not gradient.any()
-        else:
-            assert_close(gradient.float(), expected)
+    variables.backward(case.build(x))
+    for _, holder in case.holders:
+        variables.become_gradients(holder)
+    variables.assert_gradients({"x": x.grad, **case.named()}, GOLDEN, name)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_variables_have_tensorflows_names_and_shapes(name):
     case, _ = loaded(name)
-    came = [f"{key} {list(value.shape)}" for key, value in case.named().items()]
-    assert sorted(came) == sorted(map(str, GOLDEN[f"{name}/variables"]))
+    variables.assert_names(case.named(), GOLDEN, name)

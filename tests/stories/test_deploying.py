@@ -1,15 +1,19 @@
 """The page about deploying is true: its commands and its Python run, in their order."""
 
+import contextlib
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
+from tests.command_line import Result
 from unrolled.cli.main import app
 
 pytest.importorskip("fastapi", reason='the extra "serve" is not installed')
@@ -20,15 +24,13 @@ TEXT = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)[^\n]*\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
 
 
-COMMANDS = {"unrolled ": f"{sys.executable} -m unrolled ", "python ": f"{sys.executable} "}
-
-
 class Story:
     """The blocks of the page in a folder; a service that one of them starts runs until another one is."""
 
-    def __init__(self, folder: Path, served: type) -> None:
-        self.folder, self.served, self.server = folder, served, None
+    def __init__(self, typed: Callable[[str], Result], served: type) -> None:
+        self.typed, self.served, self.server = typed, served, None
         self.names: dict[str, object] = {}
+        self.printed = io.StringIO()  # by the blocks of Python
 
     def tell(self, language: str, block: str) -> None:
         """Run a block."""
@@ -36,7 +38,8 @@ class Story:
             for line in block.replace("\\\n", " ").splitlines():
                 self.command(line)
         elif language == "python":
-            exec(compile(self.here(block), "deploying.md", "exec"), self.names)
+            with contextlib.redirect_stdout(self.printed):
+                exec(compile(self.here(block), "deploying.md", "exec"), self.names)
 
     def command(self, line: str) -> None:
         """Run a command; it says something, and nothing is wrong."""
@@ -45,10 +48,12 @@ class Story:
             arguments = shlex.split(line)[2:]
             self.server = self.served(*arguments, "--port", 0)
             return
-        called = self.here(line)
-        for name, command in COMMANDS.items():
-            if line.startswith(name):
-                called = command + called.removeprefix(name)
+        if line.startswith("unrolled "):
+            result = self.typed(line)
+            assert result.code == 0, (line, result.err)
+            assert result.out, line
+            return
+        called = re.sub("^python ", f"{sys.executable} ", self.here(line))
         done = subprocess.run(["bash", "-c", called], capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, (line, done.stderr)
         assert '"error"' not in done.stdout, (line, done.stdout)
@@ -70,19 +75,19 @@ class Story:
 @pytest.mark.skipif(
     subprocess.run(["which", "curl"], capture_output=True).returncode != 0, reason="needs curl"
 )
-def test_the_page_about_deploying_is_true(tmp_path, monkeypatch, capsys):
+def test_the_page_about_deploying_is_true(tmp_path, monkeypatch, typed):
     from tests.serve.conftest import Served
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    story = Story(tmp_path, Served)
+    story = Story(typed, Served)
     try:
         for language, block in BLOCKS:
             story.tell(language, block)
     finally:
         story.stop()
     assert {"digits.onnx", "step.onnx", "token", "key", "sessions"} <= set(os.listdir())
-    assert len(capsys.readouterr().out.splitlines()) == 2  # what the two blocks of Python print
+    assert len(story.printed.getvalue().splitlines()) == 2
 
 
 def test_every_block_of_the_page_is_one_that_is_checked():

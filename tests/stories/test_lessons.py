@@ -85,24 +85,6 @@ def test_every_picture_says_what_is_on_it():
             assert len(words.split()) >= 5, (page.name, words)
 
 
-def slug(heading: str) -> str:
-    """The anchor of a heading, as GitHub and MyST make it."""
-    kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
-    return kept.replace(" ", "-")
-
-
-def test_links_lead_to_pages_and_headings_that_are_there():
-    for page in LESSONS:
-        for target in re.findall(r"(?<!!)\[[^\]]*\]\(([^)]+)\)", text_of(page)):
-            if target.startswith("https:"):
-                continue
-            name, _, anchor = target.partition("#")
-            file = page.parent / name
-            assert file.exists(), (page.name, target)
-            headings = re.findall(r"^#+ (.*)$", text_of(file), flags=re.MULTILINE)
-            assert not anchor or anchor in map(slug, headings), (page.name, target)
-
-
 def test_every_teaching_point_is_explained_run_and_seen():
     table = text_of(DOCS / "lessons" / "teaching-points.md")
     rows = [

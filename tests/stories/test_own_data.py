@@ -1,8 +1,6 @@
 """The pages about data of one's own are true: their Python runs, and their commands print what they show."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,15 +13,6 @@ def story(page: str) -> list[tuple[str, str]]:
     """The blocks of a page in their order: what each is of, and what it says."""
     text = (DOCS / page).read_text(encoding="utf-8")
     return re.findall(r"^```(python|sh|text)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def run(line: str, folder: Path) -> list[str]:
-    """What a command of a page prints."""
-    called = line.replace("unrolled ", f"{sys.executable} -m unrolled ", 1)
-    result = subprocess.run(["bash", "-c", called], cwd=folder, capture_output=True, text=True, timeout=400)
-    assert result.returncode == 0, (line, result.stderr)
-    assert not result.stderr, (line, result.stderr)
-    return result.stdout.splitlines()
 
 
 def form(line: str) -> list[str]:
@@ -39,23 +28,32 @@ def check_shown(shown: str, printed: list[str]) -> None:
         assert line == "..." or form(line) in rest, (line, printed)
 
 
-def told(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """All that the commands of a page print. What it shows is compared with that on the way."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("COLUMNS", "120")
-    names: dict[str, object] = {}
-    everything: list[str] = []
-    printed: list[str] = []
-    for number, (language, block) in enumerate(story(page), start=1):
-        if language == "python":
-            exec(compile(block, f"{page}, block {number}", "exec"), names)
-        elif language == "sh":
-            printed = [text for line in commands(block) for text in run(line, folder)]
-            everything += printed
-        else:
-            check_shown(block, printed)
-    return everything
+@pytest.fixture
+def told(tmp_path, monkeypatch, typed):
+    """`told(page)`: all that the commands of a page print. What it shows is compared with that on the way."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str) -> list[str]:
+        result = typed(line)
+        assert result.code == 0, (line, result.err)
+        assert not result.err, (line, result.err)
+        return result.out.splitlines()
+
+    def tell(page: str) -> list[str]:
+        names: dict[str, object] = {}
+        everything: list[str] = []
+        printed: list[str] = []
+        for number, (language, block) in enumerate(story(page), start=1):
+            if language == "python":
+                exec(compile(block, f"{page}, block {number}", "exec"), names)
+            elif language == "sh":
+                printed = [text for line in commands(block) for text in run(line)]
+                everything += printed
+            else:
+                check_shown(block, printed)
+        return everything
+
+    return tell
 
 
 def commands(block: str) -> list[str]:
@@ -75,9 +73,9 @@ def test_what_is_shown_must_have_been_printed_in_its_order():
             check_shown(wrong, ["a 1.7", "x"])
 
 
-def test_the_page_about_a_table_is_true(tmp_path, monkeypatch):
+def test_the_page_about_a_table_is_true(tmp_path, told):
     pytest.importorskip("pyarrow")
-    printed = told("your-own-data-table.md", tmp_path, monkeypatch)
+    printed = told("your-own-data-table.md")
     assert last(printed, "test accuracy", "runs/steps") > 0.9
     assert last(printed, "test RMSE", "runs/pace") < 0.3
     assert last(printed, "test accuracy", "runs/walks") > 0.8
@@ -85,16 +83,16 @@ def test_the_page_about_a_table_is_true(tmp_path, monkeypatch):
         assert (tmp_path / "runs" / "steps" / name).exists()
 
 
-def test_the_page_about_recordings_is_true(tmp_path, monkeypatch):
+def test_the_page_about_recordings_is_true(told):
     pytest.importorskip("soundfile")
-    printed = told("your-own-data-recordings.md", tmp_path, monkeypatch)
+    printed = told("your-own-data-recordings.md")
     assert last(printed, "test accuracy", "runs/words") > 0.9
     assert last(printed, "test accuracy", "runs/strokes") > 0.9
 
 
-def test_the_page_about_a_forecast_is_true(tmp_path, monkeypatch):
+def test_the_page_about_a_forecast_is_true(tmp_path, told):
     pytest.importorskip("pyarrow")
-    printed = told("your-own-data-forecast.md", tmp_path, monkeypatch)
+    printed = told("your-own-data-forecast.md")
     (line,) = (line for line in printed if line.startswith("test MASE"))
     ours, naive = map(float, re.findall(r"\d+\.\d+", line))
     assert ours < min(1, naive)

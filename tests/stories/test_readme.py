@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.command_line import Result
 from unrolled import data
 from unrolled.networks import CATALOGUE, SequenceClassifier
 
@@ -71,24 +72,25 @@ def needs_mnist(command: list[str]) -> bool:
     return "mnist" in command or "--recipe" in command
 
 
-def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path, monkeypatch):
+def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path, monkeypatch, typed):
     digits = data.load("sample").test
     label = 0  # a clear one: how a doubtful digit is read may depend on the last bits of a training
     clear = digits.sequences[int((digits.labels == label).nonzero()[0])].numpy()
     Image.fromarray(255 - clear).resize((280, 280)).save(tmp_path / "digit.png")
+    monkeypatch.chdir(tmp_path)
     for command in commands():
         if needs_mnist(command):
             continue  # the next test
         if command[1] == "serve":
             from tests.serve.conftest import Served
 
-            monkeypatch.chdir(tmp_path)
             assert Served(*command[2:], "--port", 0).stop() in (0, -signal.SIGTERM)
             continue
-        result = run(command, tmp_path)
-        assert result.returncode == 0, (command, result.stderr)
-        last = result.stdout.splitlines()[-1]
-        if command == ["unrolled", "train"]:
+        is_first = command == ["unrolled", "train"]
+        result = in_a_process(command) if is_first else typed(shlex.join(command))
+        assert result.code == 0, (command, result.err)
+        last = result.out.splitlines()[-1]
+        if is_first:
             assert float(re.match(r"test accuracy (\S+)", last)[1]) >= 0.955
         if command[1] == "predict":
             assert last.startswith(f"digit.png: {label} ")
@@ -103,11 +105,12 @@ def test_the_commands_run_in_order_and_the_first_reaches_its_accuracy(tmp_path, 
 
 @pytest.mark.skipif("UNROLLED_DATA_DIR" not in os.environ, reason="needs UNROLLED_DATA_DIR with mnist/")
 @pytest.mark.parametrize("command", [*filter(needs_mnist, commands())], ids=" ".join)
-def test_the_commands_for_all_of_mnist_train(command, tmp_path):
-    result = run([*command, "--steps", "20"], tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert "55,000 examples to train, 5,000 to validate, 10,000 to test" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("test accuracy 0.")
+def test_the_commands_for_all_of_mnist_train(command, tmp_path, monkeypatch, typed):
+    monkeypatch.chdir(tmp_path)
+    result = typed(shlex.join([*command, "--steps", "20"]))
+    assert result.code == 0, result.err
+    assert "55,000 examples to train, 5,000 to validate, 10,000 to test" in result.out
+    assert result.out.splitlines()[-1].startswith("test accuracy 0.")
 
 
 def test_the_accuracies_of_the_recipes_are_those_of_the_results():
@@ -124,17 +127,18 @@ def test_the_accuracies_of_the_recipes_are_those_of_the_results():
     assert f"{100 * kept['ensemble']['accuracy']:.2f}" == together
 
 
-def run(command, folder):
+def in_a_process(command):
+    """What a command gives in a process of its own, as a reader's first one does."""
     assert command[0] == "unrolled"
-    return subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, timeout=400
-    )
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=400)
+    return Result(done.returncode, done.stdout, done.stderr)
 
 
-def test_links_between_pages_lead_somewhere():
-    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
-        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+def test_what_the_readme_says_of_the_kernels_is_the_grids():
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    trains = dict(re.findall(r"^\| (LSTM|GRU), 2 threads \| [^|]+ \| ([\d.]+) ", text, flags=re.MULTILINE))
+    (shown,) = re.findall(r"takes torch\.nn (\S+) \(LSTM\) and (\S+) \(GRU\) times as\s+long", README)
+    assert shown == tuple(f"{float(trains[cell]):.1f}" for cell in ("LSTM", "GRU"))
 
 
 def test_the_page_of_networks_has_the_catalogues_numbers():

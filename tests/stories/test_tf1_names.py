@@ -84,3 +84,11 @@ def test_what_is_said_to_run_on_a_kernel_does_and_nothing_else(kind):
             cell.build(3, torch.float32)
             inner = cell.inner()
             assert (kernel_of(inner) is not None) == (kind == "on a fused kernel"), name
+
+
+def test_the_number_of_operators_is_the_registrys():
+    from unrolled.tf1.graphs.registry import OPERATORS
+
+    tf1.Graph  # noqa: B018  its import registers them
+    text = PAGE.with_name("tf1-checkpoints.md").read_text(encoding="utf-8")
+    assert re.findall(r"and (\d+) operators are there", text) == [str(len(OPERATORS))]
