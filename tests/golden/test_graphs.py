@@ -71,6 +71,7 @@ def test_gradients_of_a_graph_are_tensorflows(golden, name):
 
 def test_the_graphs_are_of_every_kind_and_every_family():
     families = {name.removeprefix("ops-") for name in NAMES if name.startswith("ops-")}
-    written = (kept.HERE / "make_graph_operators.py").read_text(encoding="utf-8")
+    makers = ("make_graph_operators.py", "make_network_operators.py")
+    written = "".join((kept.HERE / maker).read_text(encoding="utf-8") for maker in makers)
     assert families == set(re.findall(r"^def (\w+)\(\):", written, flags=re.MULTILINE))
     assert {"saved-model", "saved-model-later", "nested-loops", "nested-loops-later"} <= set(NAMES)
