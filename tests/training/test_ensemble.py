@@ -56,7 +56,7 @@ def make_run(tmp_path):
     def make(name, network=CONFIG, *, seed=0, temperature=None, record=None, **config):
         config = {"classes": ("a", "b"), **config}
         run = Run.create(
-            tmp_path / name, RunConfig(network, Recipe(), "none", seed=seed, validation=0, **config)
+            tmp_path / name, RunConfig(network, Recipe(), "none", seed=seed, **{"validation": 0, **config})
         )
         torch.manual_seed(seed)
         run.save_weights(SequenceClassifier(network).state_dict())
@@ -194,6 +194,33 @@ def test_one_run_twice_is_refused(make_run):
     again = Run.open(run.folder / ".." / "a")
     with pytest.raises(UnrolledError, match="/a came twice, expected"):
         evaluate_ensemble([run, again], noise())
+
+
+def test_one_network_twice_is_refused():
+    table = Table(torch.eye(2))
+    with pytest.raises(UnrolledError, match="member 2 came twice, expected each once"):
+        evaluate_ensemble([table, table], numbered(torch.tensor([0, 1])))
+
+
+def test_what_is_neither_a_run_nor_a_network_is_refused(make_run):
+    with pytest.raises(UnrolledError, match="member 2 is 'runs/b', expected a run or a network"):
+        evaluate_ensemble([make_run("a"), "runs/b"], noise())
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_that_no_network_knows_is_refused(label):
+    examples = numbered(torch.tensor([0, label]))
+    message = f"labels go from {min(0, label)} to {max(0, label)}, expected 0 to 1"
+    with pytest.raises(UnrolledError, match=message):
+        evaluate_ensemble(random_tables(2, 2, 2), examples)
+    with pytest.raises(UnrolledError, match=message):
+        evaluate(Table(torch.eye(2)), examples)
+
+
+def test_runs_that_held_out_other_shares_are_told_so(make_run):
+    runs = [make_run("a", record=SCALED), make_run("b", record=OTHERWISE, validation=30)]
+    with pytest.raises(UnrolledError, match=r"deviation.* is 4.* \(--validation 30, there 0\): leave it out"):
+        evaluate_ensemble(runs, noise())
 
 
 SCALED = DataRecord(Preparation(missing="mean", standardization=Standardization((0, 1, 2), (1, 1, 1))))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from unrolled import data, networks, training
 from unrolled.data import Dataset, Examples
 from unrolled.errors import UnrolledError
-from unrolled.training.judge import Judge
+from unrolled.training.judge import Judge, uncalibrated
 from unrolled.training.likeness import Gaussians, Likeness, beyond
 from unrolled.training.strokes import strokes
 
@@ -102,6 +102,15 @@ def test_a_training_that_holds_nothing_out_keeps_no_judge(tmp_path):
     run = training.train_run(tmp_path / "run", config, set_of_data).run
     assert not (run.folder / "calibration.json").exists()
     assert Judge.of(run).held_out == 0
+
+
+def test_what_is_said_of_a_run_without_a_judge_is_why(run, tmp_path):
+    old = training.Run.open(shutil.copytree(run.folder, tmp_path / "old"))
+    assert "it was imported, is of an earlier version, or held nothing out" in uncalibrated(old)
+    lines = (old.folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (old.folder / "metrics.jsonl").write_text("".join(lines[:-1]))
+    assert "is not finished" in uncalibrated(old)
+    assert f"`unrolled train --resume {old.folder}` goes on" in uncalibrated(old)
 
 
 def test_what_is_saved_is_read_again(run, tmp_path):

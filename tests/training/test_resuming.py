@@ -74,6 +74,18 @@ def test_a_training_that_was_stopped_goes_on_with_the_same_bits(recipe, tmp_path
     assert_equal(outcome.network.state_dict()["classifier.bias"], record(folder)[1]["classifier.bias"])
 
 
+@pytest.mark.parametrize("answers", [[True], [False, True]], ids=["before the test", "after the test"])
+def test_a_stop_after_the_last_step_goes_on_with_the_test(answers, tmp_path, easy_data):
+    config = make_config(**next(iter(RECIPES.values())))
+    train_run(tmp_path / "whole", config, easy_data)
+    steps = record(tmp_path / "whole")[0][-2]["step"]
+    asked, folder = iter([False] * steps + answers), tmp_path / "stopped"
+    with pytest.raises(TrainingStoppedError, match=rf"stopped at step {steps}: unrolled train --resume"):
+        train_run(folder, config, easy_data, should_stop=lambda: next(asked))
+    train_run(folder, config, easy_data, resume=True)
+    assert_same_record(folder, record(tmp_path / "whole"))
+
+
 def test_a_state_is_put_back_in_the_middle_of_an_epoch(easy_data):
     def make_trainer():
         return Trainer(SequenceClassifier(NETWORK), easy_data, RECIPE, seed=5)

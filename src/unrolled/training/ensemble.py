@@ -55,8 +55,8 @@ def evaluate_ensemble(
         device: where the networks of runs compute.
 
     Raises:
-        UnrolledError: there are less than two members, one run is there twice, or a run or a network does not
-            fit the first one or the examples.
+        UnrolledError: there are less than two members, one is there twice or is neither a run nor a network,
+            or one does not fit the first one or the examples.
 
     >>> examples = Examples(torch.tensor([[[2.0, 0.0]]]), torch.tensor([0]))
     >>> sure, unsure = nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Threshold(2.0, 0.0))
@@ -66,6 +66,14 @@ def evaluate_ensemble(
     """
     if len(members) < 2:
         raise UnrolledError(f"an ensemble of {len(members)} came, expected at least two runs or networks")
+    for number, member in enumerate(members, start=1):
+        if not isinstance(member, Run | nn.Module):
+            raise UnrolledError(
+                f"member {number} is {shortened(repr(member), 100)}, expected a run or a network: "
+                "`Run.open` opens the folder of a run"
+            )
+        if any(member is other for other in members[: number - 1]):
+            raise UnrolledError(f"member {number} came twice, expected each once: leave one of them out")
     task = task_of_classes(examples) if task is None else task
     runs = [member for member in members if isinstance(member, Run)]
     _check_runs(runs, examples)
@@ -122,9 +130,11 @@ def _check_alike(run: Run, first: Run) -> None:
             )
     record, expected_record = (DataRecord.load(one.folder).to_dict() for one in (run, first))
     if difference := _difference(record, expected_record):
+        held_out = f" (--validation {ours.validation}, there {theirs.validation})"
         raise UnrolledError(
-            f"{run.folder} reads its data otherwise: {difference}, as of {first.folder}: leave it out, or "
-            "train it on the same data with the same options"
+            f"{run.folder} reads its data otherwise: {difference}, as of {first.folder}"
+            f"{held_out * (ours.validation != theirs.validation)}: leave it out, or train it on the same "
+            "data with the same options"
         )
 
 

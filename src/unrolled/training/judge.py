@@ -18,10 +18,12 @@ from unrolled.data.batches import batches_of
 from unrolled.data.mnist import DIGITS
 from unrolled.errors import UnrolledError, check_count, is_number
 from unrolled.foreign import MissingFileError
+from unrolled.names import pasteable
 from unrolled.networks import SequenceClassifier
 from unrolled.training.calibration import fit_temperature
 from unrolled.training.likeness import Gaussians, Likeness
-from unrolled.training.run import CALIBRATION, LIKENESS, Run
+from unrolled.training.metrics_file import is_of_test
+from unrolled.training.run import CALIBRATION, CHECKPOINT, LIKENESS, Run
 from unrolled.training.run_file import parse_json, read_text, shortened
 from unrolled.training.state import check_finite
 from unrolled.training.strokes import DIRECTIONS, PARTS, strokes
@@ -208,6 +210,12 @@ def in_words(status: str, classes: Sequence[str]) -> str:
 
 def uncalibrated(run: Run) -> str:
     """What to say of a run that nothing is known of but its weights."""
+    if (run.folder / CHECKPOINT).exists() and not any(map(is_of_test, run.metrics())):
+        return (
+            f"the training of {run.folder} is not finished, and so it has no {CALIBRATION}: "
+            f"`unrolled train --resume {pasteable(run.folder)}` goes on; until then confidences are the "
+            "network's own, and what is unlike its training data is answered, too"
+        )
     return (
         f"{run.folder} has no {CALIBRATION}: it was imported, is of an earlier version, or held nothing out; "
         "confidences are the network's own, and what is unlike its training data is answered, too"

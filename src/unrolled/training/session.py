@@ -85,7 +85,8 @@ def train_run(
         resume: go on with the run in `folder`; of a run that is finished, give the outcome.
         device: where to compute.
         checkpoint_seconds: so often a checkpoint is written, besides those after each epoch.
-        should_stop: asked in each step; if it says so, the training keeps a checkpoint and stops.
+        should_stop: asked in each step, before the test and after it; if it says so, the training keeps a
+            checkpoint and stops.
         on_step, on_epoch: called after each.
         say: takes the lines of a tutorial's protocol, and notes on what may change the last bits.
 
@@ -184,12 +185,18 @@ def go_on(
                 on_epoch(metrics)
     if trainer.stopped:
         keep()
-        command = f"unrolled train --resume {pasteable(run.folder)}"
-        raise TrainingStoppedError(f"stopped at step {trainer.progress.step}: {command} goes on")
+
+    def stop_if_asked() -> None:
+        if trainer.stopped or distributed.total(should_stop())[0]:
+            command = f"unrolled train --resume {pasteable(run.folder)}"
+            raise TrainingStoppedError(f"stopped at step {trainer.progress.step}: {command} goes on")
+
+    stop_if_asked()
     if first:
         protocol.end()
     network.load_state_dict(trainer.best_weights)
     test = evaluate(network, data.test, trainer.task)
+    stop_if_asked()
     if first and isinstance(trainer.task, Classify):
         judge = Judge.fit(network, data)
         if judge.held_out:

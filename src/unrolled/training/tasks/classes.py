@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unrolled.errors import UnrolledError
 from unrolled.training.recipe import LOSSES
 from unrolled.training.tasks.task import Evaluation, Task
 
@@ -37,6 +38,12 @@ class ClassTask(Task):
         return functools.reduce(torch.logaddexp, each) - math.log(len(said))
 
     def evaluation(self, said: Tensor, asked: Tensor, baseline: Tensor | None) -> Evaluation:
+        least, most = asked.aminmax()
+        if least < 0 or most >= said.shape[1]:
+            raise UnrolledError(
+                f"the labels go from {int(least)} to {int(most)}, expected 0 to {said.shape[1] - 1}: of so "
+                "many classes the network knows"
+            )
         predictions = said.argmax(dim=1)
         return Evaluation(
             loss=float(F.cross_entropy(said, asked)),
