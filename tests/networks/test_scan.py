@@ -74,6 +74,15 @@ def test_square_pictures_are_needed_where_the_order_depends_on_it(scan):
     assert network("pixels")(torch.zeros(2, 3, SIZE)).shape == (2, 3)
 
 
+@pytest.mark.parametrize("scan", SCANS[1:])
+def test_a_picture_of_another_width_is_refused(scan):
+    expected = {"pixels": r"\[N, T, 4\]: .* 4 pixels wide", "columns": r"\[N, 4, 4\]: .* 4 x 4 pixels"}
+    expected["permuted"] = expected["columns"]
+    for width in (SIZE - 1, SIZE + 1):
+        with pytest.raises(UnrolledError, match=f"4, {width}.*expected {expected[scan]}.*: bring pictures"):
+            network(scan)(torch.zeros(2, SIZE, width))
+
+
 def test_no_pictures_have_no_logits():
     assert network("pixels")(torch.zeros(0, SIZE, SIZE), []).shape == (0, 3)
 

@@ -167,6 +167,18 @@ class NetworkConfig:
         """The width of what is read in one step: input_size, or 1 of a picture that is read by its pixels."""
         return 1 if self.scan in ("pixels", "permuted") else self.input_size
 
+    @property
+    def rows(self) -> int | None:
+        """T, of pictures that must be square, so that it is I, for their scan; None where any T is read."""
+        return self.input_size if self.scan in ("columns", "permuted") else None
+
+    @property
+    def pictures(self) -> str:
+        """What is read by a scan other than rows, in words."""
+        if self.rows is None:
+            return f"pictures {self.input_size} pixels wide, by {self.scan}"
+        return f"pictures of {self.rows} x {self.input_size} pixels, by {self.scan}"
+
     def _check_options(self, kind: str, options: dict[str, Any]) -> None:
         for option, value in options.items():
             if option not in CELL_OPTIONS[kind]:

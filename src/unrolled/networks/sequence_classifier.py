@@ -184,10 +184,10 @@ class SequenceClassifier(nn.Module):
     def _scanned(self, x: Tensor, lengths: Lengths | None) -> Tensor:
         """What the scan makes of pictures, which have no lengths."""
         config = self.config
-        if x.dim() != 3 or (config.scan != "pixels" and x.shape[1] != config.input_size):
+        if x.dim() != 3 or x.shape[2] != config.input_size or config.rows not in (None, x.shape[1]):
             raise UnrolledError(
-                f"x has shape {list(x.shape)}, expected [N, {config.input_size}, {config.input_size}]: "
-                f"network {config.name} reads pictures by {config.scan}"
+                f"x has shape {list(x.shape)}, expected [N, {config.rows or 'T'}, {config.input_size}]: network "
+                f"{config.name} reads {config.pictures}: bring pictures to that size, or take another network"
             )
         batch_size, time, _ = x.shape
         if lengths is not None and batch_size and not torch.compiler.is_compiling():

@@ -192,9 +192,9 @@ def _check_scan(network: NetworkConfig, data: Dataset) -> None:
         for length in (part.shortest, part.steps)
         if len(part)
     }
-    if len(sizes) > 1 or (network.scan != "pixels" and sizes != {network.input_size}):
+    if len(sizes) > 1 or network.rows not in (None, *sizes):
         came = " to ".join(map(str, sorted({min(sizes), max(sizes)})))
-        square = "square " * (network.scan != "pixels")
+        square = "square " * (network.rows is not None)
         raise UnrolledError(
             f"network {network.name} reads pictures by {network.scan}, but the sequences of {data.name} have "
             f'{came} steps of {network.input_size}: expected {square}pictures of one size, or the scan "rows"'
