@@ -186,8 +186,9 @@ class SequenceClassifier(nn.Module):
         config = self.config
         if x.dim() != 3 or x.shape[2] != config.input_size or config.rows not in (None, x.shape[1]):
             raise UnrolledError(
-                f"x has shape {list(x.shape)}, expected [N, {config.rows or 'T'}, {config.input_size}]: network "
-                f"{config.name} reads {config.pictures}: bring pictures to that size, or take another network"
+                f"x has shape {list(x.shape)}, expected [N, {config.rows or 'T'}, {config.input_size}]: "
+                f"network {config.name} reads {config.pictures} {config.order}: bring them to that size, or "
+                "take another network"
             )
         batch_size, time, _ = x.shape
         if lengths is not None and batch_size and not torch.compiler.is_compiling():
@@ -195,7 +196,7 @@ class SequenceClassifier(nn.Module):
             if shortest < time:
                 raise UnrolledError(
                     f"lengths begin at {shortest}, expected {time} for all: network {config.name} reads "
-                    f"whole pictures by {config.scan}"
+                    f"whole pictures {config.order}"
                 )
         return scanned(x, config.scan)
 

@@ -202,7 +202,9 @@ def _not_known(kind: type) -> TypeError:
 
 
 def _build(source: _Source, builder: Builder, *, single: bool, lengths: bool, stateful: bool) -> Any:
-    axes: list[int | str] = ["N"] if single else ["N", source.time] if source.batch_first else [source.time, "N"]
+    axes: list[int | str] = (
+        ["N"] if single else ["N", source.time] if source.batch_first else [source.time, "N"]
+    )
     inputs = [builder.value(builder.reserve("x"), [*axes, source.input_size])]
     known = None
     if lengths:

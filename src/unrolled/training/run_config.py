@@ -196,6 +196,6 @@ def _check_scan(network: NetworkConfig, data: Dataset) -> None:
         came = " to ".join(map(str, sorted({min(sizes), max(sizes)})))
         square = "square " * (network.rows is not None)
         raise UnrolledError(
-            f"network {network.name} reads pictures by {network.scan}, but the sequences of {data.name} have "
+            f"network {network.name} reads pictures {network.order}, but the sequences of {data.name} have "
             f'{came} steps of {network.input_size}: expected {square}pictures of one size, or the scan "rows"'
         )
