@@ -186,6 +186,11 @@ def _check_scan(network: NetworkConfig, data: Dataset) -> None:
     """Raise an UnrolledError if a network reads columns or pixels of what are no pictures of one size."""
     if network.scan == "rows":
         return
+    if network.scan == data.train.pictures == "columns":
+        raise UnrolledError(
+            f"{data.name} is read by columns, of which network {network.name} reads the columns: rows, in "
+            "the end. Leave out --by columns or --scan columns"
+        )
     sizes = {
         length
         for part in (data.train, data.validation, data.test)
