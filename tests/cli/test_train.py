@@ -97,7 +97,7 @@ def test_a_scan_can_be_chosen_and_every_verb_knows_it(unrolled, tmp_path):
     assert unrolled("quantize", folder, "--to", tmp_path / "small").code == 0
     assert unrolled("export-onnx", folder, model).code == 0
     page = unrolled("page", folder, "-o", tmp_path / "page.html")
-    assert (page.code, "reads pictures by permuted" in page.err) == (2, True)
+    assert (page.code, "reads pictures pixel by pixel in a permuted order" in page.err) == (2, True)
 
 
 def test_sequences_of_several_lengths_are_no_pictures(unrolled, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from tests.tolerances import assert_close, assert_equal
 from unrolled import Stream, UnrolledError
 from unrolled.networks import NetworkConfig, SequenceClassifier
-from unrolled.networks.config import DIRECTIONS, SCANS
+from unrolled.networks.config import DIRECTIONS, ORDERS, SCANS
 from unrolled.networks.scan import scanned
 from unrolled.report.reading import outputs_stepwise, read_stepwise
 from unrolled.tf1.graphs.networks.export import network_checkpoint
@@ -61,7 +61,7 @@ def test_a_compiled_graph_reads_them_too():
 
 @pytest.mark.parametrize("scan", SCANS[1:])
 def test_a_part_of_a_picture_is_refused(scan):
-    with pytest.raises(UnrolledError, match=f"lengths begin at 2, expected 4 for all: .*by {scan}"):
+    with pytest.raises(UnrolledError, match=f"lengths begin at 2, expected 4 for all: .*{ORDERS[scan]}"):
         network(scan)(torch.zeros(2, SIZE, SIZE), torch.tensor([4, 2]))
     with pytest.raises(UnrolledError, match="x has shape"):
         network(scan)(torch.zeros(2, SIZE, dtype=torch.long))
@@ -72,6 +72,15 @@ def test_square_pictures_are_needed_where_the_order_depends_on_it(scan):
     with pytest.raises(UnrolledError, match=r"x has shape \[2, 3, 4\], expected \[N, 4, 4\]"):
         network(scan)(torch.zeros(2, 3, SIZE))
     assert network("pixels")(torch.zeros(2, 3, SIZE)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("scan", SCANS[1:])
+def test_a_picture_of_another_width_is_refused(scan):
+    expected = {"pixels": r"\[N, T, 4\]: .* 4 pixels wide", "columns": r"\[N, 4, 4\]: .* 4 x 4 pixels"}
+    expected["permuted"] = expected["columns"]
+    for width in (SIZE - 1, SIZE + 1):
+        with pytest.raises(UnrolledError, match=f"4, {width}.*expected {expected[scan]}.*: bring them"):
+            network(scan)(torch.zeros(2, SIZE, width))
 
 
 def test_no_pictures_have_no_logits():
@@ -92,9 +101,9 @@ def test_a_reading_goes_step_by_step_as_the_cells_do(scan):
 
 @pytest.mark.parametrize("scan", SCANS[1:])
 def test_what_needs_rows_says_so(scan):
-    with pytest.raises(UnrolledError, match=f"reads whole pictures by {scan}, so it cannot stream"):
+    with pytest.raises(UnrolledError, match=f"reads whole pictures {ORDERS[scan]}, so it cannot stream"):
         Stream(network(scan))
-    with pytest.raises(UnrolledError, match=f"reads pictures by {scan}: no variable says so"):
+    with pytest.raises(UnrolledError, match=f"reads pictures {ORDERS[scan]}: no variable says so"):
         network_checkpoint(network(scan))
     with pytest.raises(UnrolledError, match=f'read is "steps" and scan is "{scan}"'):
         network(scan, read="steps")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from torch import nn
 
 import unrolled
@@ -63,6 +64,25 @@ def test_every_scan_of_a_picture(exported, scan, direction):
     config = NetworkConfig("mine", layers, direction=direction, scan=scan, input_size=6, classes=5, centre=2)
     network, x = drawn(config), torch.randn(4, 6, 6)
     assert_near(exported(network)(x), network(x))
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_a_picture_of_another_size_is_refused_as_it_is_here(exported, scan):
+    config = NetworkConfig("mine", (("gru", 3),), scan=scan, input_size=6, classes=5)
+    network, square = drawn(config), scan in ("columns", "permuted")
+    model = exported(network, lengths=False)
+    assert model.session.get_inputs()[0].shape == ["N", 6 if square else "T", 6]
+    for x in (torch.randn(2, 7, 6), torch.randn(2, 5, 6)):
+        if square:
+            with pytest.raises(UnrolledError, match=r"expected \[N, 6, 6\]"):
+                network(x)
+            with pytest.raises(InvalidArgument, match=r"x for the following indices\s+index: 1 Got"):
+                model(x)
+        else:
+            assert_near(model(x), network(x))
+    for x in (torch.randn(2, 6, 5), torch.randn(2, 6, 7)):
+        with pytest.raises(InvalidArgument, match=r"x for the following indices\s+index: 2 Got"):
+            model(x)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

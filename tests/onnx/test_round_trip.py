@@ -10,6 +10,7 @@ import torch
 from tests.onnx.test_networks import LAYERS, drawn
 from unrolled import UnrolledError, networks
 from unrolled.networks import CATALOGUE, NetworkConfig
+from unrolled.networks.config import SCANS
 from unrolled.onnx import export, read_exported
 
 FORMS = {
@@ -75,6 +76,15 @@ def test_every_direction_comes_back(layers, direction, tmp_path):
     export(network, tmp_path / "model.onnx")
     back = read_exported(tmp_path / "model.onnx")
     assert apart(network, back.network, 3) < 1e-6
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_every_scan_comes_back(scan, tmp_path):
+    network, x = drawn(NetworkConfig("mine", (("gru", 4),), scan=scan, input_size=5)), torch.randn(3, 5, 5)
+    export(network, tmp_path / "model.onnx")
+    back = read_exported(tmp_path / "model.onnx").network
+    assert back.config == network.config
+    assert (network(x) - back(x)).abs().max() < 1e-6
 
 
 def test_biases_of_zero_that_are_nowhere_in_the_file_come_back(tmp_path):

@@ -136,7 +136,9 @@ def test_a_network_that_is_too_large_is_refused(tmp_path):
 
 def test_a_network_that_reads_no_rows_is_refused(tmp_path):
     run = make_run(tmp_path, "turned", SMALL.changed(scan="columns"))
-    with pytest.raises(UnrolledError, match="turned cannot be shown: its network reads pictures by columns"):
+    with pytest.raises(
+        UnrolledError, match="turned cannot be shown: its network reads pictures column by column"
+    ):
         render({"turned": run})
 
 

@@ -42,6 +42,14 @@ def test_a_flip_mirrors_left_for_right():
     assert_close(augment(x, Augmentation(flip=1)), x.flip(2))
 
 
+def test_pictures_that_lie_on_their_side_are_distorted_as_upright_ones():
+    x, strengths = torch.rand(3, 9, 11), dataclasses.replace(STRONG, flip=0.5)
+    torch.manual_seed(1)
+    upright = augment(x, strengths)
+    torch.manual_seed(1)
+    assert_equal(augment(x.transpose(1, 2), strengths, "columns"), upright.transpose(1, 2))
+
+
 def test_as_many_pictures_are_flipped_as_the_probability_says():
     x = torch.arange(11.0).expand(2000, 9, 11) / 11
     flipped = (augment(x, Augmentation(flip=0.25))[:, 4, 0] > 0.5).float().mean()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.tolerances import assert_equal
-from unrolled.data import Examples
+from unrolled.data import Examples, Preparation
 from unrolled.networks import NetworkConfig, SequenceClassifier
 from unrolled.training import Augmentation, Recipe, Trainer, TrainingDivergedError, evaluate
 from unrolled.training.optimizer import share_of_rate
@@ -76,6 +76,19 @@ def test_pictures_alone_are_distorted(easy_data):
             losses += [metrics.loss for metrics in trainer.epochs()]
     assert losses[0] == losses[1]
     assert losses[2] != losses[3]
+
+
+def test_a_picture_that_is_read_by_columns_is_mirrored_left_for_right(easy_data):
+    pictures = as_pictures(easy_data)
+    read = Preparation({"format": "folder", "kind": "pictures", "settings": {"by": "columns", "width": 5}})
+    train = dataclasses.replace(pictures.train, preparation=read)
+    mirrored = dataclasses.replace(pictures.train, sequences=pictures.train.sequences.flip(1))
+    losses = []
+    for examples, flip in ((train, 1.0), (mirrored, 0.0)):
+        data = dataclasses.replace(pictures, train=examples)
+        trainer = make_trainer(data, steps=1, augmentation=Augmentation(flip=flip))
+        losses += [metrics.loss for metrics in trainer.epochs()]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_examples_are_changed_as_the_recipe_says(easy_data):

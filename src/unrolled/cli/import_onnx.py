@@ -131,9 +131,12 @@ def in_words(network: SequenceClassifier) -> str:
     """What a network is made of."""
     config = network.config
     layers = ", ".join(f"{kind} {width}" for kind, width, *_ in config.layers)
+    read = f"steps of {config.input_size} in"
+    if config.scan != "rows":
+        read = f"{config.pictures} in, {config.order}"
     return (
-        f"network: {layers}; {config.direction}, reads {config.read}; steps of {config.input_size} in, "
-        f"{config.classes} out; {network.parameter_count:,} parameters"
+        f"network: {layers}; {config.direction}, reads {config.read}; {read}, {config.classes} out; "
+        f"{network.parameter_count:,} parameters"
     )
 
 

@@ -26,7 +26,8 @@ Data: TypeAlias = Annotated[str, typer.Option(help=f"{FOLDER}.", autocompletion=
 RecipeData: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help=f"{FOLDER}; by default what the recipe was made for: sample for default, mnist for the others.",
+        help=f"{FOLDER}; by default what the recipe was made for: sample for default, "
+        "sequences and forecast, fashion-mnist for fashion, mnist for the others.",
         show_default=False,
         autocompletion=completion.data,
     ),
@@ -37,9 +38,9 @@ DataDir: TypeAlias = Annotated[
 RecipeName: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="How to train: default, fast, best; sequences, which your own data have by default; or as a "
-        "tutorial did: seed-000, seed-001-net-1 ... seed-001-net-14, seed-002, seed-002-multi-lstm, "
-        "seed-003, seed-004.",
+        help="How to train: default, fast, best, fashion, sequential-mnist, permuted-mnist; sequences, which "
+        "your own data have by default, or forecast, as series have; or as a tutorial did: seed-000, "
+        "seed-001-net-1 ... seed-001-net-14, seed-002, seed-002-multi-lstm, seed-003, seed-004.",
         show_default=False,
         autocompletion=completion.one_of(completion.recipes),
     ),
@@ -63,7 +64,8 @@ Precision: TypeAlias = Annotated[
 Noise: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        help="What is added to every number while training: its deviation, of standardised features.",
+        help="What is added to every number while training: its deviation, of standardised features, or of "
+        "pixels from 0 to 1.",
         show_default=False,
     ),
 ]
@@ -76,7 +78,10 @@ Affine: TypeAlias = Annotated[
 ]
 TimeMask: TypeAlias = Annotated[
     float | None,
-    typer.Option(help="The share of a sequence's steps that are masked while training.", show_default=False),
+    typer.Option(
+        help="The share of a sequence's steps that are masked while training.",
+        show_default=False,
+    ),
 ]
 Patience: TypeAlias = Annotated[
     int | None, typer.Option(help="Stop after so many epochs without a better validation.")

@@ -43,9 +43,10 @@ class TrainingProgress:
         self._every = max(1, self._epochs // MOST_LINES)
         self._chooses = recipe.keep == "best"
         parameters = SequenceClassifier.outline(network).parameter_count
+        scan = "" if network.scan == "rows" else f", reads pictures {network.order}"
         pieces = (
             f"{network.name}: {parameters:,} parameters,",
-            f"{network.unroll} unrolling;",
+            f"{network.unroll} unrolling{scan};",
             f"{data.name}: {len(data.train):,} examples to train,",
             f"{len(data.validation):,} to validate,",
             f"{len(data.test):,} to test",

@@ -31,7 +31,10 @@ class QuantizeOptions:
         ),
     ] = "int8"
     to: Annotated[
-        Path | None, typer.Option(help="The folder to make; by default the run's with -int8 behind it.")
+        Path | None,
+        typer.Option(
+            help="The folder to make; by default the run's with the weights and a number behind it: -int8-1."
+        ),
     ] = None
 
 

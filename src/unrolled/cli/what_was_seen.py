@@ -70,11 +70,12 @@ class Album:
 
 
 def _write_seen(place: Path, examples: Examples, row: int) -> None:
-    import torch
     from PIL import Image
 
-    if examples.dtype == torch.uint8:
-        Image.fromarray(examples.raw(row).numpy()).save(place / "seen.png")
+    if examples.pictures is not None:
+        steps = examples.raw(row)
+        upright = steps.T if examples.pictures == "columns" else steps
+        Image.fromarray(upright.numpy()).save(place / "seen.png")
         return
     steps = examples.sequence(row)
     features = () if examples.preparation is None else examples.preparation.features

@@ -40,10 +40,10 @@ def open_arrays(
     With lengths, sequences may be [N, T, I], of which the first steps are read and the rest is not; or
     [S, I], the steps of all sequences one behind the other.
 
-    Sequences are uint8, whose 0..255 stands for 0..1, or any other whole numbers, bool, float16, float32 or
-    float64, which are what they are, read as float32. They stay on the disk until they are used:
-    `Examples.take` copies them. They must not be written into, nor the files be changed while they are
-    open. `save_arrays` makes such folders, and so does `numpy.save`.
+    Sequences are uint8, which is for pictures and whose 0..255 stands for 0..1, or any other whole numbers,
+    bool, float16, float32 or float64, which are what they are, read as float32. They stay on the disk until
+    they are used: `Examples.take` copies them. They must not be written into, nor the files be changed while
+    they are open. `save_arrays` makes such folders, and so does `numpy.save`.
 
     Labels are whole numbers of any type, and are read. With classes.txt they count its lines from 0. Without
     it the classes are the labels that train has, in rising order: a label 7 is of the class "7", whatever

@@ -135,6 +135,19 @@ class Examples:
         return self.sequences.dtype
 
     @property
+    def pictures(self) -> str | None:
+        """What a step of a picture is: one of its "rows" or of its "columns"; None where there are none.
+
+        >>> Examples(torch.zeros(5, 28, 28, dtype=torch.uint8), torch.arange(5)).pictures
+        'rows'
+        """
+        if self.dtype != torch.uint8:
+            return None
+        settings = {} if self.preparation is None else self.preparation.reading.get("settings")
+        by = settings.get("by") if isinstance(settings, dict) else None
+        return "columns" if by == "columns" else "rows"
+
+    @property
     def steps(self) -> int:
         """T, the steps of the longest sequence; 0 without any."""
         if self.lengths is not None:

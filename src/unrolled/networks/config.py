@@ -10,7 +10,13 @@ from unrolled.errors import UnrolledError, check_count, check_fields, is_number,
 CELLS = ("rnn", "lstm", "gru")
 UNROLLS = ("static", "dynamic")
 DIRECTIONS = ("forward", "backward", "bidirectional", "parallel")
-SCANS = ("rows", "columns", "pixels", "permuted")
+ORDERS = {  # the scans, each in words
+    "rows": "row by row",
+    "columns": "column by column",
+    "pixels": "pixel by pixel",
+    "permuted": "pixel by pixel in a permuted order",
+}
+SCANS = tuple(ORDERS)
 READS = ("final", "last", "state", "memory", "first", "mean", "max", "steps")
 ACTIVATIONS = (
     "identity",
@@ -166,6 +172,22 @@ class NetworkConfig:
     def step_size(self) -> int:
         """The width of what is read in one step: input_size, or 1 of a picture that is read by its pixels."""
         return 1 if self.scan in ("pixels", "permuted") else self.input_size
+
+    @property
+    def rows(self) -> int | None:
+        """T, of pictures that must be square, so that it is I, for their scan; None where any T is read."""
+        return self.input_size if self.scan in ("columns", "permuted") else None
+
+    @property
+    def order(self) -> str:
+        """How its scan reads pictures, in words."""
+        return ORDERS[self.scan]
+
+    @property
+    def pictures(self) -> str:
+        """Of which size pictures must be for a scan other than rows, in words."""
+        size = f"of {self.rows} x {self.input_size} pixels" if self.rows else f"{self.input_size} pixels wide"
+        return f"pictures {size}"
 
     def _check_options(self, kind: str, options: dict[str, Any]) -> None:
         for option, value in options.items():

@@ -184,10 +184,11 @@ class SequenceClassifier(nn.Module):
     def _scanned(self, x: Tensor, lengths: Lengths | None) -> Tensor:
         """What the scan makes of pictures, which have no lengths."""
         config = self.config
-        if x.dim() != 3 or (config.scan != "pixels" and x.shape[1] != config.input_size):
+        if x.dim() != 3 or x.shape[2] != config.input_size or config.rows not in (None, x.shape[1]):
             raise UnrolledError(
-                f"x has shape {list(x.shape)}, expected [N, {config.input_size}, {config.input_size}]: "
-                f"network {config.name} reads pictures by {config.scan}"
+                f"x has shape {list(x.shape)}, expected [N, {config.rows or 'T'}, {config.input_size}]: "
+                f"network {config.name} reads {config.pictures} {config.order}: bring them to that size, or "
+                "take another network"
             )
         batch_size, time, _ = x.shape
         if lengths is not None and batch_size and not torch.compiler.is_compiling():
@@ -195,7 +196,7 @@ class SequenceClassifier(nn.Module):
             if shortest < time:
                 raise UnrolledError(
                     f"lengths begin at {shortest}, expected {time} for all: network {config.name} reads "
-                    f"whole pictures by {config.scan}"
+                    f"whole pictures {config.order}"
                 )
         return scanned(x, config.scan)
 

@@ -42,6 +42,11 @@ class _Source(NamedTuple):
         return cell.input_size
 
     @property
+    def time(self) -> int | str:
+        """T: free, but of pictures that must be square."""
+        return (self.network.config.rows if self.network is not None else None) or "T"
+
+    @property
     def batch_first(self) -> bool:
         return bool(getattr(self.layers, "batch_first", True))
 
@@ -62,7 +67,8 @@ def export(
 
         outputs, h, c = model(x, lengths, h0, c0)      or of a network   logits = model(x, lengths)
 
-    Symbols: x [N, T, I] float32, N and T free; lengths [N] int32 from 0 to T; outputs [N, T, O]; h0, c0, h, c
+    Symbols: x [N, T, I] float32, N and T free, but T of networks that read square pictures by columns or
+    permuted; lengths [N] int32 from 0 to T; outputs [N, T, O]; h0, c0, h, c
     [N, H] the states before and after, of a stack layer1_h0, layer2_c, ..., of two directions forward_h0,
     layer1_backward_c, ...; logits [N, classes], with read "steps" [N, T, classes]. Layers of torch.nn keep
     their layout: x [T, N, I] unless batch_first, h0 [layers, N, H]. A cell of torch.nn is a step: x [N, I].
@@ -196,7 +202,9 @@ def _not_known(kind: type) -> TypeError:
 
 
 def _build(source: _Source, builder: Builder, *, single: bool, lengths: bool, stateful: bool) -> Any:
-    axes: list[int | str] = ["N"] if single else ["N", "T"] if source.batch_first else ["T", "N"]
+    axes: list[int | str] = (
+        ["N"] if single else ["N", source.time] if source.batch_first else [source.time, "N"]
+    )
     inputs = [builder.value(builder.reserve("x"), [*axes, source.input_size])]
     known = None
     if lengths:

@@ -66,10 +66,10 @@ def model_of(run: Run, name: str, network: SequenceClassifier) -> dict[str, Any]
             f"{run.folder} cannot be shown: its network has {count:,} weights, expected at most "
             f"{MOST_NUMBERS:,} in a page"
         )
-    if (scan := network.config.scan) != "rows":
+    if network.config.scan != "rows":
         raise UnrolledError(
-            f"{run.folder} cannot be shown: its network reads pictures by {scan}, and a page reads them by "
-            "rows: choose a run that does"
+            f"{run.folder} cannot be shown: its network reads pictures {network.config.order}, and a page "
+            "reads them row by row: choose a run that does"
         )
     config, numbers, judge = run.config, DataRecord.load(run.folder).numbers, Judge.of(run)
     return {

@@ -11,8 +11,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from unrolled import __version__
 from unrolled.atomic import atomic_path
 from unrolled.data import Dataset
@@ -150,7 +148,7 @@ def _input(run: Run, data: Dataset | None) -> dict[str, Any]:
     width = run.config.network.input_size
     preparation = DataRecord.load(run.folder).preparation
     drawn = width == DIGIT and (preparation is None or not preparation.reading)
-    pictures = data is not None and data.test.dtype == torch.uint8
+    pictures = data is not None and data.test.pictures is not None
     one = "pixel" if drawn or pictures else "feature"
     features = () if preparation is None else preparation.features
     return {

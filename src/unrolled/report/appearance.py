@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
@@ -53,8 +52,8 @@ class Appearance:
         settings = {} if preparation is None else preparation.reading.get("settings")
         settings = settings if isinstance(settings, dict) else {}
         names = () if preparation is None else tuple(lettered(preparation.features, most=16))
-        if examples.dtype == torch.uint8:
-            return cls("picture", names, downward=settings.get("by") != "columns")
+        if examples.pictures is not None:
+            return cls("picture", names, downward=examples.pictures == "rows")
         scaling = None if preparation is None or examples.width == 1 else preparation.standardization
         kind = "lines" if examples.width <= MOST_LINES else "map"
         return cls(kind, names, upward="bands" in settings, standardization=scaling)

@@ -70,7 +70,7 @@ def source_of(model: Any) -> Source:
             raise _needs_the_end(f"network {twin.config.name} is {twin.config.direction}")
         if twin.config.scan != "rows":
             raise UnrolledError(
-                f"network {twin.config.name} reads whole pictures by {twin.config.scan}, so it cannot "
+                f"network {twin.config.name} reads whole pictures {twin.config.order}, so it cannot "
                 "stream; use one that reads rows, or give it whole pictures"
             )
         if twin.config.centre:

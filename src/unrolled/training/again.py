@@ -15,6 +15,7 @@ from unrolled.data.collection import Collection
 from unrolled.data.targets import class_numbers, labelled_for, numbers
 from unrolled.data.windows import windows
 from unrolled.errors import UnrolledError
+from unrolled.networks import NetworkConfig
 from unrolled.training.data_file import DataRecord
 from unrolled.training.run import Run
 from unrolled.training.run_config import RunConfig
@@ -77,6 +78,7 @@ class Again:
             return Seen(collection, unlabelled(collection.sequences, config, self.record, collection.names))
         if collection.labels is None:
             raise UnrolledError(f"{path} has no labels, expected those of {config.task}")
+        _check_fits(collection.sequences, config, collection.names)
         collection = labelled_for(collection, config.task)
         labels = (
             numbers(collection) if config.task == "regress" else class_numbers(collection, config.classes)
@@ -116,14 +118,11 @@ def unlabelled(sequences: Sequences, config: RunConfig, record: DataRecord, name
         names: what each is called in a message.
 
     Raises:
-        UnrolledError: a series is shorter than a season, or steps are of another width.
+        UnrolledError: a series is shorter than a season, steps are of another width, or pictures of another
+            size.
     """
     numbers, labels = record.numbers, torch.zeros(len(sequences), dtype=torch.int64)
-    if sequences.width != config.network.input_size:
-        raise UnrolledError(
-            f"{names[0]} has {sequences.width} numbers a step, expected {config.network.input_size}: so many "
-            f"reads the network {config.network.name}"
-        )
+    _check_fits(sequences, config, names)
     if config.task == "forecast" and numbers is not None:
         short = sequences.lengths < numbers.season
         if short.any():
@@ -143,3 +142,23 @@ def unlabelled(sequences: Sequences, config: RunConfig, record: DataRecord, name
         none = torch.zeros(len(sequences.values), dtype=torch.int64)
         given = Sequences(none, sequences.starts, sequences.lengths)
     return Examples(sequences, given, preparation=record.preparation)
+
+
+def _check_fits(sequences: Sequences, config: RunConfig, names: Sequence[str]) -> None:
+    """Raise an UnrolledError that names what a run's network cannot read."""
+    network = config.network
+    if sequences.width != network.input_size:
+        raise UnrolledError(
+            f"{names[0]} has {sequences.width} numbers a step, expected {network.input_size}: so many reads "
+            f"the network {network.name}"
+        )
+    if not isinstance(network, NetworkConfig) or network.rows is None:
+        return
+    others = sequences.lengths != network.rows
+    if others.any():
+        row = int(others.nonzero()[0])
+        raise UnrolledError(
+            f"{names[row]} has {int(sequences.lengths[row])} steps of {sequences.width}, expected "
+            f"{network.rows}: the network {network.name} reads {network.pictures} {network.order}: "
+            "scale or crop it"
+        )

@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import UnrolledError, check_fields, is_number
+
+if TYPE_CHECKING:
+    from unrolled.data import Dataset
+
+OF_PICTURES = ("shift", "rotation", "scale", "shear", "elastic", "flip")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Augmentation:
         sharp: not a bound but the probability that a picture is at most mirrored. All else blurs it, by
             interpolation: where single pixels count, a network that has seen nothing sharp is at a loss.
 
-    Attributes of any sequences, whose features have a mean of 0 and a deviation of 1:
+    Attributes of any sequences, of features with a mean of 0 and a deviation of 1, or of pixels from 0 to 1:
         noise: not a bound but the standard deviation of what is added to every number.
         affine: not a bound but how far from the identity a linear map is that stretches, turns and shears the
             features of a sequence, in all its steps alike.
@@ -79,12 +84,30 @@ class Augmentation:
     @property
     def distorts(self) -> bool:
         """Whether there is anything to do to pictures."""
-        return any((self.shift, self.rotation, self.scale, self.shear, self.elastic, self.flip))
+        return any(getattr(self, name) for name in OF_PICTURES)
 
     @property
     def perturbs(self) -> bool:
         """Whether there is anything to do to sequences of any kind."""
         return any((self.noise, self.affine, self.time_mask))
+
+
+def about_pictures(augmentation: Augmentation, data: Dataset) -> str:
+    """What to say where pictures are to be distorted, but there are none, or only their type says so."""
+    from unrolled.data import DATASETS
+
+    if not augmentation.distorts:
+        return ""
+    said = ", ".join(name for name in OF_PICTURES if getattr(augmentation, name))
+    if data.train.pictures is None:
+        kind = str(data.train.dtype).removeprefix("torch.")
+        return (
+            f"{said} are left out: the recipe has them for pictures, which are uint8, and {data.name} has "
+            f"sequences of {kind}"
+        )
+    if data.train.preparation is None and data.name not in DATASETS:
+        return f"{data.name} has sequences of uint8, which are pictures: the recipe distorts them ({said})"
+    return ""
 
 
 NO_AUGMENTATION = Augmentation()

@@ -14,7 +14,7 @@ from unrolled.training.augmentation import Augmentation
 ELASTIC_POINTS = 5
 
 
-def augment(x: Tensor, strengths: Augmentation) -> Tensor:
+def augment(x: Tensor, strengths: Augmentation, steps: str = "rows") -> Tensor:
     r"""Distort each picture of a batch by an amount of its own, drawn from torch's generator.
 
         y(p) = x(R K S p + t + e(p))        R = [cos a, -sin a; sin a, cos a],  K = [1, k; 0, 1]
@@ -27,6 +27,7 @@ def augment(x: Tensor, strengths: Augmentation) -> Tensor:
     Args:
         x: grey values; what is made of them stays between their least (or zero) and their greatest.
         strengths: how much is drawn at most.
+        steps: what x has T of, "rows", or "columns": then x is [N, I, T] in the above.
 
     >>> digit = torch.zeros(1, 28, 28)
     >>> digit[0, 4:24, 14] = 1
@@ -40,6 +41,8 @@ def augment(x: Tensor, strengths: Augmentation) -> Tensor:
     """
     if not strengths.distorts or len(x) == 0:
         return x
+    if steps == "columns":
+        return augment(x.transpose(1, 2), strengths).transpose(1, 2)
     count, height, width = x.shape
 
     def some(probability: float) -> Tensor:

@@ -186,16 +186,21 @@ def _check_scan(network: NetworkConfig, data: Dataset) -> None:
     """Raise an UnrolledError if a network reads columns or pixels of what are no pictures of one size."""
     if network.scan == "rows":
         return
+    if network.scan == data.train.pictures == "columns":
+        raise UnrolledError(
+            f"{data.name} is read by columns, of which network {network.name} reads the columns: rows, in "
+            "the end. Leave out --by columns or --scan columns"
+        )
     sizes = {
         length
         for part in (data.train, data.validation, data.test)
         for length in (part.shortest, part.steps)
         if len(part)
     }
-    if len(sizes) > 1 or (network.scan != "pixels" and sizes != {network.input_size}):
+    if len(sizes) > 1 or network.rows not in (None, *sizes):
         came = " to ".join(map(str, sorted({min(sizes), max(sizes)})))
-        square = "square " * (network.scan != "pixels")
+        square = "square " * (network.rows is not None)
         raise UnrolledError(
-            f"network {network.name} reads pictures by {network.scan}, but the sequences of {data.name} have "
+            f"network {network.name} reads pictures {network.order}, but the sequences of {data.name} have "
             f'{came} steps of {network.input_size}: expected {square}pictures of one size, or the scan "rows"'
         )

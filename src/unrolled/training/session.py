@@ -17,6 +17,7 @@ from unrolled.errors import UnrolledError
 from unrolled.names import pasteable
 from unrolled.networks import SequenceClassifier
 from unrolled.training import distributed
+from unrolled.training.augmentation import about_pictures
 from unrolled.training.calibration import calibrated
 from unrolled.training.checkpoint import load_checkpoint, save_checkpoint
 from unrolled.training.circumstances import changes, named, present_circumstances, together
@@ -138,6 +139,8 @@ def go_on(
     for note in distributed.from_first(lambda: _check_data(run, data, contents, device)):
         if first:
             say(f"note: {note}")
+    if first and (note := about_pictures(config.recipe.augmentation, data)):
+        say(f"note: {note}")
     state = distributed.from_first(lambda: _load_state(run))
     trainer = _make_trainer(run, data, contents, state, device)
     distributed.from_first(lambda: _clean_up(run, state))

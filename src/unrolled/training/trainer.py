@@ -148,8 +148,8 @@ class Trainer:
         batch = share.to(device)
         seed_generators(device, self.seed, progress.step, distributed.rank())
 
-        strengths = self.recipe.augmentation
-        x = augment(batch.x, strengths) if self.data.train.dtype == torch.uint8 else batch.x  # of pictures
+        strengths, pictures = self.recipe.augmentation, self.data.train.pictures
+        x = batch.x if pictures is None else augment(batch.x, strengths, pictures)
         x = perturb(x, batch.lengths, strengths)
         outputs = self._read(batch._replace(x=x))
         said, asked = task.said(outputs, batch), task.asked(batch)

@@ -48,7 +48,7 @@ def network_checkpoint(network: SequenceClassifier, slots: str = "none") -> dict
         )
     if network.config.scan != "rows":
         raise UnrolledError(
-            f"network {network.config.name} reads pictures by {network.config.scan}: no variable says so, "
+            f"network {network.config.name} reads pictures {network.config.order}: no variable says so, "
             "and another program would come of it"
         )
     if any(option.get("residual") for _, _, *options in network.config.layers for option in options):
