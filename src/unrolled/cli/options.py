@@ -78,10 +78,7 @@ Affine: TypeAlias = Annotated[
 ]
 TimeMask: TypeAlias = Annotated[
     float | None,
-    typer.Option(
-        help="The share of a sequence's steps that are masked while training.",
-        show_default=False,
-    ),
+    typer.Option(help="The share of a sequence's steps that are masked while training.", show_default=False),
 ]
 Patience: TypeAlias = Annotated[
     int | None, typer.Option(help="Stop after so many epochs without a better validation.")
