@@ -51,16 +51,13 @@ def check_run(run: Run, asked: RunConfig, data: datasets.Dataset, what: str) -> 
     """
     expected = asked.completed(data) if run.config.is_complete else asked
     apart = {"data_dir"}
-    others = []
-    if run.contents is not None:
-        others = differences(run.contents, contents_of(data))
-        if not others:
-            apart |= {"data", "options"}  # the same bytes, wherever they lay
+    others = differences(run.contents, contents_of(data)) if run.contents is not None else []
+    if run.contents is not None and not others:
+        apart |= {"data", "options"}  # the same bytes, wherever they lay
     came = [line for name, line in _differing(run.config, expected) if name not in apart]
-    if came or others:
-        raise UnrolledError(
-            f"{run.folder} is not of {what}: {'; '.join(came + others)}: remove it, and train anew"
-        )
+    came += [f"the data asked for are others: {'; '.join(others)}"][: len(others)]
+    if came:
+        raise UnrolledError(f"{run.folder} is not of {what}: {'; '.join(came)}: remove it, and train anew")
 
 
 def _differing(came: Any, expected: Any, above: str = "") -> Iterator[tuple[str, str]]:

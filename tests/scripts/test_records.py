@@ -37,9 +37,10 @@ def test_a_row_is_the_mean_of_its_seeds_and_says_which_are_missing(tmp_path):
     assert line_of(page.text, RECORDS["best"].task)[1:4] == [
         "99.10 (99.00 to 99.20)",
         "10",
-        "`--recipe best`",
+        "`--recipe best`, seeds 1234, 1, 2",
     ]
     assert line_of(page.text, "MNIST, rows and columns together")[1] == "99.71"
+    assert line_of(page.text, RECORDS["columns"].task)[3].endswith("20`, seed 0")
     assert "A CPU, avx2, 2030-01-03; commits def." in page.text
     assert "fashion: seed 0" in page.missing
     assert not any(what.startswith(("best", "columns", "ensemble")) for what in page.missing)
