@@ -1,7 +1,8 @@
 """Put the cases to peers: `python -m conformance torch_nn tf1`; all of them without a name.
 
 Each peer's runner starts in its own environment, .venv-conformance-<peer>, which `make conformance` makes;
-this library's in the one that runs this. With --save what came is written to results.json and to
+this library's in the one that runs this. A peer that is not there is told; it is a failure if it was named,
+and so is what nobody expected of a peer. With --save what came is written to results.json and to
 docs/conformance.md.
 """
 
@@ -66,18 +67,28 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("--save keeps the answers to all cases: leave --cases out")
     if wrong := sorted(set(peers) - set(PEERS)):
         parser.error(f"no peer {', '.join(wrong)}: there are {', '.join(PEERS)}")
+    cases = load()
+    if not any(fnmatch(case.name, options.cases) for case in cases):
+        groups = list(dict.fromkeys(case.group for case in cases))
+        parser.error(
+            f"no case fits {options.cases!r}: expected such as '{groups[0]}/*', of the groups "
+            f"{', '.join(groups)}"
+        )
     with ThreadPoolExecutor(options.jobs) as pool:
         found = dict(zip(peers, pool.map(lambda peer: ask(peer, options.cases), peers), strict=True))
     for peer, one in found.items():
         tell(peer, one)
+    lacking = {peer for peer in options.peers if "absent" in found[peer]}
     if options.save:
         known = json.loads(RESULTS.read_text())["peers"] if RESULTS.exists() else {}
-        known |= {peer: {k: v for k, v in one.items() if k != "news"} for peer, one in found.items()}
-        ordered = {peer: known[peer] for peer in PEERS if peer in known}
-        results = {"date": date.today().isoformat(), "peers": ordered}
+        for peer, one in found.items():
+            if peer not in lacking:
+                known[peer] = {key: value for key, value in one.items() if key != "news"}
+                known[peer]["date"] = date.today().isoformat()
+        results = {"peers": {peer: known[peer] for peer in PEERS if peer in known}}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        PAGE.write_text(write(results, load()), encoding="utf-8")
-    return int(any(any(one.get("news", {}).values()) for one in found.values()))
+        PAGE.write_text(write(results, cases), encoding="utf-8")
+    return int(bool(lacking) or any(any(one.get("news", {}).values()) for one in found.values()))
 
 
 def tell(peer: str, one: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,19 @@ ABOUT = {
     "extremes": "saturated gates, NaN in one sequence",
     "paths": "whether the fused path ran",
     "refusals": "what must be an error",
-    "toolbox": "V1 to V15 of TensorFlow 1's recurrent toolbox",
+    "toolbox": "what tutorials say of TensorFlow 1's recurrent toolbox",
 }
 HEAD = """# Conformance
 
-What should an LSTM give past a length, after 0 steps, for a padding of NaN? {peers} implementations are asked
-the same {count} questions. A definition in float64 NumPy, one sequence at a time, says what must come, to a
-tolerance that each case states. `make conformance` asks them again, each in an environment of its own; this
-table is of {date}.
+What should an LSTM give past a length, after 0 steps, for a padding of NaN? {peers} implementations, this
+library among them, are asked the same {count} questions, the cases of `conformance/cases`. A definition in
+float64 NumPy, one sequence at a time, says what must come, to a tolerance that each case states.
+`make conformance` asks them again, the others each in an environment of its own.
 
-Each cell says how many cases passed of those that could be asked. What a peer does not offer, such as
-peepholes or lengths, is no failure, and is counted apart, in the last row. A failure may be a peer's own
-convention, which its sentence below says.
+Each cell says how many cases passed of those that could be asked, in bold where some failed. What a peer does
+not offer, such as peepholes or lengths, is no failure: it is left out of the cell, which is a dash where
+nothing is left, and counted in the last row. A failure may be a peer's own convention: a sentence below says
+what it is.
 
 """
 
@@ -54,7 +56,7 @@ convention, which its sentence below says.
 def write(results: dict[str, Any], cases: list[Case]) -> str:
     """The page."""
     there = {name: one for name, one in results["peers"].items() if "verdicts" in one}
-    text = HEAD.format(count=len(cases), peers=len(there), date=results["date"])
+    text = HEAD.format(count=len(cases), peers=len(there))
     text += table(there, cases) + "\n## Who was asked\n\n"
     for name, one in results["peers"].items():
         text += f"- {who(name, one)}\n"
@@ -97,11 +99,12 @@ def cell(verdicts: dict[str, Any], names: list[str]) -> str:
 def who(name: str, one: dict[str, Any]) -> str:
     if "verdicts" not in one:
         return f"{name}: not there, {one['absent']}"
-    return f"{one['name']}: " + ", ".join(f"{key} {value}" for key, value in one["versions"].items())
+    versions = [f"{key} {value}" for key, value in one["versions"].items()]
+    return f"{one['name']}: {', '.join([*versions, one['date']])}"
 
 
 def failures(one: dict[str, Any], cases: list[Case]) -> str:
-    """The failures of a peer, those with one reason together."""
+    """The failures of a peer, those with one reason together; a report by its place in the repository."""
     failed = [case for case in cases if one["verdicts"][case.name]["kind"] == FAILED]
     if not failed:
         return f"\n**{one['name']}**: none.\n"
@@ -112,6 +115,7 @@ def failures(one: dict[str, Any], cases: list[Case]) -> str:
         reasons.setdefault(key, []).append(case)
     text = f"\n**{one['name']}**\n\n"
     for (reason, issue), known in reasons.items():
+        reason = re.sub(r"\breports/[\w-]+\.md", r"`conformance/\g<0>`", reason)
         text += f"- {reason}{link(issue)}\n"
         text += "".join(f"    - `{case.name}`: {case.asks}\n" for case in known)
     return text
@@ -125,9 +129,8 @@ def link(issue: str) -> str:
 
 
 def reports() -> str:
-    text = (
-        "\n## Reports\n\nFaults that were reproduced apart from the suite, as reports that can be sent:\n\n"
-    )
+    text = "\n## Reports\n\nFaults that were reproduced apart from the suite, each in a program of its own, "
+    text += "with what came and what was expected:\n\n"
     for path in sorted(REPORTS.glob("*.md")):
         title = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
         text += f"- {title}: `conformance/reports/{path.name}`\n"

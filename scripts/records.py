@@ -5,15 +5,16 @@
     python scripts/records.py ensemble --data DATA --runs RUNS           what its members say together
 
 DATA has the folders mnist, fashion-mnist, mnist-strokes, japanese-vowels and free-spoken-digits. A run is in
-RUNS/RECORD-SEED; one that was stopped goes on, and one that is over is taken as it is, if it is of the
-record's line. The figures are kept in docs/results/records.json, of which `scripts/results.py write` makes
-the page.
+RUNS/RECORD-SEED; one that was stopped goes on, and one that is over is taken as it is, if it is what the
+record's line would begin now, on the same data. What it took before must be said with --cpu-seconds: `run`
+says it when it is stopped. The figures are kept in docs/results/records.json, of which
+`scripts/results.py write` makes the page.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import contextlib
 import os
 import resource
 import shlex
@@ -22,14 +23,14 @@ import sys
 import time
 from pathlib import Path
 
-from unrolled import data as datasets
 from unrolled.errors import UnrolledError, unknown_name
-from unrolled.training import Run, evaluate_ensemble, lookup
+from unrolled.training import Run, evaluate_ensemble
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.circumstances import circumstances  # noqa: E402
+from scripts.asked import check_run, data_of, of_line  # noqa: E402
 from scripts.records_page import MEMBERS, RECORDS  # noqa: E402
 from scripts.results import is_over, keep  # noqa: E402
 from scripts.tables import read  # noqa: E402
@@ -38,36 +39,60 @@ KEPT = ROOT / "docs/results/records.json"
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train what is missing."""
-    for name in options.only or RECORDS:
+    """Train what is missing, if what is there already is of its line."""
+    names = options.only or list(RECORDS)
+    for name in names:
         if name not in RECORDS:
             raise unknown_name("record", name, RECORDS)
-        for seed in RECORDS[name].seeds:
-            if str(seed) not in read(KEPT).get(name, {}):
-                keep_run(name, seed, options)
+    seeds = sorted({seed for name in names for seed in RECORDS[name].seeds})
+    if options.seed is not None and options.seed not in seeds:
+        raise UnrolledError(f"--seed is {options.seed}, expected one of {', '.join(map(str, seeds))}")
+    kept = read(KEPT)
+    missing = [
+        (name, seed)
+        for name in names
+        for seed in RECORDS[name].seeds
+        if options.seed in (None, seed) and str(seed) not in kept.get(name, {})
+    ]
+    if options.cpu_seconds is not None and len(missing) != 1:
+        raise UnrolledError(
+            f"--cpu-seconds is of one run, and {len(missing)} are missing: say which with --only and --seed"
+        )
+    for name, seed in missing:
+        check_what_is_there(name, seed, options)
+    for name, seed in missing:
+        keep_run(name, seed, options)
+
+
+def check_what_is_there(name: str, seed: int, options: argparse.Namespace) -> None:
+    """Raise an UnrolledError if a run cannot be begun, gone on with or kept, before it takes an hour."""
+    folder = folder_of(name, seed, options)
+    if folder.exists():
+        check_line(name, seed, options)
+        if options.cpu_seconds is None:
+            raise UnrolledError(
+                f"{folder} was begun before: say with --cpu-seconds what it took so far, which is added to "
+                "what it still takes, or remove it"
+            )
+    elif options.cpu_seconds is not None:
+        raise UnrolledError(
+            f"--cpu-seconds is {options.cpu_seconds:g}, but {folder} is not there: leave it out"
+        )
 
 
 def keep_run(name: str, seed: int, options: argparse.Namespace) -> None:
-    """Train one run, if it is not there yet, and keep its figures."""
-    folder = options.runs.absolute() / f"{name}-{seed}"
-    words = [*shlex.split(RECORDS[name].line), "--seed", str(seed), "--run", str(folder), "--threads", "1"]
-    if folder.exists():
-        words = ["--resume", str(folder), "--threads", "1"]
+    """Train one run, or what is left of it, and keep its figures."""
+    folder = folder_of(name, seed, options)
     print(f"{name}, seed {seed} ...", flush=True)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if not is_over(folder):
-        command = [sys.executable, "-m", "unrolled", "train", *words]
-        places = {"UNROLLED_DATA_DIR": str(options.data.absolute())}
-        subprocess.run(command, cwd=options.data, env=os.environ | places, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    check_line(folder, name)
+    seconds = options.cpu_seconds or 0.0
+    if not (folder.exists() and is_over(folder)):
+        seconds += train(name, seed, options)
     lines = Run.open(folder).metrics()
     here = circumstances("perf_counter")
     figures = {
         "accuracy": lines[-1]["test_accuracy"],
         "steps": max(line.get("step", 0) for line in lines),
-        "cpu_seconds": round(options.cpu_seconds or seconds),
+        "cpu_seconds": round(seconds),
         **{key: here[key] for key in ("cpu", "isa", "commit")},
         "date": time.strftime("%Y-%m-%d"),
     }
@@ -77,23 +102,56 @@ def keep_run(name: str, seed: int, options: argparse.Namespace) -> None:
     print(f"{name}, seed {seed}: {figures['accuracy']:.4f}", flush=True)
 
 
-def check_line(folder: Path, name: str) -> None:
-    """Raise an UnrolledError if the run in the folder is of another recipe or network than its line."""
-    words = shlex.split(RECORDS[name].line)
-    said = dict(zip(words[::2], words[1::2], strict=True))
-    if "--recipe" not in said:
-        return
-    named, config = lookup(said["--recipe"]), Run.open(folder).config
-    network = named.network.changed(scan=said.get("--scan", named.network.scan))
-    recipe = dataclasses.replace(named.recipe, epochs=int(said.get("--epochs", named.recipe.epochs)))
-    if (config.network, config.recipe) != (network, recipe):
-        raise UnrolledError(f"{folder} is not of the line {RECORDS[name].line}: remove it, and train anew")
+def train(name: str, seed: int, options: argparse.Namespace) -> float:
+    """Begin a run, or go on with it, in a process of its own: the CPU time that this took."""
+    folder = folder_of(name, seed, options)
+    words = ["--resume"] if folder.exists() else [*line_of(name, seed), "--run"]
+    command = [sys.executable, "-m", "unrolled", "train", *words, str(folder), "--threads", "1"]
+    places = {"UNROLLED_DATA_DIR": str(options.data.absolute())}
+    before = cpu_seconds_of_children()
+    try:
+        subprocess.run(command, cwd=options.data, env=os.environ | places, check=True)
+    except (subprocess.CalledProcessError, KeyboardInterrupt):
+        said = f"the training of {name}, seed {seed}, has no result yet"
+        if folder.exists():
+            spent = (options.cpu_seconds or 0.0) + cpu_seconds_of_children() - before
+            said += f": `--only {name} --seed {seed} --cpu-seconds {spent:.0f}` goes on with it"
+        raise UnrolledError(said) from None
+    return cpu_seconds_of_children() - before
+
+
+def cpu_seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def folder_of(name: str, seed: int, options: argparse.Namespace) -> Path:
+    runs: Path = options.runs
+    return runs.absolute() / f"{name}-{seed}"
+
+
+def line_of(name: str, seed: int) -> list[str]:
+    return [*shlex.split(RECORDS[name].line), "--seed", str(seed)]
+
+
+def check_line(name: str, seed: int, options: argparse.Namespace) -> None:
+    """Raise an UnrolledError if the run in the folder is another one than its line would begin."""
+    run = Run.open(folder_of(name, seed, options))
+    with contextlib.chdir(options.data):
+        config = of_line(line_of(name, seed))
+        data = data_of(config, options.data.absolute())
+    check_run(run, config, data, f"the line {RECORDS[name].line} --seed {seed}")
 
 
 def ensemble(options: argparse.Namespace) -> None:
     """Measure what the members of the ensemble say together."""
-    runs = [Run.open(options.runs / f"{name}-{seed}") for name, seed in MEMBERS]
-    test = datasets.load("mnist", options.data).test
+    for name, seed in MEMBERS:
+        check_line(name, seed, options)
+        folder = folder_of(name, seed, options)
+        if not is_over(folder):
+            raise UnrolledError(f"{folder} is not over yet: `records.py run` goes on with it")
+    runs = [Run.open(folder_of(name, seed, options)) for name, seed in MEMBERS]
+    test = data_of(runs[0].config, options.data).test
     figures = {"accuracy": evaluate_ensemble(runs, test).together.accuracy, "date": time.strftime("%Y-%m-%d")}
     keep(KEPT, read(KEPT) | {"ensemble": figures})
     print(f"ensemble of {len(runs)}: {figures['accuracy']:.4f}")
@@ -106,18 +164,21 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     runner = verbs.add_parser("run", help="train what is missing, and keep its figures")
     runner.add_argument("--only", nargs="+", metavar="RECORD")
-    runner.add_argument("--cpu-seconds", type=float, help="of a run that is over already")
+    runner.add_argument("--seed", type=int, help="of several trainings this one")
+    runner.add_argument("--cpu-seconds", type=float, help="that the run took so far, if it was begun before")
     together = verbs.add_parser("ensemble", help="measure the ensemble")
     for verb in (runner, together):
         verb.add_argument("--data", type=Path, required=True, help="the folder of the data sets")
         verb.add_argument("--runs", type=Path, required=True, help="the folder of the runs")
     options = parser.parse_args()
     try:
+        if not options.data.is_dir():
+            raise UnrolledError(
+                f"--data is {options.data}, which is no folder: expected the one that has the data sets"
+            )
         {"run": run, "ensemble": ensemble}[options.verb](options)
     except UnrolledError as error:
         sys.exit(f"error: {error}")
-    except subprocess.CalledProcessError:
-        sys.exit("error: the training ended without a result: see above")
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ from scripts.tables import MISSING, mean_and_range, read, several, table
 HEAD = """\
 ## Records
 
-What one line of `unrolled train` reaches, in DATA as `scripts/records.py` says it, beside what others have
-published. Accuracy is that on the test examples, in per cent, of the weights that the validation examples
-chose, or of the last ones where the recipe says so: networks and recipes were chosen by validation examples
-alone, and where there are several trainings it is their mean, and from where to where they go. Minutes are
-CPU time on one thread, of the longest. Published figures are as their authors, or later papers, report them.
+What one line of `unrolled train` reaches, beside what others have published. `scripts/records.py` gives the
+line `--threads 1` and, one after the other, each `--seed` beside it, in a folder of data that it describes.
+Accuracy is that on the test examples, in per cent, of the weights that the validation examples chose, or of
+the last ones where the recipe says so; of several trainings it is the mean, and from where to where they go.
+Networks and recipes were chosen by validation examples alone. Minutes are CPU time on one thread, of the
+longest training. Published figures are as their authors, or later papers, report them. The machine, commits
+and days below the table are those at which figures were kept: a training may have begun at an earlier commit.
 """
 
 
@@ -165,7 +167,7 @@ class Records:
             record.task,
             accuracy + lacking * (len(runs) < len(record.seeds)),
             f"{minutes:.{minutes < 10:d}f}" if runs else "",
-            f"`{record.line}`",
+            f"`{record.line}`, seed{'s' * (len(record.seeds) > 1)} {', '.join(map(str, record.seeds))}",
             "; ".join(record.published) or "nothing found",
             record.differs,
         ]

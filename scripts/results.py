@@ -25,13 +25,13 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from unrolled import data as datasets
 from unrolled.atomic import atomic_path
 from unrolled.errors import UnrolledError, unknown_name
 from unrolled.networks import SequenceClassifier
@@ -42,6 +42,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.circumstances import circumstances  # noqa: E402
+from scripts.asked import check_run, data_of  # noqa: E402
 from scripts.results_page import SEEDS, Page, twin, words_for  # noqa: E402
 from scripts.tables import Figures, read  # noqa: E402
 
@@ -102,25 +103,31 @@ def run(options: argparse.Namespace) -> None:
 
 def train(folder: Path, job: Job, data_dir: str | None) -> None:
     """Train a recipe in a new run folder, on all that it says and nothing else."""
+    config = of_recipe(job)
+    data = data_of(config, data_dir)
+    train_run(folder, config.completed(data), data, say=lambda line: None)
+
+
+def of_recipe(job: Job) -> RunConfig:
+    """What a training is of; the data then complete it."""
     named = lookup(job.recipe, corrected=job.form == "corrected")
-    data = datasets.load(named.data, None if named.data == "sample" else data_dir)
-    config = RunConfig(
+    return RunConfig(
         named.network,
         named.recipe,
         named.data,
-        tuple(data.classes),
-        job.seed,
-        len(data.validation),
+        classes=(),
+        seed=job.seed,
+        validation=None,
         recipe_name=job.recipe + (", corrected" if job.form == "corrected" else ""),
         protocol=named.protocol,
     )
-    train_run(folder, config, data, say=lambda line: None)
 
 
 def collect(options: argparse.Namespace) -> None:
     """Keep the figures of run folders."""
     here = about(options)
     for folder in options.folders:
+        Run.open(folder)  # or an error: what is no run folder will not be over one day
         if is_over(folder):
             collect_one(folder, options, here)
         else:
@@ -149,13 +156,14 @@ def collect_one(folder: Path, options: argparse.Namespace, here: Figures) -> Non
     """Keep the figures of a run that is over.
 
     Raises:
-        UnrolledError: the run is of another network or recipe than its name says.
+        UnrolledError: the run is of another network, recipe or data than its name says.
     """
     ended = Run.open(folder)
     config, lines = ended.config, ended.metrics()
     name, _, form = config.recipe_name.partition(", ")
-    if (config.network, config.recipe) != lookup(name, corrected=form == "corrected")[:2]:
-        raise UnrolledError(f"{folder} is not of the recipe {config.recipe_name}: its values were changed")
+    asked = of_recipe(Job(name, form or "faithful", config.seed))
+    data = data_of(asked, options.data_dir)
+    check_run(ended, asked, data, f"the recipe {config.recipe_name}")
     figures = {
         "accuracy": lines[-1]["test_accuracy"],
         "steps": max(line.get("step", 0) for line in lines),
@@ -165,8 +173,7 @@ def collect_one(folder: Path, options: argparse.Namespace, here: Figures) -> Non
         "date": time.strftime("%Y-%m-%d", time.localtime((folder / "metrics.jsonl").stat().st_mtime)),
     }
     if name == "seed-003":
-        first = datasets.load(config.data, options.data_dir).test[:FEW]
-        figures["accuracy_1280"] = evaluate(ended.load_network(), first).accuracy
+        figures["accuracy_1280"] = evaluate(ended.load_network(), data.test[:FEW]).accuracy
     if name in TUTORIALS:
         path = options.kept / "unrolled.json"
         found = read(path)  # again: another process may have added to it
@@ -196,7 +203,9 @@ def write(options: argparse.Namespace) -> None:
         print(PAGE)
         return
     if page.missing:
-        raise UnrolledError(f"{len(page.missing)} figures are missing: `results.py run` makes those of ours")
+        makers = Counter(page.missing.values())
+        made = ", ".join(f"`{maker}` makes {count}" for maker, count in makers.items())
+        raise UnrolledError(f"{len(page.missing)} figures are missing: {made}")
     if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page.text:
         raise UnrolledError(f"{PAGE} is not what the results make of it: run `results.py write`")
 

@@ -38,19 +38,32 @@ def words_for(network: NetworkConfig) -> str:
     return f"{layers(network)}{ways}, {network.unroll}"
 
 
+# What makes the figures, by the side they are of.
+MAKERS = {
+    "here": "scripts/results.py run",
+    "torch.nn": "scripts/torch_peer.py",
+    "TensorFlow": "tests/golden/make_tf1_trace.py",
+    "times": "python -m benchmarks.recipes",
+    "records": "scripts/records.py run",
+    "ensemble": "scripts/records.py ensemble",
+}
+
+
 class Page:
-    """docs/results.md from the files of results; `missing` names the figures that are not there."""
+    """docs/results.md from the files of results; `missing` has what makes each figure that is not there."""
 
     def __init__(self, kept: Path, tensorflow: Path, times: Path) -> None:
         self.ours, self.tensorflow, self.times = read(kept / "unrolled.json"), read(tensorflow), read(times)
         self.own = {name: (read(kept / f"{name}.json"), read(kept / f"{name}-torch.json")) for name in OWN}
         records = Records(kept / "records.json")
-        self.missing: list[str] = [*records.missing]
+        self.missing: dict[str, str] = dict.fromkeys(records.missing, MAKERS["records"])
+        if "ensemble" in self.missing:
+            self.missing["ensemble"] = MAKERS["ensemble"]
         self.text = self._text() + records.text
 
-    def _cell(self, figure: str | None, what: str) -> str:
+    def _cell(self, figure: str | None, what: str, maker: str) -> str:
         if figure is None:
-            self.missing.append(what)
+            self.missing[what] = MAKERS[maker]
             return MISSING
         return figure
 
@@ -73,14 +86,14 @@ class Page:
     def _tutorial(self, name: str) -> list[str]:
         times = self.times.get("recipes", {}).get(name, {})
         theirs, ours, ratio = (
-            self._cell(form.format(times[key]) if key in times else None, f"{name}: {key}")
+            self._cell(form.format(times[key]) if key in times else None, f"{name}: {key}", "times")
             for key, form in (("tensorflow_ms", "{:.1f}"), ("ours_ms", "{:.1f}"), ("ratio", "{:.2f}"))
         )
         return [
             f"`{name}`",
             words_for(TUTORIALS[name][0].network),
             PRINTED.get(name, "nothing"),
-            self._cell(self._tensorflow(name), f"{name}: TensorFlow"),
+            self._cell(self._tensorflow(name), f"{name}: TensorFlow", "TensorFlow"),
             self._runs(name, "faithful", SEEDS),
             self._runs(name, "corrected", SEEDS[:1]),
             theirs,
@@ -101,7 +114,7 @@ class Page:
         there = [found[str(seed)] for seed in seeds if str(seed) in found]
         for seed in seeds:
             if str(seed) not in found:
-                self.missing.append(f"{name}: {form}, seed {seed}")
+                self.missing[f"{name}: {form}, seed {seed}"] = MAKERS["here"]
         if not there:
             return MISSING
         lacking = len(seeds) - len(there)
@@ -110,7 +123,7 @@ class Page:
     def _own(self, name: str) -> list[str]:
         ours, torch_nn = self.own[name]
         cells = [
-            self._cell(form.format(figures[key]) if key in figures else None, f"{name}: {side}, {key}")
+            self._cell(form.format(figures[key]) if key in figures else None, f"{name}: {side}, {key}", side)
             for side, figures in (("here", ours), ("torch.nn", torch_nn))
             for key, form in (("seconds", "{:.0f}"), ("steps", "{:,}"), ("accuracy", "{:.2%}"))
         ]

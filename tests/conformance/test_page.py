@@ -8,19 +8,25 @@ from conformance.check import FAILED
 
 CASES = [Case(f"cells/{name}", f"Is {name} right?", ["rnn"], {}) for name in ("one", "two", "three")]
 RESULTS = {
-    "date": "2030-01-02",
     "peers": {
         "good": {
             "name": "Good",
             "versions": {"good": "1.0"},
+            "date": "2030-01-02",
             "verdicts": {case.name: {"kind": "passed", "sentence": ""} for case in CASES},
         },
         "bad": {
             "name": "Bad",
             "versions": {"bad": "2.0", "python": "3.11"},
+            "date": "2030-01-03",
             "verdicts": {
                 "cells/one": {"kind": "failed", "sentence": "h: 1 came at [0, 0], 2 was expected"},
-                "cells/two": {"kind": "failed", "sentence": "x", "reason": "It is so.", "issue": "o/r#7"},
+                "cells/two": {
+                    "kind": "failed",
+                    "sentence": "x",
+                    "reason": "It is so: see reports/a-b.md.",
+                    "issue": "o/r#7",
+                },
                 "cells/three": {"kind": "not offered", "sentence": "no"},
             },
         },
@@ -31,14 +37,18 @@ RESULTS = {
 
 def test_the_page_has_a_table_and_a_sentence_for_each_failure():
     text = page.write(RESULTS, CASES)
-    assert "2 implementations are asked\nthe same 3 questions" in text
+    assert "2 implementations, this\nlibrary among them, are asked the same 3 questions" in text
     assert "| cells (3) | one step, from zeros and from a state | 3/3 | **0/2** |" in text
     assert "| **failed** | | 0 | 2 |" in text
     assert "| **not offered** | | 0 | 1 |" in text
-    assert "- Bad: bad 2.0, python 3.11\n- gone: not there, no answer within 1 s\n" in text
+    asked = (
+        "- Good: good 1.0, 2030-01-02\n- Bad: bad 2.0, python 3.11, 2030-01-03\n- gone: not there, no answer"
+    )
+    assert f"{asked} within 1 s\n" in text
     assert "**Good**: none." in text
     assert "- Not expected: h: 1 came at [0, 0], 2 was expected.\n    - `cells/one`: Is one right?" in text
-    assert "- It is so. ([o/r#7](https://github.com/o/r/issues/7))\n    - `cells/two`" in text
+    issue = "([o/r#7](https://github.com/o/r/issues/7))"
+    assert f"- It is so: see `conformance/reports/a-b.md`. {issue}\n    - `cells/two`" in text
 
 
 def test_the_page_in_the_docs_is_of_the_results_that_are_kept():

@@ -2,14 +2,16 @@
 
 import json
 import shlex
+import shutil
+import subprocess
 import sys
 
 import pytest
 
-from scripts import records
+from scripts import asked, records
 from scripts.records_page import MEMBERS, RECORDS, Record, Records
-from unrolled.errors import UnrolledError
-from unrolled.training import RECIPES, Run
+from unrolled.training import RECIPES, Run, train_run
+from unrolled.training.keeping import begun
 
 RUN = {
     "accuracy": 0.95,
@@ -35,9 +37,10 @@ def test_a_row_is_the_mean_of_its_seeds_and_says_which_are_missing(tmp_path):
     assert line_of(page.text, RECORDS["best"].task)[1:4] == [
         "99.10 (99.00 to 99.20)",
         "10",
-        "`--recipe best`",
+        "`--recipe best`, seeds 1234, 1, 2",
     ]
     assert line_of(page.text, "MNIST, rows and columns together")[1] == "99.71"
+    assert line_of(page.text, RECORDS["columns"].task)[3].endswith("20`, seed 0")
     assert "A CPU, avx2, 2030-01-03; commits def." in page.text
     assert "fashion: seed 0" in page.missing
     assert not any(what.startswith(("best", "columns", "ensemble")) for what in page.missing)
@@ -80,8 +83,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(records, "MEMBERS", (("best", 1), ("best", 2), ("columns", 0)))
     monkeypatch.setattr(records, "KEPT", tmp_path / "records.json")
 
-    def call(*words):
-        places = ("--data", str(tmp_path), "--runs", str(tmp_path / "runs"))
+    def call(*words, data=tmp_path):
+        places = ("--data", str(data), "--runs", str(tmp_path / "runs"))
         monkeypatch.setattr(sys, "argv", ["records.py", *words, *places])
         records.main()
         return json.loads((tmp_path / "records.json").read_text())
@@ -105,12 +108,122 @@ def test_what_is_missing_is_trained_and_kept_once(small, tmp_path, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_a_run_of_another_recipe_is_not_taken(small, tmp_path, monkeypatch):
-    small("run")
-    other = records.RECORDS["columns"]._replace(line="--recipe fast --scan columns --epochs 1")
-    monkeypatch.setattr(records, "RECORDS", {"columns": other})
-    with pytest.raises(UnrolledError, match="columns-0 is not of the line --recipe fast"):
-        records.check_line(tmp_path / "runs" / "columns-0", "columns")
+ASKED = "--cell gru --hidden 4 --steps 2 --seed 1"
+
+
+def begin(folder, words):
+    """A run that was stopped before its first step: its data have not been read."""
+    with begun(folder, asked.of_line(shlex.split(words))):
+        pass
+
+
+def train(folder, words):
+    """A run that is over."""
+    config = asked.of_line(shlex.split(words))
+    data = asked.data_of(config, None)
+    train_run(folder, config.completed(data), data)
+
+
+@pytest.mark.parametrize(
+    ("words", "differs"),
+    [
+        (f"{ASKED[:-1]}7", "seed is 7, expected 1"),
+        (f"{ASKED} --validation 40", "validation is 40, expected None"),
+        (
+            ASKED.replace("gru", "lstm"),
+            "network.name is 'lstm-4', .*network.layers is .*'lstm', 4.*, expected .*",
+        ),
+        (ASKED.replace("--steps 2", "--steps 3"), "recipe.steps is 3, expected 2"),
+        (f"{ASKED} --data mnist", "data is 'mnist', expected 'sample'"),
+        (f"{ASKED} --data sample --names {{label}}", "options is {'names': '{label}'}, expected {}"),
+    ],
+)
+def test_a_run_of_another_line_is_refused_before_it_is_trained(small, tmp_path, capfd, words, differs):
+    folder = tmp_path / "runs/best-1"
+    begin(folder, words)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(SystemExit, match=rf"best-1 is not of the line --cell gru .*: {differs}: remove it"):
+        small("run", "--only", "best", "--seed", "1", "--cpu-seconds", "5")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert not (tmp_path / "runs/best-2").exists()
+    assert not (tmp_path / "records.json").exists()
+
+
+def test_a_run_on_other_numbers_under_the_same_name_is_refused(small, tmp_path, monkeypatch):
+    rows = "id,label,x\n" + "".join(f"{n},{n % 2},{n / 7}\n{n},{n % 2},{n / 9}\n" for n in range(40))
+    (tmp_path / "few.csv").write_text(rows)
+    line = "--data few.csv --id id --label label --cell gru --hidden 4 --steps 2"
+    monkeypatch.setattr(records, "RECORDS", {"best": Record("few", line, (1,), (), "")})
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "runs/best-1", f"{line} --seed 1")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "few.csv").write_text(rows)
+    kept = small("run", "--cpu-seconds", "5", data=elsewhere)  # the same numbers, wherever they lie
+    assert kept["best"]["1"]["cpu_seconds"] == 5
+    (tmp_path / "records.json").unlink()
+    (elsewhere / "few.csv").write_text(rows.replace("0.0\n", "0.5\n", 1))
+    with pytest.raises(SystemExit, match=r"best-1 is not of the line --data few.csv .*of train are others"):
+        small("run", "--cpu-seconds", "5", data=elsewhere)
+
+
+def test_members_of_the_ensemble_are_runs_of_their_lines(small, tmp_path):
+    for folder, words in {
+        "best-1": ASKED,
+        "best-2": f"{ASKED[:-1]}2",
+        "columns-0": f"{ASKED[:-1]}0 --scan columns",
+    }.items():
+        train(tmp_path / "runs" / folder, words)
+    assert 0 < small("ensemble")["ensemble"]["accuracy"] < 1
+    shutil.rmtree(tmp_path / "runs/best-2")
+    begin(tmp_path / "runs/best-2", ASKED)
+    with pytest.raises(SystemExit, match=r"best-2 is not of the line --cell gru .*: seed is 1, expected 2"):
+        small("ensemble")
+    shutil.rmtree(tmp_path / "runs/best-2")
+    begin(tmp_path / "runs/best-2", f"{ASKED[:-1]}2")
+    with pytest.raises(SystemExit, match=r"best-2 is not over yet: `records.py run` goes on with it"):
+        small("ensemble")
+
+
+def test_the_cpu_time_of_what_was_there_must_be_said_and_is_added(small, tmp_path):
+    one = "run", "--only", "best", "--seed", "1"
+    begin(tmp_path / "runs/best-1", ASKED)
+    with pytest.raises(SystemExit, match="best-1 was begun before: say with --cpu-seconds what it took"):
+        small(*one)
+    kept = small(*one, "--cpu-seconds", "1000")
+    assert kept["best"]["1"]["cpu_seconds"] >= 1001
+    train(tmp_path / "runs/best-2", f"{ASKED[:-1]}2")
+    kept = small("run", "--only", "best", "--cpu-seconds", "7")
+    assert kept["best"]["2"]["cpu_seconds"] == 7
+
+
+def test_cpu_seconds_are_of_one_run_that_is_there(small, tmp_path):
+    with pytest.raises(SystemExit, match=r"--cpu-seconds is of one run, and 3 are missing: .* --seed"):
+        small("run", "--cpu-seconds", "7")
+    with pytest.raises(SystemExit, match=r"--cpu-seconds is 7, but .*columns-0 is not there: leave it out"):
+        small("run", "--only", "columns", "--cpu-seconds", "7")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_training_that_fails_says_what_it_took_and_how_to_go_on(small, tmp_path, monkeypatch):
+    def fail(command, **options):
+        begin(tmp_path / "runs/best-1", ASKED)
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    with pytest.raises(SystemExit, match=r"best, seed 1, .*`--only best --seed 1 --cpu-seconds 0` goes on"):
+        small("run", "--only", "best")
+
+
+def test_a_folder_of_data_that_is_not_there_is_one_line(small, tmp_path):
+    for verb in ("run", "ensemble"):
+        with pytest.raises(SystemExit, match=r"--data is .*/nodata, which is no folder: expected the one"):
+            small(verb, data=tmp_path / "nodata")
+
+
+def test_a_seed_of_no_record_is_one_line(small):
+    with pytest.raises(SystemExit, match="--seed is 9, expected one of 1, 2"):
+        small("run", "--only", "best", "--seed", "9")
 
 
 def test_a_record_that_is_not_known_is_one_line(small):

@@ -4,15 +4,17 @@ import dataclasses
 import doctest
 import json
 
+import numpy as np
 import pytest
 import torch
 
-from scripts import results, results_page
+from scripts import asked, results, results_page
 from scripts.records_page import RECORDS
 from scripts.results_page import OWN, SEEDS, Page
 from scripts.tables import MISSING
+from unrolled.data import write_idx
 from unrolled.networks import NetworkConfig
-from unrolled.training import NamedRecipe, Recipe, lookup
+from unrolled.training import NamedRecipe, Recipe, lookup, train_run
 from unrolled.training.recipes import TUTORIALS
 
 RUN = {
@@ -119,40 +121,64 @@ def test_a_static_network_has_the_figures_of_its_twin(files):
 
 
 @pytest.mark.parametrize(
-    ("file", "edit", "missing", "shown"),
+    ("file", "edit", "missing", "shown", "maker"),
     [
         (
             "kept/unrolled.json",
             lambda found: found["seed-004"]["faithful"].pop("2"),
             "seed-004: faithful, seed 2",
             f"97.50 (97.00 to 98.00), 1 of 3 {MISSING}",
+            "scripts/results.py run",
         ),
         (
             "kept/unrolled.json",
             lambda found: found["seed-000"].pop("corrected"),
             "seed-000: corrected, seed 1234",
             MISSING,
+            "scripts/results.py run",
         ),
-        ("traces.json", lambda found: found.pop("seed-000"), "seed-000: TensorFlow", MISSING),
+        (
+            "traces.json",
+            lambda found: found.pop("seed-000"),
+            "seed-000: TensorFlow",
+            MISSING,
+            "make_tf1_trace.py",
+        ),
         (
             "times.json",
             lambda found: found["recipes"].pop("seed-001-net-2"),
             "seed-001-net-2: ratio",
             MISSING,
+            "python -m benchmarks.recipes",
         ),
-        ("kept/fast-torch.json", lambda found: found.pop("accuracy"), "fast: torch.nn, accuracy", MISSING),
+        (
+            "kept/fast-torch.json",
+            lambda found: found.pop("accuracy"),
+            "fast: torch.nn, accuracy",
+            MISSING,
+            "scripts/torch_peer.py",
+        ),
     ],
 )
 def test_a_missing_figure_is_shown_and_fails_the_check(
-    files, monkeypatch, capsys, file, edit, missing, shown
+    files, monkeypatch, capsys, file, edit, missing, shown, maker
 ):
     change(files / file, edit)
     call(monkeypatch, "write", "--kept", files / "kept")
     assert f"missing: {missing}\n" in capsys.readouterr().out
     assert shown in row((files / "results.md").read_text(), missing.partition(":")[0])
-    with pytest.raises(
-        SystemExit, match=r"error: \d+ figures are missing: `results.py run` makes those of ours"
-    ):
+    with pytest.raises(SystemExit, match=rf"error: \d+ figures are missing: `.*{maker}` makes \d+$"):
+        call(monkeypatch, "write", "--check", "--kept", files / "kept")
+
+
+def test_missing_records_are_told_from_other_figures(files, monkeypatch):
+    change(files / "kept/records.json", lambda found: (found.pop("ensemble"), found.pop("best")))
+    change(files / "kept/unrolled.json", lambda found: found["seed-004"]["faithful"].pop("2"))
+    makers = (
+        "5 figures are missing: `scripts/records.py run` makes 3, `scripts/records.py ensemble` makes 1, "
+        "`scripts/results.py run` makes 1"
+    )
+    with pytest.raises(SystemExit, match=makers):
         call(monkeypatch, "write", "--check", "--kept", files / "kept")
 
 
@@ -240,13 +266,48 @@ def test_run_folders_that_are_there_are_collected(tiny, tmp_path, monkeypatch, c
     assert second == first
 
 
-@pytest.mark.parametrize("changed", [('"steps": 3', '"steps": 4'), ('"dynamic"', '"static"')])
-def test_a_run_with_other_values_than_its_recipes_is_refused(tiny, tmp_path, monkeypatch, changed):
+@pytest.mark.parametrize(
+    ("changed", "differs"),
+    [
+        (('"steps": 3', '"steps": 4'), "recipe.steps is 4, expected 3"),
+        (('"dynamic"', '"static"'), "network.unroll is 'static', expected 'dynamic'"),
+        (('"validation": 400', '"validation": 40'), "validation is 40, expected 400"),
+        (('"start": null', '"start": "runs/other"'), "start is 'runs/other', expected None"),
+        (('"examples": 3600', '"examples": 36'), "train has 3600 examples, not 36"),
+    ],
+)
+def test_a_run_with_other_values_than_its_recipes_is_refused(tiny, tmp_path, monkeypatch, changed, differs):
     call(monkeypatch, "run", "--only", "fast", "--kept", tmp_path / "kept", "--runs", tmp_path / "runs")
     config = tmp_path / "runs/fast-1234/config.json"
     config.write_text(config.read_text().replace(*changed))
-    with pytest.raises(SystemExit, match="fast-1234 is not of the recipe fast: its values were changed"):
+    with pytest.raises(SystemExit, match=f"fast-1234 is not of the recipe fast: .*{differs}.*: remove it"):
         call(monkeypatch, "collect", config.parent, "--kept", tmp_path / "kept")
+
+
+def test_a_run_on_other_data_than_its_recipes_is_refused(tmp_path, monkeypatch, tiny):
+    recipe = results.lookup("fast")
+    monkeypatch.setattr(results, "lookup", lambda name, **_: recipe)
+    run = results.of_recipe(results.Job("fast", "faithful", 1))
+    data = asked.data_of(run, None)
+    data.train.labels[0] += 1
+    train_run(tmp_path / "fast-1", run.completed(data), data)
+    with pytest.raises(
+        SystemExit, match="recipe fast: the data asked for are others: the labels of train are"
+    ):
+        call(monkeypatch, "collect", tmp_path / "fast-1", "--kept", tmp_path / "kept")
+    (tmp_path / "mnist").mkdir()
+    for part in ("train", "t10k"):
+        pictures = np.arange(20 * 28 * 28).reshape(20, 28, 28).astype(np.uint8)
+        write_idx(tmp_path / f"mnist/{part}-images-idx3-ubyte", pictures)
+        write_idx(tmp_path / f"mnist/{part}-labels-idx1-ubyte", np.arange(20, dtype=np.uint8) % 10)
+    monkeypatch.setattr(results, "lookup", lambda name, **_: recipe._replace(data="mnist"))
+    with pytest.raises(SystemExit, match="data is 'sample', expected 'mnist'"):
+        call(monkeypatch, "collect", tmp_path / "fast-1", "--kept", tmp_path / "kept", "--data-dir", tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_not_one_that_is_not_over(tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match=r"error: no run folder .*/nothing"):
+        call(monkeypatch, "collect", tmp_path / "nothing", "--kept", tmp_path / "kept")
 
 
 def test_an_unknown_recipe_is_refused(tmp_path, monkeypatch):
