@@ -15,8 +15,8 @@ def perturb(x: Tensor, lengths: Tensor | None, strengths: Augmentation) -> Tenso
         y_t = A x_t + s e_t      all other t < L, with A = 1 + a G / sqrt(I)
         y_t = x_t                L <= t: padding stays what it is, and is never looked at
 
-    Symbols: x, y [N, T, I] sequences, standardised, so that 0 is a feature's mean, or pictures, of pixels from
-    0, which is black, to 1; L a sequence's length; m the greatest share that is masked; u, v drawn evenly
+    Symbols: x, y [N, T, I] sequences, standardised, so that 0 is a feature's mean, or pictures, of pixels
+    from 0, which is black, to 1; L a sequence's length; m the greatest share that is masked; u, v drawn evenly
     from 0 to 1; s the strength of the noise; a that of the linear map A; e [N, T, I] and G [N, I, I] drawn
     from a standard normal distribution.
 
