@@ -16,9 +16,9 @@ def perturb(x: Tensor, lengths: Tensor | None, strengths: Augmentation) -> Tenso
         y_t = x_t                L <= t: padding stays what it is, and is never looked at
 
     Symbols: x, y [N, T, I] sequences, standardised, so that 0 is a feature's mean, or pictures, of pixels
-    from 0, which is black, to 1; L a sequence's length; m the greatest share that is masked; u, v drawn evenly
-    from 0 to 1; s the strength of the noise; a that of the linear map A; e [N, T, I] and G [N, I, I] drawn
-    from a standard normal distribution.
+    from 0, which is black, to 1; L a sequence's length; m the greatest share that is masked; u, v drawn
+    evenly from 0 to 1; s the strength of the noise; a that of the linear map A; e [N, T, I] and G [N, I, I]
+    drawn from a standard normal distribution.
 
     Args:
         x: the sequences.
