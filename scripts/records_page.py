@@ -106,7 +106,8 @@ RECORDS: dict[str, Record] = {
             "HiPPO-LegS 98.3 (NeurIPS 2020)",
             "parallel LMU 98.49 (arXiv 2102.11417)",
         ),
-        "the same; the order is that of `numpy.random.RandomState(92916)`, as in many papers",
+        "the same, but half of the pictures stay as they are; the order is that of "
+        "`numpy.random.RandomState(92916)`, as in many papers",
     ),
     "japanese-vowels": Record(
         "JapaneseVowels, 9 speakers",
