@@ -59,6 +59,7 @@ REACHED_BY = {
     "tf1/graphs/networks/model.py": {"import-tf1"},
     "tf1/graphs/networks/verification.py": {"import-tf1"},
     "training/recipes.py": {"train", "compare"},
+    "training/run_config.py": {"train"},
     "training/run.py": {"train", "compare", "import-tf1", "import-onnx"},
 }
 

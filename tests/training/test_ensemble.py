@@ -219,7 +219,9 @@ def test_a_label_that_no_network_knows_is_refused(label):
 
 def test_runs_that_held_out_other_shares_are_told_so(make_run):
     runs = [make_run("a", record=SCALED), make_run("b", record=OTHERWISE, validation=30)]
-    with pytest.raises(UnrolledError, match=r"deviation.* is 4.* \(--validation 30, there 0\): leave it out"):
+    with pytest.raises(
+        UnrolledError, match=r"deviation.* is 4.* \(it held 30 examples out, and that one 0\): leave it out"
+    ):
         evaluate_ensemble(runs, noise())
 
 

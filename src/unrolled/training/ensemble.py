@@ -130,7 +130,7 @@ def _check_alike(run: Run, first: Run) -> None:
             )
     record, expected_record = (DataRecord.load(one.folder).to_dict() for one in (run, first))
     if difference := _difference(record, expected_record):
-        held_out = f" (--validation {ours.validation}, there {theirs.validation})"
+        held_out = f" (it held {ours.validation} examples out, and that one {theirs.validation})"
         raise UnrolledError(
             f"{run.folder} reads its data otherwise: {difference}, as of {first.folder}"
             f"{held_out * (ours.validation != theirs.validation)}: leave it out, or train it on the same "

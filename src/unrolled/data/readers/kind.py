@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 MOST_THREADS = 8
@@ -43,6 +44,9 @@ def each(read: Callable[[Path], Made], paths: Sequence[Path]) -> Iterator[Made]:
     if threads < 2:
         yield from map(read, paths)
         return
+    # In a process that was forked torch makes its own threads anew, at the first call that would use them,
+    # and fails where two threads make that call at once.
+    torch.set_num_threads(torch.get_num_threads())
     pool = ThreadPoolExecutor(threads)
     try:
         yield from pool.map(read, paths)
