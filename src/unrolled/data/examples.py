@@ -143,9 +143,8 @@ class Examples:
         """
         if self.dtype != torch.uint8:
             return None
-        settings = {} if self.preparation is None else self.preparation.reading.get("settings")
-        by = settings.get("by") if isinstance(settings, dict) else None
-        return "columns" if by == "columns" else "rows"
+        by_columns = self.preparation is not None and self.preparation.settings.get("by") == "columns"
+        return "columns" if by_columns else "rows"
 
     @property
     def steps(self) -> int:

@@ -46,6 +46,12 @@ class Preparation:
         if self.missing != "error" and self.standardization is None:
             raise UnrolledError(f"missing is {self.missing!r} without the means that may be needed for it")
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of the reader; none where `reading`, which may come from anywhere, has no object there."""
+        settings = self.reading.get("settings")
+        return settings if isinstance(settings, dict) else {}
+
     def check_width(self, width: int) -> None:
         """Raise an UnrolledError if steps of so many numbers are not those that it is of."""
         held = len(self.features) if self.standardization is None else len(self.standardization.mean)

@@ -64,9 +64,8 @@ class DropIn(Keeping, nn.RNNBase):
     """
 
     peer: ClassVar[type[nn.RNNBase]]
-    places_before_device: ClassVar[
-        int
-    ]  # the arguments that stand before `device` in the peer's documentation
+    # The arguments that stand before `device` in the peer's documentation.
+    places_before_device: ClassVar[int]
 
     if not TYPE_CHECKING:  # a type checker knows the peer's
 

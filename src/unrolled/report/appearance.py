@@ -49,8 +49,7 @@ class Appearance:
     def of(cls, examples: Examples) -> Appearance:
         """That of the sequences of these examples."""
         preparation = examples.preparation
-        settings = {} if preparation is None else preparation.reading.get("settings")
-        settings = settings if isinstance(settings, dict) else {}
+        settings = {} if preparation is None else preparation.settings
         names = () if preparation is None else tuple(lettered(preparation.features, most=16))
         if examples.pictures is not None:
             return cls("picture", names, downward=examples.pictures == "rows")

@@ -121,7 +121,7 @@ def unlabelled(sequences: Sequences, config: RunConfig, record: DataRecord, name
         UnrolledError: a series is shorter than a season, steps are of another width, or pictures of another
             size.
     """
-    numbers, labels = record.numbers, torch.zeros(len(sequences), dtype=torch.int64)
+    numbers = record.numbers
     _check_fits(sequences, config, names)
     if config.task == "forecast" and numbers is not None:
         short = sequences.lengths < numbers.season
@@ -135,13 +135,15 @@ def unlabelled(sequences: Sequences, config: RunConfig, record: DataRecord, name
         lengths = sequences.lengths.clamp(max=most)
         starts = sequences.starts + sequences.lengths - lengths
         sequences = Sequences(sequences.values, starts, lengths, sequences.file)
-    given: Tensor | Sequences = labels
+    labels: Tensor | Sequences
     if numbers is not None:
-        given = torch.zeros(len(sequences), numbers.outputs)
+        labels = torch.zeros(len(sequences), numbers.outputs)
     elif config.task == "tag":
-        none = torch.zeros(len(sequences.values), dtype=torch.int64)
-        given = Sequences(none, sequences.starts, sequences.lengths)
-    return Examples(sequences, given, preparation=record.preparation)
+        of_steps = torch.zeros(len(sequences.values), dtype=torch.int64)
+        labels = Sequences(of_steps, sequences.starts, sequences.lengths)
+    else:
+        labels = torch.zeros(len(sequences), dtype=torch.int64)
+    return Examples(sequences, labels, preparation=record.preparation)
 
 
 def _check_fits(sequences: Sequences, config: RunConfig, names: Sequence[str]) -> None:
